@@ -1,0 +1,195 @@
+#!/bin/bash
+#
+# Install what is needed to build and to test ioasidd on Debian 12 or 13.
+#
+#   packaging/prerequisites.sh [build|test|vm ...]	default: all three
+#   packaging/prerequisites.sh --list [build|test|vm ...]
+#   packaging/prerequisites.sh --mirror
+#
+#   build	compiler, code generators, libraries
+#   test	analysers, sanitizers, test frameworks
+#   vm		QEMU 9 or later, and what builds a kernel
+#
+# --list prints the package names; --mirror prints the Debian mirror that this
+# host uses (tests/vm/kernel asks for it).
+#
+# Run as root. Nothing is downloaded when all is installed already. apt's lists
+# are fetched into a folder of our own with sources of our own: the host's
+# sources and lists are read, never changed, so an unrelated source that does
+# not answer cannot stop us and backports do not stay behind. IOASIDD_MIRROR
+# overrides the mirror.
+set -euo pipefail
+
+# QEMU 9 is the oldest with all that the test machine uses; Debian 12 has 7.2
+# and takes it from its backports.
+QEMU_MIN=9
+
+BUILD=(
+	gcc make pkg-config libc6-dev
+	libsqlite3-dev
+	protobuf-compiler libprotobuf-dev
+	protobuf-c-compiler libprotobuf-c-dev
+	libjson-c-dev libpci-dev libmicrohttpd-dev libseccomp-dev
+)
+TEST=(
+	clang clang-tidy libclang-rt-dev cppcheck shellcheck
+	libcmocka-dev
+	python3 python3-pytest python3-protobuf
+	strace gdb git
+)
+# Beside QEMU. libfdt1 and friends come as dependencies.
+VM=(
+	busybox-static cpio
+	bc bison flex gcc libelf-dev libssl-dev make perl rsync xz-utils
+	debian-archive-keyring ca-certificates
+	e2fsprogs iproute2 kmod pciutils procps python3 python3-pytest
+)
+VM_QEMU=(qemu-system-x86)
+
+say() { echo "prerequisites: $*" >&2; }
+die() { say "$*"; exit 1; }
+
+# The host's Debian release: VERSION_CODENAME, VERSION_ID.
+os_release() {
+	# shellcheck source=/dev/null
+	. /etc/os-release
+	codename=${VERSION_CODENAME:-}
+	case "${ID:-}-${VERSION_ID:-}" in
+	debian-12|debian-13) ;;
+	*) die "this is ${PRETTY_NAME:-an unknown system}; Debian 12 and 13" \
+		"are known here. Install what 'prerequisites.sh --list' names by hand." ;;
+	esac
+}
+
+# The host's own Debian sources, whatever their format: lines "URI SUITE".
+# Third parties name other suites or other components.
+host_sources() {
+	# shellcheck disable=SC2016 # apt's placeholders, not ours
+	apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' \
+		'Created-By: Packages' 2>/dev/null |
+	awk -v c="$1" '
+		$3 == "main" && ($2 == c || $2 == "stable" || index($2, c "-") == 1) &&
+		!seen[$1, $2]++ { print $1, $2 }'
+}
+
+mirror() {
+	local m=${IOASIDD_MIRROR:-}
+
+	[ -n "$m" ] || m=$(host_sources "$1" |
+		awk -v c="$1" '$2 == c || $2 == "stable" { print $1; exit }')
+	[ -n "$m" ] || die "no Debian source is configured on this host;" \
+		"name a mirror: IOASIDD_MIRROR=http://.../debian $0 ..."
+	echo "${m%/}"
+}
+
+# Which of the named packages are not installed; "pkg>=version" is understood.
+missing() {
+	local p name min have
+
+	for p; do
+		name=${p%%>=*} min=
+		[ "$name" = "$p" ] || min=${p#*>=}
+		# A name may be provided under several architectures: any will do.
+		have=$(dpkg-query -W -f '${db:Status-Status} ${Version}\n' \
+			"$name" 2>/dev/null | awk '$1 == "installed" { print $2; exit }') || true
+		if [ -z "$have" ]; then
+			echo "$name"
+		elif [ -n "$min" ] && dpkg --compare-versions "${have#*:}" lt "$min"; then
+			echo "$name"
+		fi
+	done
+}
+
+# Sources and lists of our own, in $tmp; fills the array apt_opts.
+private_apt() {
+	local codename=$1 m suite uri signed
+
+	m=$(mirror "$codename")
+	mkdir -p "$tmp/parts" "$tmp/lists/partial"
+	chmod 755 "$tmp"
+	signed=/usr/share/keyrings/debian-archive-keyring.gpg
+	[ -e "$signed" ] || die "$signed is missing: install debian-archive-keyring"
+	{
+		host_sources "$codename" | while read -r uri suite; do
+			echo "deb [signed-by=$signed] $uri $suite main"
+		done
+		echo "deb [signed-by=$signed] $m $codename main"
+		echo "deb [signed-by=$signed] $m $codename-backports main"
+	} | sed 's,/ , ,' | sort -u >"$tmp/parts/ioasidd.list"
+	apt_opts=(
+		-o "Dir::Etc::sourcelist=/dev/null"
+		-o "Dir::Etc::sourceparts=$tmp/parts"
+		-o "Dir::State::lists=$tmp/lists"
+		-o "Dir::Cache::pkgcache=" -o "Dir::Cache::srcpkgcache="
+		-o "Acquire::Languages=none"
+		-o "Acquire::Retries=3"
+		-o "DPkg::Lock::Timeout=600"
+	)
+	say "fetching Debian's package lists from $m"
+	apt-get "${apt_opts[@]}" -q update >&2 ||
+		say "some list could not be fetched; going on with the others"
+}
+
+install_packages() {
+	say "installing $*"
+	DEBIAN_FRONTEND=noninteractive apt-get "${apt_opts[@]}" -q -y \
+		--no-install-recommends install "$@" >&2 ||
+		die "apt-get could not install: $* (its words are above)"
+}
+
+main() {
+	local group want=() need=() qemu=() list=false codename
+
+	case "${1:-}" in
+	-h|--help)
+		awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"
+		exit 0 ;;
+	--mirror)
+		os_release
+		mirror "$codename"
+		exit 0 ;;
+	--list)
+		list=true
+		shift ;;
+	esac
+
+	[ $# -gt 0 ] || set -- build test vm
+	for group; do
+		case "$group" in
+		build) want+=("${BUILD[@]}") ;;
+		test) want+=("${TEST[@]}") ;;
+		vm) want+=("${VM[@]}"); qemu=("${VM_QEMU[@]}") ;;
+		*) die "'$group' is none of build, test, vm" ;;
+		esac
+	done
+	if $list; then
+		printf '%s\n' "${want[@]}" "${qemu[@]}" | sort -u
+		exit 0
+	fi
+
+	os_release
+	mapfile -t need < <(missing "${want[@]}" | sort -u)
+	mapfile -t qemu < <(missing "${qemu[@]/%/>=$QEMU_MIN}")
+	if [ $((${#need[@]} + ${#qemu[@]})) -eq 0 ]; then
+		say "all that $* needs is installed"
+		exit 0
+	fi
+	[ "$(id -u)" = 0 ] ||
+		die "not installed: ${need[*]} ${qemu[*]}. Run this as root."
+
+	tmp=$(mktemp -d "${TMPDIR:-/tmp}/ioasidd-apt.XXXXXX")
+	trap 'rm -rf "$tmp"' EXIT
+	private_apt "$codename"
+	[ ${#need[@]} -eq 0 ] || install_packages "${need[@]}"
+	case "$codename" in
+	bookworm) set -- -t bookworm-backports ;;
+	*) set -- ;;
+	esac
+	[ ${#qemu[@]} -eq 0 ] || install_packages "$@" "${qemu[@]}"
+
+	mapfile -t need < <(missing "${want[@]}" "${qemu[@]/%/>=$QEMU_MIN}" | sort -u)
+	[ ${#need[@]} -eq 0 ] || die "still not there after apt-get: ${need[*]}"
+	say "done"
+}
+
+main "$@"
