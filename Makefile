@@ -1,0 +1,214 @@
+# ioasidd: build, try and check it. `make help` lists what there is.
+#
+# Variables: CC (gcc, clang), BUILD (output folder), OPT (-O2), SANITIZE
+# (address,undefined or thread; use a BUILD of its own), DESTDIR and PREFIX.
+
+CC	= gcc
+BUILD	= build
+OPT	= -O2
+SANITIZE =
+PREFIX	= /usr
+VERSION	= 0.1.0
+
+GEN	= $(BUILD)/gen
+OBJ	= $(BUILD)/obj
+
+PKGS	= libprotobuf-c
+CFLAGS	= $(OPT) -g
+ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DIOASIDD_VERSION='"$(VERSION)"' \
+	-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wvla -Wno-unused-parameter -Werror -fPIC -fno-common \
+	-fstack-protector-strong -fstack-clash-protection -fvisibility=hidden \
+	$(if $(filter -O0,$(OPT)),,-D_FORTIFY_SOURCE=2) \
+	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer \
+	-fno-sanitize-recover=all) -Iioasidd -Iclients -I$(GEN) $(CFLAGS)
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed \
+	$(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
+
+# --- sources -----------------------------------------------------------------
+
+PROTO	= $(wildcard schema/ioasid/v1/*.proto)
+PROTO_OPTIONS = ioasid/v1/options google/api/annotations google/api/http \
+	google/protobuf/descriptor
+PROTO_NAMES = $(filter-out $(PROTO_OPTIONS),$(PROTO:schema/%.proto=%)) \
+	google/protobuf/timestamp
+SQL	= $(sort $(wildcard schema/sql/*.sql))
+
+BASE_SRC = $(wildcard ioasidd/base/*.c)
+DAEMON_SRC = $(foreach d,kernel model store ops front run, \
+	$(filter-out ioasidd/run/main.c,$(wildcard ioasidd/$(d)/*.c)))
+LIB_SRC	= $(wildcard clients/libioasid/*.c)
+CTL_SRC	= $(wildcard clients/ioasidctl/*.c)
+UNIT_SRC = $(wildcard tests/unit/test-*.c)
+VM_SRC	= $(wildcard tests/vm/progs/*.c)
+BELIEF_SRC = $(wildcard tests/vm/beliefs/*.c)
+SCRIPTS	= .ci/run packaging/prerequisites.sh $(shell grep -lsE '^\#!/bin/(ba)?sh' \
+	tests/vm/* tests/daemon/* tests/*.sh packaging/*)
+
+PROTO_OBJ = $(PROTO_NAMES:%=$(OBJ)/gen/%.pb-c.o)
+BASE_OBJ = $(BASE_SRC:%.c=$(OBJ)/%.o)
+DAEMON_OBJ = $(DAEMON_SRC:%.c=$(OBJ)/%.o)
+LIB_OBJ	= $(LIB_SRC:%.c=$(OBJ)/%.o)
+CTL_OBJ	= $(CTL_SRC:%.c=$(OBJ)/%.o)
+
+UNIT	= $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/unit/%)
+VM_PROGS = $(VM_SRC:tests/vm/progs/%.c=$(BUILD)/tests/progs/%)
+BELIEFS	= $(BELIEF_SRC:tests/vm/beliefs/%.c=$(BUILD)/tests/beliefs/%)
+LIB_SO	= $(BUILD)/libioasid.so.0
+LIB_A	= $(BUILD)/libioasid.a
+PRODUCTS = $(BUILD)/ioasidd $(BUILD)/ioasidctl $(LIB_SO) $(LIB_A)
+
+GENERATED = $(GEN)/errors.h $(GEN)/errors.inc $(GEN)/migrations.inc \
+	$(GEN)/methods.inc $(GEN)/errors.md
+
+# --- what people ask for -----------------------------------------------------
+
+all: $(PRODUCTS)
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make all          build the daemon, ioasidctl and libioasid into build/
+## make demo         from nothing to a disk read in a VM: the main job, shown
+## make check        build, all tests, a real kernel in a VM; what CI runs
+## make check-fast   the inner loop: unit and daemon tests
+## make check-long   what check leaves out: soaks and sweeps
+## make analyze      -fanalyzer, clang-tidy, cppcheck, shellcheck
+## make bench        ratios against named references
+## make vm-shell     a shell in the test machine (IOMMU=vtd-scalable ...)
+## make install      into $(DESTDIR)$(PREFIX)
+## make clean        remove build/
+
+demo:
+	tests/demo.sh
+
+check:
+	tests/check.sh check
+
+check-fast:
+	tests/check.sh fast
+
+check-long:
+	tests/check.sh long
+
+analyze: $(GENERATED) $(PROTO_OBJ)
+	tests/analyze.sh $(BUILD)
+
+bench:
+	tests/bench.sh
+
+vm-shell: tests
+	tests/vm/boot --build $(BUILD) --shell
+
+tests: all $(UNIT) $(VM_PROGS) $(BELIEFS) $(BUILD)/tests/pb/.stamp
+
+# --- generated ---------------------------------------------------------------
+
+$(GEN)/errors.h $(GEN)/errors.inc $(GEN)/errors.md: schema/errors.awk schema/errors.catalogue
+	@mkdir -p $(GEN)
+	awk -v want=header -f $^ > $(GEN)/errors.h.tmp
+	awk -v want=table -f $^ > $(GEN)/errors.inc.tmp
+	awk -v want=document -f $^ > $(GEN)/errors.md.tmp
+	for f in h inc md; do mv $(GEN)/errors.$$f.tmp $(GEN)/errors.$$f; done
+
+$(GEN)/migrations.inc: schema/sql/embed.awk $(SQL)
+	@mkdir -p $(GEN)
+	awk -f $^ > $@.tmp && mv $@.tmp $@
+
+# One run makes all of them; options' code is generated for its header only.
+$(GEN)/.proto: $(PROTO) $(wildcard schema/google/api/*.proto)
+	@mkdir -p $(GEN)
+	protoc-c -Ischema -I/usr/include --c_out=$(GEN) $(PROTO:schema/%=%) \
+		google/api/http.proto google/api/annotations.proto \
+		google/protobuf/timestamp.proto google/protobuf/descriptor.proto
+	protoc -Ischema -I/usr/include --include_imports --include_source_info \
+		--descriptor_set_out=$(GEN)/schema.fds $(PROTO:schema/%=%)
+	@touch $@
+
+$(PROTO_NAMES:%=$(GEN)/%.pb-c.c): $(GEN)/.proto ;
+
+# The contract's options as C tables; fails for a method without them.
+$(BUILD)/schema-tables: schema/tables.c $(GEN)/.proto
+	$(CC) -std=gnu17 -O1 -g -Wall -Wextra -I$(GEN) -o $@ schema/tables.c \
+		$(GEN)/google/protobuf/descriptor.pb-c.c \
+		$(GEN)/google/api/http.pb-c.c -lprotobuf-c
+
+$(GEN)/methods.inc: $(BUILD)/schema-tables
+	$(BUILD)/schema-tables $(GEN)/schema.fds > $@.tmp && mv $@.tmp $@
+
+# The contract in Python, for tests that speak the native socket themselves.
+$(BUILD)/tests/pb/.stamp: $(GEN)/.proto
+	@mkdir -p $(@D)
+	protoc -Ischema -I/usr/include --python_out=$(@D) $(PROTO:schema/%=%) \
+		google/api/http.proto google/api/annotations.proto
+	@touch $@
+
+# --- compiled ----------------------------------------------------------------
+
+$(OBJ)/gen/%.o: $(GEN)/.proto
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Wno-shadow -c -o $@ $(GEN)/$*.c
+
+$(OBJ)/%.o: %.c | $(GENERATED) $(GEN)/.proto
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(OBJ)/ioasidd/base/error.o: $(GEN)/errors.inc
+$(OBJ)/ioasidd/store/migrate.o: $(GEN)/migrations.inc
+$(OBJ)/ioasidd/front/methods.o: $(GEN)/methods.inc
+
+$(BUILD)/ioasidd: $(OBJ)/ioasidd/run/main.o $(DAEMON_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -pthread
+
+$(LIB_A): $(LIB_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$(LIB_SO): $(LIB_OBJ) $(BASE_OBJ) $(PROTO_OBJ) clients/libioasid/libioasid.map
+	$(CC) $(ALL_CFLAGS) $(filter-out -pie,$(ALL_LDFLAGS)) -shared \
+		-Wl,-soname,libioasid.so.0 \
+		-Wl,--version-script=clients/libioasid/libioasid.map \
+		-o $@ $(filter %.o,$^) -lprotobuf-c
+	ln -sf libioasid.so.0 $(BUILD)/libioasid.so
+
+# ioasidctl reads whole objects, not libioasid's picture of them, so it links
+# the archive with the contract in it.
+$(BUILD)/ioasidctl: $(CTL_OBJ) $(LIB_A)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -ljson-c -lpci
+
+$(BUILD)/tests/unit/%: $(OBJ)/tests/unit/%.o $(DAEMON_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka -lprotobuf-c -lsqlite3 -pthread
+
+$(BUILD)/tests/progs/%: $(OBJ)/tests/vm/progs/%.o $(DAEMON_OBJ) $(LIB_A)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -pthread
+
+$(BUILD)/tests/beliefs/%: $(OBJ)/tests/vm/beliefs/%.o $(DAEMON_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -pthread
+
+# --- installed ---------------------------------------------------------------
+
+install: all
+	install -D -m 755 $(BUILD)/ioasidd $(DESTDIR)$(PREFIX)/sbin/ioasidd
+	install -D -m 755 $(BUILD)/ioasidctl $(DESTDIR)$(PREFIX)/bin/ioasidctl
+	install -D -m 755 $(LIB_SO) $(DESTDIR)$(PREFIX)/lib/libioasid.so.0
+	ln -sf libioasid.so.0 $(DESTDIR)$(PREFIX)/lib/libioasid.so
+	install -D -m 644 $(LIB_A) $(DESTDIR)$(PREFIX)/lib/libioasid.a
+	install -D -m 644 clients/libioasid/ioasid.h $(DESTDIR)$(PREFIX)/include/ioasid.h
+	mkdir -p $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' clients/libioasid/libioasid.pc.in \
+		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/libioasid.pc
+	for m in packaging/man/*.[1-8]; do install -D -m 644 $$m \
+		$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
+
+clean:
+	rm -rf $(BUILD)
+
+.PHONY: all help demo check check-fast check-long analyze bench vm-shell \
+	tests install clean
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+-include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
