@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * lease.c - leases and their holders
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "model/lease.h"
+#include "model/table.h"
+
+static const char *const state_names[] = {
+	[LEASE_OFFERED] = "offered",
+	[LEASE_CLAIMING] = "claiming",
+	[LEASE_HELD] = "held",
+	[LEASE_RECLAIMING] = "reclaiming",
+	[LEASE_ENDED] = "ended",
+};
+static_assert(ARRAY_SIZE(state_names) == LEASE_STATE_COUNT, "every state");
+
+static const char *const mode_names[] = {
+	[LEASE_TRANSFER] = "transfer",
+};
+static_assert(ARRAY_SIZE(mode_names) == LEASE_MODE_COUNT, "every mode");
+
+/**
+ * lease_new() - See lease.h
+ */
+struct lease *lease_new(void)
+{
+	return calloc(1, sizeof(struct lease));
+}
+
+/**
+ * lease_free() - See lease.h
+ */
+struct lease *lease_free(struct lease *lease)
+{
+	if (!lease)
+		return NULL;
+	strv_deinit(&lease->devices);
+	strv_deinit(&lease->labels);
+	free(lease->holders);
+	free(lease);
+	return NULL;
+}
+
+/**
+ * lease_add_holder() - See lease.h
+ */
+int lease_add_holder(struct lease *lease, const struct holder *holder)
+{
+	struct holder *more;
+
+	more = reallocarray(lease->holders, lease->n_holders + 1,
+			    sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	lease->holders = more;
+	lease->holders[lease->n_holders++] = *holder;
+	return 0;
+}
+
+/**
+ * lease_holder() - See lease.h
+ */
+struct holder *lease_holder(struct lease *lease)
+{
+	return lease->n_holders ? &lease->holders[lease->n_holders - 1] : NULL;
+}
+
+/**
+ * lease_state_name() - See lease.h
+ */
+const char *lease_state_name(enum lease_state state)
+{
+	return state_names[state];
+}
+
+/**
+ * lease_state_from_name() - See lease.h
+ */
+int lease_state_from_name(const char *name, enum lease_state *ret)
+{
+	int i = table_find(state_names, ARRAY_SIZE(state_names), name);
+
+	if (i < 0)
+		return i;
+	*ret = i;
+	return 0;
+}
+
+/**
+ * lease_mode_name() - See lease.h
+ */
+const char *lease_mode_name(enum lease_mode mode)
+{
+	return mode_names[mode];
+}
+
+/**
+ * lease_mode_from_name() - See lease.h
+ */
+int lease_mode_from_name(const char *name, enum lease_mode *ret)
+{
+	int i = table_find(mode_names, ARRAY_SIZE(mode_names), name);
+
+	if (i < 0)
+		return i;
+	*ret = i;
+	return 0;
+}

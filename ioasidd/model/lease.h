@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * lease.h - leases: the recorded right of one holder to a set of devices
+ *
+ * Pure. Guarded by the registry's lock.
+ */
+#ifndef IOASIDD_MODEL_LEASE_H
+#define IOASIDD_MODEL_LEASE_H
+
+#include "base/process.h"
+#include "base/str.h"
+#include "model/device.h"
+
+#define LEASE_DEVICES_MAX 64
+#define LEASE_LABELS_MAX 32
+#define LABEL_KEY_MAX 63
+#define LABEL_VALUE_MAX 255
+#define REQUEST_ID_MAX 64
+
+/**
+ * enum lease_state - Where a lease stands
+ * @LEASE_OFFERED:	Addressed; no descriptor is open. Next: claiming, ended.
+ * @LEASE_CLAIMING:	Descriptors are opened and sent; no undo once sent.
+ *			Next: held; offered if nothing left.
+ * @LEASE_HELD:		The holder has the descriptors. Next: reclaiming.
+ * @LEASE_RECLAIMING:	The holder has ended. Next: ended.
+ * @LEASE_ENDED:	Over.
+ */
+enum lease_state {
+	LEASE_OFFERED,
+	LEASE_CLAIMING,
+	LEASE_HELD,
+	LEASE_RECLAIMING,
+	LEASE_ENDED,
+	LEASE_STATE_COUNT
+};
+
+enum lease_mode {
+	LEASE_TRANSFER,
+	LEASE_MODE_COUNT
+};
+
+/**
+ * struct holder - A process that holds or held a lease
+ * @process:		Who
+ * @boot_id:		In which boot
+ * @pidfd_inode:	Of its pidfd, unique for a boot where the kernel has
+ *			pidfs; 0 if unknown
+ * @memlock_before:	Its soft limit of locked memory before us, bytes
+ * @since_us:		When it got the descriptors
+ * @until_us:		When it was seen to have ended; 0 before
+ * @why:		Why it holds no more
+ */
+struct holder {
+	struct process process;
+	char boot_id[37];
+	uint64_t pidfd_inode;
+	uint64_t memlock_before;
+	uint64_t since_us, until_us;
+	char why[128];
+};
+
+/**
+ * struct lease - One lease
+ * @name:		"leases/<ULID>"
+ * @revision:		Of its last change
+ * @request_id:		Of the request that made it; empty for none
+ * @state:		Where it stands
+ * @mode:		How descriptors are handed over
+ * @devices:		Names, in the order of their descriptors
+ * @labels:		Pairs: key, value, key, value
+ * @owner_uid:		Who asked for it and pays
+ * @claimant_uid:	Who may claim it
+ * @claimant_pid:	0 for any process of that uid
+ * @memlock:		What the holder may lock for it, bytes
+ * @memlock_unlimited:	It may lock any amount
+ * @expires_us:		An offer is over by then; 0 for never
+ * @incarnation:	How many times it was handed over
+ * @acknowledged:	The holder said that the descriptors have arrived
+ * @restore_after:	Devices go back to their former driver at its end
+ * @holders:		Oldest first; @n_holders of them
+ * @reclaim:		Name of the operation that made its devices safe
+ * @created_us:		When it was made
+ * @ended_us:		When it ended; 0 before
+ * @end_reason:		Why
+ */
+struct lease {
+	char name[NAME_SIZE];
+	uint64_t revision;
+	char request_id[REQUEST_ID_MAX + 1];
+	enum lease_state state;
+	enum lease_mode mode;
+	struct strv devices;
+	struct strv labels;
+	uid_t owner_uid;
+	uid_t claimant_uid;
+	pid_t claimant_pid;
+	uint64_t memlock;
+	bool memlock_unlimited;
+	uint64_t expires_us;
+	uint32_t incarnation;
+	bool acknowledged;
+	bool restore_after;
+	struct holder *holders;
+	size_t n_holders;
+	char reclaim[NAME_SIZE];
+	uint64_t created_us, ended_us;
+	char end_reason[128];
+};
+
+/* lease_new() - An empty offer without a name. Return: NULL without memory. */
+struct lease *lease_new(void);
+
+/* lease_free() - NULL is allowed. Return: NULL. */
+struct lease *lease_free(struct lease *lease);
+
+/* lease_add_holder() - Append a holder. Return: 0 or -ENOMEM. */
+int lease_add_holder(struct lease *lease, const struct holder *holder);
+
+/* lease_holder() - The holder of now, the last one; NULL if there was none. */
+struct holder *lease_holder(struct lease *lease);
+
+const char *lease_state_name(enum lease_state state);
+int lease_state_from_name(const char *name, enum lease_state *ret);
+const char *lease_mode_name(enum lease_mode mode);
+int lease_mode_from_name(const char *name, enum lease_mode *ret);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * registry.h - the living picture: every object, under one lock
+ *
+ * DOC: Theory of Operation
+ *
+ * One mutex guards all of it. It is held for looking up, copying and publishing
+ * and never across a kernel call, a commit or a send. Who wants to change a
+ * device first claims it (registry_claim()): its whole group then carries the
+ * operation's name, and only that operation changes it until
+ * registry_unclaim(). What the claim guards may be read by its owner without
+ * copying, but not pointers that a rescan replaces (group->devices).
+ *
+ * Objects become visible last: kernel step, commit, then here.
+ *
+ * A revision is given by registry_revise(). Those of changes that are not
+ * durable (hot-plug) must not come back after a restart, so the database keeps
+ * a ceiling that no revision given so far has reached: registry_ceiling().
+ */
+#ifndef IOASIDD_MODEL_REGISTRY_H
+#define IOASIDD_MODEL_REGISTRY_H
+
+#include <pthread.h>
+
+#include "model/device.h"
+#include "model/lease.h"
+#include "model/operation.h"
+
+/* Ended leases and operations that are kept, each. */
+#define REGISTRY_ENDED_MAX 1000
+
+/**
+ * struct registry - All objects; every field is guarded by @lock
+ * @lock:	Held only by registry_lock()
+ * @revision:	Of the newest change
+ * @ceiling:	What the database has; @revision stays below
+ * @boot_id:	This boot; never changes
+ * @isolated_msi: Of this host, as last scanned
+ * @devices:	By name
+ * @groups:	By name
+ * @iommus:	By name
+ * @leases:	Oldest first
+ * @operations:	Oldest first
+ */
+struct registry {
+	pthread_mutex_t lock;
+	uint64_t revision;
+	uint64_t ceiling;
+	char boot_id[37];
+	enum kernel_isolated_msi isolated_msi;
+	struct device **devices;
+	size_t n_devices;
+	struct group *groups;
+	size_t n_groups;
+	struct kernel_iommu *iommus;
+	size_t n_iommus;
+	struct lease **leases;
+	size_t n_leases;
+	struct operation **operations;
+	size_t n_operations;
+};
+
+int registry_new(const char *boot_id, struct registry **ret);
+struct registry *registry_free(struct registry *reg);
+
+void registry_lock(struct registry *reg);
+void registry_unlock(struct registry *reg);
+
+/* registry_revise() - The next revision. */
+uint64_t registry_revise(struct registry *reg);
+
+/* registry_ceiling() - What is to be written as ceiling with the next commit. */
+uint64_t registry_ceiling(const struct registry *reg);
+
+/**
+ * registry_scan() - Take over what a scan of the machine found
+ * @inv:	The machine; emptied of what is kept
+ *
+ * A device that is not there any more becomes gone, and is forgotten if there
+ * is no record of it. A device that an operation has claimed keeps its state.
+ *
+ * Return: how many objects have changed, or -ENOMEM: as before.
+ */
+int registry_scan(struct registry *reg, struct kernel_inventory *inv);
+
+/* registry_settle() - Put a device in its resting state; a new revision if it
+ * is another one. Not while an operation has it.
+ */
+void registry_settle(struct registry *reg, struct device *device);
+
+/* Look up by resource name; NULL if there is none. */
+struct device *registry_device(struct registry *reg, const char *name);
+struct group *registry_group(struct registry *reg, const char *name);
+struct lease *registry_lease(struct registry *reg, const char *name);
+struct operation *registry_operation(struct registry *reg, const char *name);
+
+/* registry_group_of() - The group a device is in; NULL for none. */
+struct group *registry_group_of(struct registry *reg,
+				const struct device *device);
+
+/**
+ * registry_record() - The device that a row of the database is about; made as
+ *		       gone if the machine does not have it
+ */
+int registry_record(struct registry *reg, const char *name,
+		    struct device **ret);
+
+/**
+ * registry_claim() - Make devices an operation's own
+ * @devices:	Which; of each the whole group is taken
+ * @op:		Name of the operation
+ * @ret:	Names of all endpoints taken, by address within each group;
+ *		NULL for not wanted
+ *
+ * Return: 0; -EBUSY device.busy, naming the operation that has one of them;
+ * -ENODEV device.not-found; -ENOMEM. All or none.
+ */
+int registry_claim(struct registry *reg, const struct strv *devices,
+		   const char *op, struct strv *ret, struct error *err);
+
+/* registry_unclaim() - Let go of all that @op has, and settle it. */
+void registry_unclaim(struct registry *reg, const char *op);
+
+/* Publish; ownership passes. Return: 0 or -ENOMEM (then freed). */
+int registry_add_lease_consume(struct registry *reg, struct lease *lease);
+int registry_add_operation_consume(struct registry *reg,
+				   struct operation *op);
+
+/**
+ * registry_pop_ended() - Take out what is beyond REGISTRY_ENDED_MAX
+ * @ret_lease:	Owned by the caller; NULL for none
+ * @ret_op:	Owned by the caller; NULL for none
+ */
+void registry_pop_ended(struct registry *reg, struct lease **ret_lease,
+			struct operation **ret_op);
+
+#endif
