@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * host.h - the parts that operations work with, and who asks for them
+ */
+#ifndef IOASIDD_OPS_HOST_H
+#define IOASIDD_OPS_HOST_H
+
+#include "base/loop.h"
+#include "base/process.h"
+#include "kernel/kernel.h"
+#include "model/registry.h"
+#include "store/store.h"
+
+struct workers;
+struct watches;
+
+/* How long a call that can hang in the kernel may take before its helper is
+ * left behind. A function reset takes up to a second by specification, drivers
+ * with I/O in flight take longer to let go.
+ */
+#define HELPER_TIMEOUT_MS 10000
+
+/**
+ * struct host - What every operation has at hand; made and ended by run/
+ * @kernel:		The machine
+ * @store:		What must outlive us
+ * @registry:		The living picture
+ * @workers:		Threads that run operations
+ * @loop:		The loop thread's; only loop_post() from elsewhere
+ * @watches:		Holders that are watched, timers; see watch.h
+ * @max_pinned:		What all live leases together may allow to be locked,
+ *			bytes
+ * @operation_ended:	Called on the loop's thread after an operation was
+ *			published as ended; set by front/
+ * @front:		For @operation_ended
+ *
+ * Pointers never change while operations run.
+ */
+struct host {
+	struct kernel *kernel;
+	struct store *store;
+	struct registry *registry;
+	struct workers *workers;
+	struct loop *loop;
+	struct watches *watches;
+	uint64_t max_pinned;
+	void (*operation_ended)(void *front);
+	void *front;
+};
+
+/**
+ * struct caller - Who asks
+ * @process:	As the kernel knew it when it connected; of ioasidd itself for
+ *		what it does unasked
+ * @pidfd:	The same process; borrowed; -1 for ioasidd itself
+ * @principal:	"uid:<n>", or "ioasidd"
+ */
+struct caller {
+	struct process process;
+	int pidfd;
+	char principal[32];
+};
+
+/* caller_is_admin() - May it do everything? Root may. */
+static inline bool caller_is_admin(const struct caller *caller)
+{
+	return caller->process.uid == 0;
+}
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ops.h - what can be asked of the host; one file each beside this
+ *
+ * All of these run on a worker, block while the kernel or the disk works, and
+ * return 0 or -errno with @err filled. What they answer is durable. Who may ask
+ * for what is decided here where it depends on the object, and in front/ where
+ * it depends on the method alone. A request id (empty for none) of an earlier
+ * request of the same caller is answered with what that one made;
+ * request.id-reused if it was for something else.
+ */
+#ifndef IOASIDD_OPS_OPS_H
+#define IOASIDD_OPS_OPS_H
+
+#include "ops/host.h"
+
+/**
+ * struct change - What every change has in common
+ * @name:	Resource name of the object to change
+ * @request_id:	The caller's; at most REQUEST_ID_MAX bytes; empty for none
+ * @etag:	Go on only if the object's etag is this; empty for any
+ * @dry_run:	Check everything, change nothing
+ */
+struct change {
+	const char *name;
+	const char *request_id;
+	const char *etag;
+	bool dry_run;
+};
+
+/**
+ * struct prepare_options - How to prepare
+ * @driver:			The VFIO driver; empty for vfio-pci
+ * @force:			Although something uses the devices
+ * @allow_no_reset:		Although no reset works
+ * @allow_unsafe_interrupts:	Although interrupts are not isolated
+ */
+struct prepare_options {
+	const char *driver;
+	bool force;
+	bool allow_no_reset;
+	bool allow_unsafe_interrupts;
+};
+
+/**
+ * prepare_start() - Take a device's group to VFIO (Devices.PrepareDevice)
+ * @ret:	Name of the operation, which goes on; on a dry run "" - there
+ *		is none
+ *
+ * Return: 0 when the operation is journalled and running, or there is nothing
+ * to do (an operation that is done says so); else as in device.proto.
+ */
+int prepare_start(struct host *host, const struct caller *caller,
+		  const struct change *change,
+		  const struct prepare_options *options, char ret[NAME_SIZE],
+		  struct error *err);
+
+/* restore_start() - Give a group back to its drivers (RestoreDevice). */
+int restore_start(struct host *host, const struct caller *caller,
+		  const struct change *change, char ret[NAME_SIZE],
+		  struct error *err);
+
+/* recover_start() - Out of quarantine (RecoverDevice). */
+int recover_start(struct host *host, const struct caller *caller,
+		  const struct change *change, char ret[NAME_SIZE],
+		  struct error *err);
+
+/**
+ * lease_create() - Offer devices (Leases.CreateLease)
+ * @offer:	devices, mode, claimant, labels, memlock, expires, restore_after
+ *		and request_id filled; consumed in any case. @offer->memlock 0
+ *		with @guest_memory means guest memory and 64 MiB.
+ * @ret:	Name of the lease; "" on a dry run
+ */
+int lease_create(struct host *host, const struct caller *caller,
+		 struct lease *offer, uint64_t guest_memory, bool dry_run,
+		 char ret[NAME_SIZE], struct error *err);
+
+/**
+ * lease_claim() - Hand a lease's descriptors over (Leases.ClaimLease)
+ * @send:	Sends the reply with the descriptors; called once, when the
+ *		lease that names its holder is durable. It answers 0 or -errno
+ *		of fd_send(), and does not take the descriptors over.
+ * @data:	For @send
+ *
+ * On success, and on a dry run (@send not called), the reply has been, or is
+ * to be, made of the lease in the registry.
+ */
+int lease_claim(struct host *host, const struct caller *caller,
+		const struct change *change,
+		int (*send)(void *data, const struct lease *lease,
+			    const int *fds, size_t n_fds),
+		void *data, struct error *err);
+
+/* lease_acknowledge() - The descriptors have arrived (AcknowledgeLease). */
+int lease_acknowledge(struct host *host, const struct caller *caller,
+		      const struct change *change, struct error *err);
+
+/* lease_release() - End a lease (ReleaseLease). */
+int lease_release(struct host *host, const struct caller *caller,
+		  const struct change *change, struct error *err);
+
+/**
+ * lease_visible() - May the caller see a lease? Root all, others theirs.
+ *
+ * Under the registry's lock; from every thread.
+ */
+bool lease_visible(const struct lease *lease, const struct caller *caller);
+
+/* device_visible() - May the caller see a device? Root all, others those of
+ * leases of theirs that have not ended. Under the registry's lock.
+ */
+bool device_visible(struct registry *reg, const struct device *device,
+		    const struct caller *caller);
+
+/* etag_of() - An object's etag of its revision; at most 20 characters. */
+void etag_of(uint64_t revision, char ret[24]);
+
+#endif
