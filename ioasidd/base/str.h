@@ -57,7 +57,7 @@ char *str_chomp(char *s);
  * str_clean() - Make a string fit for a line of a log and for protobuf
  * @s:		Text that may hold what strangers wrote; changed in place
  *
- * Each control character, and each byte that is not part of valid UTF-8,
+ * Each byte of a control character, and each that is not part of valid UTF-8,
  * becomes a question mark.
  *
  * Return: @s.
