@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * channel.c - a connection that calls methods with protobuf messages
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/str.h"
+#include "ioasid/v1/envelope.pb-c.h"
+#include "libioasid/channel.h"
+#include "libioasid/fail.h"
+#include "libioasid/message.h"
+
+/* channel_fds_close() - See channel.h. */
+void channel_fds_close(struct channel_fds *fds)
+{
+	for (size_t i = 0; i < fds->n; i++)
+		(void)fd_close(fds->fds[i]);
+	fds->n = 0;
+}
+
+/**
+ * channel_dead() - Close a connection that is of no use any more
+ * @conn:	The connection
+ * @ret:	What the caller returns
+ *
+ * Return: @ret.
+ */
+static int channel_dead(struct ioasid *conn, int ret)
+{
+	conn->fd = fd_close(conn->fd);
+	return ret;
+}
+
+/* channel_broken() - See channel.h. */
+int channel_broken(struct ioasid *conn, const char *what,
+		   struct ioasid_error *err)
+{
+	return channel_dead(conn, fail(err, -EPROTO, IOASID_ERROR_PROTOCOL,
+				       "the daemon broke the protocol: %s; "
+				       "the connection was closed", what));
+}
+
+/**
+ * channel_closed() - The connection failed: close our end, and say how
+ * @conn:	The connection
+ * @errnum:	errno, positive
+ * @err:	May be NULL
+ *
+ * Return: -ECONNRESET.
+ */
+static int channel_closed(struct ioasid *conn, int errnum,
+			  struct ioasid_error *err)
+{
+	(void)fail(err, -errnum, IOASID_ERROR_CLOSED,
+		   "the daemon closed the connection: %m");
+	return channel_dead(conn, -ECONNRESET);
+}
+
+/**
+ * channel_deadline() - When a call that begins now must have ended
+ * @conn:	The connection
+ * @wait_ms:	On top of the connection's limit
+ *
+ * Return: CLOCK_MONOTONIC, ns; 0 for never.
+ */
+static uint64_t channel_deadline(const struct ioasid *conn, int wait_ms)
+{
+	if (conn->timeout_ms < 0)
+		return 0;
+	return clock_mono_ns() +
+	       ((uint64_t)conn->timeout_ms + (uint64_t)wait_ms) * 1000000;
+}
+
+/**
+ * channel_wait() - Wait until the socket can be read or written
+ * @conn:	The connection; dead if the time is over
+ * @events:	POLLIN or POLLOUT
+ * @deadline:	See channel_deadline()
+ * @err:	May be NULL
+ *
+ * Return: 0; -ETIMEDOUT; -ECONNRESET if poll(2) failed.
+ */
+static int channel_wait(struct ioasid *conn, short events, uint64_t deadline,
+			struct ioasid_error *err)
+{
+	struct pollfd p = { .fd = conn->fd, .events = events };
+	uint64_t now, left_ms;
+	int n, timeout = -1;
+
+	for (;;) {
+		if (deadline) {
+			now = clock_mono_ns();
+			left_ms = deadline > now ?
+				  (deadline - now + 999999) / 1000000 : 0;
+			timeout = left_ms < INT_MAX ? (int)left_ms : INT_MAX;
+		}
+		n = poll(&p, 1, timeout);
+		if (n > 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return channel_closed(conn, errno, err);
+		if (n == 0 && clock_mono_ns() >= deadline) {
+			(void)fail(err, -ETIMEDOUT, IOASID_ERROR_TIMEOUT,
+				   "the daemon did not answer in time; the "
+				   "connection was closed");
+			return channel_dead(conn, -ETIMEDOUT);
+		}
+	}
+}
+
+/**
+ * channel_send() - Send one packet
+ * @conn:	The connection
+ * @data:	The packet
+ * @size:	Its length
+ * @deadline:	See channel_deadline()
+ * @err:	May be NULL
+ *
+ * Return: 0; -EMSGSIZE with the connection alive; as channel_wait().
+ */
+static int channel_send(struct ioasid *conn, const void *data, size_t size,
+			uint64_t deadline, struct ioasid_error *err)
+{
+	int ret;
+
+	for (;;) {
+		ret = fd_send(conn->fd, data, size, NULL, 0);
+		if (ret == 0)
+			return 0;
+		if (ret == -EMSGSIZE)
+			return fail(err, ret, IOASID_ERROR_ARGUMENT,
+				    "the request takes %zu bytes, more than "
+				    "one packet can have", size);
+		/* Before it went away the daemon may have said why. */
+		if (ret == -EPIPE || ret == -ECONNRESET)
+			return 0;
+		if (ret != -EAGAIN && ret != -EINTR)
+			return channel_closed(conn, -ret, err);
+		ret = channel_wait(conn, POLLOUT, deadline, err);
+		if (ret < 0)
+			return ret;
+	}
+}
+
+/**
+ * channel_receive() - Receive one packet
+ * @conn:	The connection
+ * @fds:	Where descriptors go; NULL if none may come
+ * @deadline:	See channel_deadline()
+ * @ret:	The envelope; message_free()
+ * @err:	May be NULL
+ *
+ * Return: 0; -EPROTO, -ECONNRESET, -ETIMEDOUT, -ENOMEM, the connection dead
+ * and no descriptor left.
+ */
+static int channel_receive(struct ioasid *conn, struct channel_fds *fds,
+			   uint64_t deadline, Ioasid__V1__Envelope **ret,
+			   struct ioasid_error *err)
+{
+	ProtobufCMessage *message;
+	ssize_t n;
+	int r;
+
+	do {
+		r = channel_wait(conn, POLLIN, deadline, err);
+		if (r < 0)
+			return r;
+		n = fd_receive(conn->fd, conn->buf, CHANNEL_MAX_PACKET,
+			       fds ? fds->fds : NULL, fds ? CHANNEL_MAX_FDS : 0,
+			       fds ? &fds->n : NULL);
+	} while (n == -EAGAIN || n == -EINTR);
+
+	if (n == -EMSGSIZE)
+		return channel_broken(conn, "a packet longer than the limit",
+				      err);
+	if (n == -EPROTO)
+		return channel_broken(conn, "descriptors that do not belong to "
+				      "the packet, or were cut off", err);
+	if (n <= 0)
+		return channel_closed(conn, n < 0 ? (int)-n : ECONNRESET, err);
+
+	r = message_unpack(&ioasid__v1__envelope__descriptor, conn->buf,
+			   (size_t)n, &message);
+	if (r == 0) {
+		*ret = (Ioasid__V1__Envelope *)message;
+		return 0;
+	}
+	if (fds)
+		channel_fds_close(fds);
+	if (r == -EPROTO)
+		return channel_broken(conn, "a packet that cannot be read",
+				      err);
+	(void)fail(err, r, IOASID_ERROR_MEMORY, "no memory for the answer");
+	return channel_dead(conn, r);
+}
+
+/**
+ * channel_refused() - Pass the daemon's error on
+ * @conn:	The connection; dead if the error belongs to no request
+ * @envelope:	What carries the error
+ * @err:	May be NULL
+ *
+ * Return: -EREMOTEIO; -EPROTO.
+ */
+static int channel_refused(struct ioasid *conn,
+			   const Ioasid__V1__Envelope *envelope,
+			   struct ioasid_error *err)
+{
+	if (!envelope->error->id[0])
+		return channel_broken(conn, "an error without an id", err);
+	if (envelope->id == 0)
+		(void)channel_dead(conn, 0);
+	return fail_remote(err, envelope->error);
+}
+
+/**
+ * channel_answer() - Receive until the answer to the last request is there
+ * @conn:	The connection
+ * @fds:	See channel_receive()
+ * @deadline:	See channel_deadline()
+ * @ret:	An envelope with a reply; message_free()
+ * @err:	May be NULL
+ *
+ * Return: see ioasid.h; no descriptor left on failure.
+ */
+static int channel_answer(struct ioasid *conn, struct channel_fds *fds,
+			  uint64_t deadline, Ioasid__V1__Envelope **ret,
+			  struct ioasid_error *err)
+{
+	for (;;) {
+		_cleanup_message_ Ioasid__V1__Envelope *envelope = NULL;
+		size_t n_fds;
+		int r;
+
+		r = channel_receive(conn, fds, deadline, &envelope, err);
+		if (r < 0)
+			return r;
+		if (envelope->body_case == IOASID__V1__ENVELOPE__BODY_REPLY &&
+		    envelope->id == conn->last_id) {
+			*ret = TAKE_PTR(envelope);
+			return 0;
+		}
+
+		n_fds = fds ? fds->n : 0;
+		if (fds)
+			channel_fds_close(fds);
+		if (n_fds > 0)
+			return channel_broken(conn, "descriptors with what is "
+					      "no reply", err);
+		if (envelope->body_case == IOASID__V1__ENVELOPE__BODY_ERROR &&
+		    (envelope->id == conn->last_id || envelope->id == 0))
+			return channel_refused(conn, envelope, err);
+		/* Events unknown to us are the future's. */
+		if (envelope->body_case != IOASID__V1__ENVELOPE__BODY_EVENT)
+			return channel_broken(conn, "an answer to what was "
+					      "not asked", err);
+	}
+}
+
+/**
+ * envelope_pack() - A request as a packet
+ * @conn:	The connection; the request gets its next id
+ * @method:	Without the package
+ * @request:	The method's request message
+ * @ret:	The packet; free()
+ * @ret_size:	Its length
+ * @err:	May be NULL
+ *
+ * Return: 0; -EINVAL if it is too long; -ENOMEM.
+ */
+static int envelope_pack(struct ioasid *conn, const char *method,
+			 const ProtobufCMessage *request, void **ret,
+			 size_t *ret_size, struct ioasid_error *err)
+{
+	Ioasid__V1__Envelope envelope = IOASID__V1__ENVELOPE__INIT;
+	Ioasid__V1__Request body = IOASID__V1__REQUEST__INIT;
+	_cleanup_free_ uint8_t *payload = NULL;
+	_cleanup_free_ uint8_t *packet = NULL;
+	char name[128];
+	size_t size;
+
+	if (!str_format(name, sizeof(name), "ioasid.v1.%s", method))
+		return fail(err, -EINVAL, IOASID_ERROR_ARGUMENT,
+			    "there is no method '%s'", method);
+
+	body.method = name;
+	body.payload.len = protobuf_c_message_get_packed_size(request);
+	payload = malloc(body.payload.len + 1);
+	if (!payload)
+		return fail(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
+	(void)protobuf_c_message_pack(request, payload);
+	body.payload.data = payload;
+
+	envelope.id = ++conn->last_id;
+	envelope.body_case = IOASID__V1__ENVELOPE__BODY_REQUEST;
+	envelope.request = &body;
+	size = protobuf_c_message_get_packed_size(&envelope.base);
+	if (size > conn->hello.max_packet)
+		return fail(err, -EINVAL, IOASID_ERROR_ARGUMENT,
+			    "the request takes %zu bytes, more than the "
+			    "daemon's limit of %u", size,
+			    conn->hello.max_packet);
+	packet = malloc(size);
+	if (!packet)
+		return fail(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
+
+	*ret_size = protobuf_c_message_pack(&envelope.base, packet);
+	*ret = TAKE_PTR(packet);
+	return 0;
+}
+
+/**
+ * channel_exchange() - Send a request and receive its reply
+ * @wait_ms:	See channel_call_long()
+ * @fds:	See channel_call_fds(); NULL if none may come
+ *
+ * Otherwise as channel_call().
+ *
+ * Return: see ioasid.h; no descriptor left on failure.
+ */
+static int channel_exchange(struct ioasid *conn, const char *method,
+			    int wait_ms, const ProtobufCMessage *request,
+			    const ProtobufCMessageDescriptor *type,
+			    struct channel_fds *fds, ProtobufCMessage **ret,
+			    struct ioasid_error *err)
+{
+	_cleanup_message_ Ioasid__V1__Envelope *answer = NULL;
+	_cleanup_free_ void *packet = NULL;
+	uint64_t deadline;
+	size_t size = 0;
+	int r;
+
+	if (conn->fd < 0)
+		return fail(err, -ENOTCONN, IOASID_ERROR_CLOSED,
+			    "the connection was closed after an earlier "
+			    "failure");
+	r = envelope_pack(conn, method, request, &packet, &size, err);
+	if (r < 0)
+		return r;
+	deadline = channel_deadline(conn, wait_ms);
+	r = channel_send(conn, packet, size, deadline, err);
+	if (r < 0)
+		return r;
+	r = channel_answer(conn, fds, deadline, &answer, err);
+	if (r < 0)
+		return r;
+
+	if (answer->reply->descriptors != (fds ? fds->n : 0)) {
+		r = channel_broken(conn, "not as many descriptors as the reply "
+				   "states", err);
+		goto undo_fds;
+	}
+	r = message_unpack(type, answer->reply->payload.data,
+			   answer->reply->payload.len, ret);
+	if (r == -EPROTO)
+		r = channel_broken(conn, "a reply that cannot be read", err);
+	else if (r < 0)
+		r = fail(err, r, IOASID_ERROR_MEMORY, "no memory for the "
+			 "answer");
+undo_fds:
+	if (r < 0 && fds)
+		channel_fds_close(fds);
+	return r;
+}
+
+/* channel_call() - See channel.h. */
+int channel_call(struct ioasid *conn, const char *method,
+		 const ProtobufCMessage *request,
+		 const ProtobufCMessageDescriptor *type, ProtobufCMessage **ret,
+		 struct ioasid_error *err)
+{
+	return channel_exchange(conn, method, 0, request, type, NULL, ret, err);
+}
+
+/* channel_call_long() - See channel.h. */
+int channel_call_long(struct ioasid *conn, const char *method, int wait_ms,
+		      const ProtobufCMessage *request,
+		      const ProtobufCMessageDescriptor *type,
+		      ProtobufCMessage **ret, struct ioasid_error *err)
+{
+	return channel_exchange(conn, method, wait_ms, request, type, NULL, ret,
+				err);
+}
+
+/* channel_call_fds() - See channel.h. */
+int channel_call_fds(struct ioasid *conn, const char *method,
+		     const ProtobufCMessage *request,
+		     const ProtobufCMessageDescriptor *type,
+		     struct channel_fds *fds, ProtobufCMessage **ret,
+		     struct ioasid_error *err)
+{
+	fds->n = 0;
+	return channel_exchange(conn, method, 0, request, type, fds, ret, err);
+}
+
+/**
+ * channel_greet() - Receive the hello
+ * @conn:	A connection without one
+ * @err:	May be NULL
+ *
+ * Return: 0; see ioasid_connect().
+ */
+static int channel_greet(struct ioasid *conn, struct ioasid_error *err)
+{
+	_cleanup_message_ Ioasid__V1__Envelope *first = NULL;
+	const Ioasid__V1__Hello *hello;
+	int r;
+
+	r = channel_receive(conn, NULL, channel_deadline(conn, 0), &first, err);
+	if (r < 0)
+		return r;
+	if (first->body_case == IOASID__V1__ENVELOPE__BODY_ERROR)
+		return channel_refused(conn, first, err);
+	if (first->body_case != IOASID__V1__ENVELOPE__BODY_EVENT ||
+	    first->event->kind_case != IOASID__V1__EVENT__KIND_HELLO)
+		return channel_broken(conn, "its first packet was no hello",
+				      err);
+
+	hello = first->event->hello;
+	if (!str_eq(hello->contract, "ioasid.v1") || hello->max_packet == 0) {
+		(void)fail(err, -EPROTO, IOASID_ERROR_PROTOCOL,
+			   "the daemon speaks '%s', we speak 'ioasid.v1'",
+			   hello->contract);
+		return -EPROTO;
+	}
+	(void)str_copy(conn->contract, sizeof(conn->contract), hello->contract);
+	(void)str_copy(conn->daemon, sizeof(conn->daemon), hello->daemon);
+	conn->hello = (struct ioasid_hello){
+		.contract = conn->contract,
+		.daemon = conn->daemon,
+		.max_packet = hello->max_packet,
+		.uid = hello->uid,
+		.pid = hello->pid,
+	};
+	return 0;
+}
+
+/* channel_start() - See channel.h. */
+int channel_start(int sock_consume, int timeout_ms, struct ioasid **ret,
+		  struct ioasid_error *err)
+{
+	_cleanup_fd_ int sock = sock_consume;
+	struct ioasid *conn;
+	int flags, r;
+
+	flags = fcntl(sock, F_GETFL);
+	if (flags < 0 || fcntl(sock, F_SETFL, flags | O_NONBLOCK) < 0)
+		return fail(err, -errno, IOASID_ERROR_UNREACHABLE,
+			    "setting the socket up: %m");
+
+	conn = calloc(1, sizeof(*conn));
+	if (!conn)
+		return fail(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
+	conn->timeout_ms = timeout_ms < 0 ? -1 : timeout_ms;
+	conn->fd = TAKE_FD(sock);
+	conn->buf = malloc(CHANNEL_MAX_PACKET);
+	r = conn->buf ? channel_greet(conn, err) :
+	    fail(err, -ENOMEM, IOASID_ERROR_MEMORY, "no memory for packets");
+	if (r < 0) {
+		(void)ioasid_disconnect(conn);
+		return r;
+	}
+	*ret = conn;
+	return 0;
+}

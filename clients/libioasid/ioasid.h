@@ -1,0 +1,676 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ioasid.h - libioasid: devices and their descriptors from ioasidd, in plain C
+ *
+ * DOC: Theory of Operation
+ *
+ * A program connects to the ioasidd of its host, claims a lease that is
+ * addressed to it, and has the file descriptors of an iommufd and of VFIO
+ * devices, without a privilege of its own:
+ *
+ *	struct ioasid_error err;
+ *	struct ioasid *conn;
+ *	struct ioasid_claim *claim;
+ *
+ *	if (ioasid_connect(NULL, -1, &conn, &err) < 0 ||
+ *	    ioasid_lease_claim(conn, "leases/01k...", &claim, &err) < 0)
+ *		die("%s: %s [%s]", err.object, err.message, err.id);
+ *	... use claim->iommufd and claim->devices[0].fd ...
+ *	ioasid_lease_acknowledge(conn, "leases/01k...", &err);
+ *	ioasid_claim_free(claim);	closes the descriptors not taken out
+ *	ioasid_disconnect(conn);
+ *
+ * Rules that hold everywhere:
+ *
+ * A function that can fail returns 0, or a negative errno value and fills the
+ * struct ioasid_error that it is given (NULL if the words are not wanted).
+ * What it returns through ret pointers is written on success only.
+ *
+ *	-EREMOTEIO	the daemon refused or failed; decide on error.id, which
+ *			is one of its catalogue ("device.in-use")
+ *	-EINVAL		the caller's arguments; nothing was sent
+ *	-ETIMEDOUT	the time set was over		(IOASID_ERROR_TIMEOUT)
+ *	-EPROTO		the daemon broke the protocol	(IOASID_ERROR_PROTOCOL)
+ *	-ECONNRESET	the daemon closed the connection (IOASID_ERROR_CLOSED)
+ *	-ENOMEM		no memory			(IOASID_ERROR_MEMORY)
+ *	others		as connect(2) has them	    (IOASID_ERROR_UNREACHABLE)
+ *
+ * After -ETIMEDOUT, -EPROTO and -ECONNRESET the connection is dead: each later
+ * call on it is -ENOTCONN; connect anew. Leases do not hang on the connection
+ * but on the process.
+ *
+ * Objects that the library gives are made and freed by it alone; a later
+ * version may add members at their ends. Strings in them are never NULL, are
+ * UTF-8, and live as long as their object.
+ *
+ * A connection may be used by one thread at a time. No function starts a
+ * thread, installs a signal handler, raises SIGPIPE, or writes anywhere. All
+ * descriptors are close-on-exec.
+ */
+#ifndef IOASID_H
+#define IOASID_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef IOASID_PUBLIC
+#define IOASID_PUBLIC __attribute__((visibility("default")))
+#endif
+
+/* Where ioasidd listens. */
+#define IOASID_DEFAULT_SOCKET "/run/ioasidd/ioasidd.sock"
+
+/* The most devices that one lease can have. */
+#define IOASID_MAX_DEVICES 64
+
+/* The most causes in one error. */
+#define IOASID_MAX_CAUSES 16
+
+/* Errors of the library's own. All other ids are the daemon's. */
+#define IOASID_ERROR_UNREACHABLE "client.unreachable"
+#define IOASID_ERROR_TIMEOUT "client.timeout"
+#define IOASID_ERROR_CLOSED "client.closed"
+#define IOASID_ERROR_PROTOCOL "client.protocol"
+#define IOASID_ERROR_ARGUMENT "client.argument"
+#define IOASID_ERROR_MEMORY "client.no-memory"
+
+/* --- errors -------------------------------------------------------------- */
+
+/**
+ * struct ioasid_cause - One thing that stands in the way
+ * @kind:	"process", "mount", "swap", "holder", "netdev", "block",
+ *		"device", "group", "range", "descriptor" or "operation"
+ * @name:	Its name: a pid, a mount point, a device name
+ * @detail:	What it does that stands in the way, for a person
+ */
+struct ioasid_cause {
+	char kind[16];
+	char name[112];
+	char detail[128];
+};
+
+/**
+ * struct ioasid_error - What was refused or failed, and what would work
+ * @id:		Stable identifier; programs decide on this and nothing else
+ * @message:	The words for a person; longer ones are cut
+ * @object:	Resource name of the object it is about; empty if none
+ * @remedy:	What would work; empty if nothing is known to
+ * @n_causes:	How many @causes are filled
+ * @causes:	What stands in the way
+ *
+ * A fixed buffer, so that reporting needs no memory and freeing. Not touched
+ * by a call that succeeds.
+ */
+struct ioasid_error {
+	char id[48];
+	char message[512];
+	char object[112];
+	char remedy[256];
+	size_t n_causes;
+	struct ioasid_cause causes[IOASID_MAX_CAUSES];
+};
+
+/* --- the connection ------------------------------------------------------ */
+
+struct ioasid;
+
+/**
+ * struct ioasid_hello - What the daemon said when the connection was made
+ * @contract:	"ioasid.v1"
+ * @daemon:	Its release
+ * @max_packet:	The longest packet that either side may send, bytes
+ * @uid:	As whom the kernel presents the caller to the daemon
+ * @pid:	Likewise
+ */
+struct ioasid_hello {
+	const char *contract;
+	const char *daemon;
+	uint32_t max_packet;
+	uid_t uid;
+	pid_t pid;
+};
+
+/**
+ * ioasid_version() - The release of this library
+ *
+ * Return: such as "0.1.0".
+ */
+IOASID_PUBLIC const char *ioasid_version(void);
+
+/**
+ * ioasid_connect() - Connect to the daemon and hear its hello
+ * @path:	Its socket; NULL for IOASID_DEFAULT_SOCKET. No environment
+ *		variable is looked at.
+ * @timeout_ms:	How long this and each later call may take, milliseconds; -1
+ *		for no limit
+ * @ret:	The connection; end it with ioasid_disconnect()
+ * @err:	See the head of this file
+ *
+ * The daemon takes the caller for whom the kernel says it is at this moment:
+ * a process that drops its privileges connects anew afterwards.
+ *
+ * Return: 0; connect(2) errors such as -ENOENT, -ECONNREFUSED and -EACCES with
+ * IOASID_ERROR_UNREACHABLE; -EREMOTEIO if the daemon turned us away; others
+ * as above.
+ */
+IOASID_PUBLIC int ioasid_connect(const char *path, int timeout_ms,
+				 struct ioasid **ret, struct ioasid_error *err);
+
+/**
+ * ioasid_disconnect() - Close the connection
+ * @conn:	NULL is allowed
+ *
+ * Leases and descriptors stay as they are.
+ *
+ * Return: NULL, to be assigned.
+ */
+IOASID_PUBLIC struct ioasid *ioasid_disconnect(struct ioasid *conn);
+
+/**
+ * ioasid_hello() - What the daemon said when the connection was made
+ * @conn:	The connection
+ *
+ * Return: the hello; lives as long as @conn.
+ */
+IOASID_PUBLIC const struct ioasid_hello *
+ioasid_hello(const struct ioasid *conn);
+
+/**
+ * ioasid_set_timeout() - Say how long each later call may take
+ * @conn:	The connection
+ * @timeout_ms:	Milliseconds; -1 for no limit, which is the default
+ */
+IOASID_PUBLIC void ioasid_set_timeout(struct ioasid *conn, int timeout_ms);
+
+/* --- devices ------------------------------------------------------------- */
+
+/* Whose a device is now; see Device.State in ioasid/v1/device.proto. */
+enum ioasid_device_state {
+	IOASID_DEVICE_UNSPECIFIED,
+	IOASID_DEVICE_HOST,
+	IOASID_DEVICE_PREPARING,
+	IOASID_DEVICE_READY,
+	IOASID_DEVICE_LEASED,
+	IOASID_DEVICE_RECLAIMING,
+	IOASID_DEVICE_QUARANTINED,
+	IOASID_DEVICE_STUCK,
+	IOASID_DEVICE_GONE,
+	IOASID_DEVICE_FOREIGN,
+	/* How many there are; a newer daemon may send larger ones. */
+	IOASID_DEVICE_STATES,
+};
+
+/**
+ * struct ioasid_range - I/O virtual addresses
+ * @start:	First address, bytes
+ * @last:	Last address, bytes, inclusive
+ */
+struct ioasid_range {
+	uint64_t start;
+	uint64_t last;
+};
+
+/**
+ * struct ioasid_device - A device that can be assigned, or a bridge
+ * @name:		"devices/pci-0000-3b-00.0"
+ * @revision:		Of the change that made this version of the object
+ * @etag:		Changes whenever the object does
+ * @state:		Whose it is; values out of the enum are possible
+ * @state_reason:	Why it is quarantined or stuck
+ * @state_remedy:	What would bring it back
+ * @bus:		"pci"
+ * @bdf:		"0000:3b:00.0"; empty unless on PCI, as all ids then
+ * @vendor:		Vendor id
+ * @device:		Device id
+ * @class_code:		Class, subclass, interface: 24 bits
+ * @group:		Name of its group; empty if no IOMMU isolates it
+ * @iommu:		Name of its IOMMU; empty if none
+ * @driver:		The driver bound to it; empty if none
+ * @former_driver:	The one that it goes back to; empty if none
+ * @lease:		Name of the lease that has it; empty if none
+ * @operation:		The operation at work on it; empty if none
+ * @numa_node:		From 0; -1 if unknown
+ * @bridge:		It is never assigned
+ * @no_reset:		Prepared although no reset works on it
+ * @unsafe_interrupts:	Prepared although its interrupts are not isolated
+ * @probed:		The following members are known
+ * @n_iova_ranges:	How many @iova_ranges there are
+ * @iova_ranges:	The addresses that it can use once attached
+ * @iova_alignment:	Of every mapping's start and length, bytes
+ */
+struct ioasid_device {
+	const char *name;
+	uint64_t revision;
+	const char *etag;
+	enum ioasid_device_state state;
+	const char *state_reason;
+	const char *state_remedy;
+	const char *bus;
+	const char *bdf;
+	uint32_t vendor;
+	uint32_t device;
+	uint32_t class_code;
+	const char *group;
+	const char *iommu;
+	const char *driver;
+	const char *former_driver;
+	const char *lease;
+	const char *operation;
+	int32_t numa_node;
+	bool bridge;
+	bool no_reset;
+	bool unsafe_interrupts;
+	bool probed;
+	size_t n_iova_ranges;
+	const struct ioasid_range *iova_ranges;
+	uint64_t iova_alignment;
+};
+
+/**
+ * struct ioasid_device_list - Devices, by name
+ * @n:		How many
+ * @items:	The devices
+ */
+struct ioasid_device_list {
+	size_t n;
+	struct ioasid_device **items;
+};
+
+/**
+ * ioasid_device_list() - List the devices of this host
+ * @conn:	The connection
+ * @all:	Bridges too, and devices that no IOMMU isolates
+ * @ret:	The list; ioasid_device_list_free()
+ * @err:	See the head of this file
+ *
+ * Return: 0; errors as above.
+ */
+IOASID_PUBLIC int ioasid_device_list(struct ioasid *conn, bool all,
+				     struct ioasid_device_list **ret,
+				     struct ioasid_error *err);
+
+/* ioasid_device_list_free() - Free a list and its devices; returns NULL. */
+IOASID_PUBLIC struct ioasid_device_list *
+ioasid_device_list_free(struct ioasid_device_list *list);
+
+/**
+ * ioasid_device_get() - Read one device
+ * @conn:	The connection
+ * @name:	"devices/pci-0000-3b-00.0"
+ * @ret:	The device; ioasid_device_free()
+ * @err:	See the head of this file
+ *
+ * Return: 0; errors as above, of the daemon: device.not-found.
+ */
+IOASID_PUBLIC int ioasid_device_get(struct ioasid *conn, const char *name,
+				    struct ioasid_device **ret,
+				    struct ioasid_error *err);
+
+/* ioasid_device_free() - Free a device; NULL is allowed; returns NULL. */
+IOASID_PUBLIC struct ioasid_device *
+ioasid_device_free(struct ioasid_device *device);
+
+/* --- leases -------------------------------------------------------------- */
+
+/* Where a lease stands; see Lease.State in ioasid/v1/lease.proto. */
+enum ioasid_lease_state {
+	IOASID_LEASE_UNSPECIFIED,
+	IOASID_LEASE_OFFERED,
+	IOASID_LEASE_CLAIMING,
+	IOASID_LEASE_HELD,
+	IOASID_LEASE_RECLAIMING,
+	IOASID_LEASE_ENDED,
+	/* How many there are; a newer daemon may send larger ones. */
+	IOASID_LEASE_STATES,
+};
+
+/**
+ * struct ioasid_lease - The recorded right of one holder to a set of devices
+ * @name:		"leases/<ULID>"
+ * @revision:		Of the change that made this version of the object
+ * @etag:		Changes whenever the object does
+ * @state:		Where it stands; values out of the enum are possible
+ * @n_devices:		How many @devices there are
+ * @devices:		Their names, in the order of their descriptors
+ * @owner_uid:		Who asked for it and pays
+ * @claimant_uid:	Who may claim it
+ * @claimant_pid:	Which process may; 0 for any of the uid
+ * @memlock_bytes:	How much memory the holder may lock for it
+ * @memlock_unlimited:	Any amount
+ * @expires_us:		When the offer ends, microseconds since 1970; 0: never
+ * @incarnation:	How many times its descriptors were handed over
+ * @acknowledged:	The holder said that they have arrived
+ * @holder_pid:		The last holder's process id; 0 if none so far
+ * @holder_uid:		Its uid
+ * @no_reset:		A device of it has no reset that works
+ * @unsafe_interrupts:	The interrupts of a device of it are not isolated
+ * @end_reason:		Why it ended; empty before
+ */
+struct ioasid_lease {
+	const char *name;
+	uint64_t revision;
+	const char *etag;
+	enum ioasid_lease_state state;
+	size_t n_devices;
+	const char *const *devices;
+	uid_t owner_uid;
+	uid_t claimant_uid;
+	pid_t claimant_pid;
+	uint64_t memlock_bytes;
+	bool memlock_unlimited;
+	int64_t expires_us;
+	uint32_t incarnation;
+	bool acknowledged;
+	pid_t holder_pid;
+	uid_t holder_uid;
+	bool no_reset;
+	bool unsafe_interrupts;
+	const char *end_reason;
+};
+
+/**
+ * struct ioasid_lease_list - Leases, newest first
+ * @n:		How many
+ * @items:	The leases
+ */
+struct ioasid_lease_list {
+	size_t n;
+	struct ioasid_lease **items;
+};
+
+/**
+ * struct ioasid_offer - What to offer to whom; zero what is not wanted
+ * @size:		sizeof(struct ioasid_offer), so that it can grow
+ * @devices:		Names of ready devices
+ * @n_devices:		How many, 1 to IOASID_MAX_DEVICES
+ * @claimant_uid:	Who may claim
+ * @claimant_pid:	Which process may; 0 for any of the uid
+ * @memlock_bytes:	How much memory the holder may lock; 0 for
+ *			@guest_memory and 64 MiB
+ * @guest_memory:	The guest's memory, bytes; 0 if unknown
+ * @expires_us:		The offer ends at this time, microseconds since 1970
+ *			(CLOCK_REALTIME); 0 for never
+ * @memlock_unlimited:	The holder may lock any amount; administrators only
+ * @restore_after:	Give the devices back to their drivers when it ends
+ * @dry_run:		Check everything, change nothing
+ * @request_id:		Tells a repeated request from a new one; NULL for none
+ */
+struct ioasid_offer {
+	size_t size;
+	const char *const *devices;
+	size_t n_devices;
+	uid_t claimant_uid;
+	pid_t claimant_pid;
+	uint64_t memlock_bytes;
+	uint64_t guest_memory;
+	int64_t expires_us;
+	bool memlock_unlimited;
+	bool restore_after;
+	bool dry_run;
+	const char *request_id;
+};
+
+/**
+ * struct ioasid_claimed_device - A device of a claim
+ * @name:	Its name
+ * @fd:		Its VFIO character device, not bound to any iommufd: bind it to
+ *		the claim's (VFIO_DEVICE_BIND_IOMMUFD), once; that resets it.
+ *		-1 once taken out
+ */
+struct ioasid_claimed_device {
+	const char *name;
+	int fd;
+};
+
+/**
+ * struct ioasid_claim - The descriptors of a lease
+ * @lease:	The lease as it was when they were sent
+ * @iommufd:	An iommufd without objects, memory accounted to the caller's
+ *		process (RLIMIT_MEMLOCK); -1 once taken out
+ * @n_devices:	How many @devices there are
+ * @devices:	The devices, in the lease's order
+ *
+ * To keep a descriptor, copy its number and put -1 in its place.
+ */
+struct ioasid_claim {
+	const struct ioasid_lease *lease;
+	int iommufd;
+	size_t n_devices;
+	struct ioasid_claimed_device *devices;
+};
+
+/**
+ * ioasid_lease_create() - Offer ready devices to a claimant
+ * @conn:	The connection
+ * @offer:	What to whom
+ * @ret:	The lease, offered; ioasid_lease_free(); may be NULL
+ * @err:	See the head of this file
+ *
+ * Return: 0; errors as above, of the daemon: device.not-found,
+ * device.not-ready, lease.devices, lease.memlock, permission.denied, ...
+ */
+IOASID_PUBLIC int ioasid_lease_create(struct ioasid *conn,
+				      const struct ioasid_offer *offer,
+				      struct ioasid_lease **ret,
+				      struct ioasid_error *err);
+
+/**
+ * ioasid_lease_list() - List the leases that the caller may see
+ * @conn:	The connection
+ * @all:	Those that have ended too
+ * @ret:	The list; ioasid_lease_list_free()
+ * @err:	See the head of this file
+ *
+ * Return: 0; errors as above.
+ */
+IOASID_PUBLIC int ioasid_lease_list(struct ioasid *conn, bool all,
+				    struct ioasid_lease_list **ret,
+				    struct ioasid_error *err);
+
+/* ioasid_lease_list_free() - Free a list and its leases; returns NULL. */
+IOASID_PUBLIC struct ioasid_lease_list *
+ioasid_lease_list_free(struct ioasid_lease_list *list);
+
+/**
+ * ioasid_lease_get() - Read one lease
+ * @conn:	The connection
+ * @name:	"leases/<ULID>"
+ * @ret:	The lease; ioasid_lease_free()
+ * @err:	See the head of this file
+ *
+ * Return: 0; errors as above, of the daemon: lease.not-found.
+ */
+IOASID_PUBLIC int ioasid_lease_get(struct ioasid *conn, const char *name,
+				   struct ioasid_lease **ret,
+				   struct ioasid_error *err);
+
+/* ioasid_lease_free() - Free a lease; NULL is allowed; returns NULL. */
+IOASID_PUBLIC struct ioasid_lease *ioasid_lease_free(struct ioasid_lease *lease);
+
+/**
+ * ioasid_lease_claim() - Fetch the descriptors of a lease
+ * @conn:	The connection, made by the process that is to hold the lease
+ * @name:	"leases/<ULID>"
+ * @ret:	The descriptors, close-on-exec; ioasid_claim_free()
+ * @err:	See the head of this file
+ *
+ * Unless exactly the descriptors arrive that the lease has, all are closed and
+ * it is -EPROTO. From the moment of sending the daemon takes the caller's
+ * process for the holder, also after such a failure: the lease ends when the
+ * process does.
+ *
+ * Return: 0; errors as above, of the daemon: lease.not-found,
+ * lease.not-claimant, lease.state, lease.expired, lease.peer-unreachable.
+ */
+IOASID_PUBLIC int ioasid_lease_claim(struct ioasid *conn, const char *name,
+				     struct ioasid_claim **ret,
+				     struct ioasid_error *err);
+
+/**
+ * ioasid_claim_free() - Close the descriptors that were not taken out, free
+ * @claim:	NULL is allowed
+ *
+ * Return: NULL, to be assigned.
+ */
+IOASID_PUBLIC struct ioasid_claim *
+ioasid_claim_free(struct ioasid_claim *claim);
+
+/**
+ * ioasid_lease_acknowledge() - Say that the descriptors have arrived
+ * @conn:	A connection of the holder
+ * @name:	"leases/<ULID>"
+ * @err:	See the head of this file
+ *
+ * The daemon then drops its own copies at once; unasked it does so after 5
+ * seconds and records that nobody acknowledged.
+ *
+ * Return: 0; errors as above, of the daemon: lease.not-found,
+ * lease.not-claimant, lease.state.
+ */
+IOASID_PUBLIC int ioasid_lease_acknowledge(struct ioasid *conn,
+					   const char *name,
+					   struct ioasid_error *err);
+
+/**
+ * ioasid_lease_release() - End a lease
+ * @conn:	The connection
+ * @name:	"leases/<ULID>"
+ * @ret:	The lease as it is then; ioasid_lease_free(); may be NULL
+ * @err:	See the head of this file
+ *
+ * An offer ends at once. What is held ends with its holder: nothing can take
+ * descriptors back from a living process.
+ *
+ * Return: 0; errors as above, of the daemon: lease.not-found, lease.state,
+ * lease.held.
+ */
+IOASID_PUBLIC int ioasid_lease_release(struct ioasid *conn, const char *name,
+				       struct ioasid_lease **ret,
+				       struct ioasid_error *err);
+
+/* --- operations ---------------------------------------------------------- */
+
+/* Where an operation stands. */
+enum ioasid_operation_state {
+	IOASID_OPERATION_UNSPECIFIED,
+	IOASID_OPERATION_RUNNING,
+	IOASID_OPERATION_DONE,
+	IOASID_OPERATION_FAILED,
+	/* How many there are; a newer daemon may send larger ones. */
+	IOASID_OPERATION_STATES,
+};
+
+/* What ioasid_device_prepare() may do all the same. */
+enum ioasid_prepare_flags {
+	/* Take devices that something uses. */
+	IOASID_PREPARE_FORCE = 1 << 0,
+	/* Take devices on which no reset works. */
+	IOASID_PREPARE_ALLOW_NO_RESET = 1 << 1,
+	/* Take devices whose interrupts are not isolated. */
+	IOASID_PREPARE_ALLOW_UNSAFE_INTERRUPTS = 1 << 2,
+	/* Check everything, change nothing. */
+	IOASID_PREPARE_DRY_RUN = 1 << 3,
+};
+
+/**
+ * struct ioasid_operation - One change to the host
+ * @name:	"operations/<ULID>"
+ * @revision:	Of the change that made this version of the object
+ * @etag:	Changes whenever the object does
+ * @kind:	"prepare", "restore", "recover", "claim", "reclaim"
+ * @target:	Resource name of the object it changes
+ * @state:	Where it stands; values out of the enum are possible
+ * @step:	The step at work, or the last one
+ * @error:	Why it failed; NULL unless FAILED
+ */
+struct ioasid_operation {
+	const char *name;
+	uint64_t revision;
+	const char *etag;
+	const char *kind;
+	const char *target;
+	enum ioasid_operation_state state;
+	const char *step;
+	const struct ioasid_error *error;
+};
+
+/**
+ * ioasid_device_prepare() - Take a device's group from its drivers to VFIO
+ * @conn:	The connection
+ * @name:	"devices/pci-0000-3b-00.0": any endpoint of the group
+ * @driver:	The VFIO driver; NULL for vfio-pci
+ * @flags:	enum ioasid_prepare_flags
+ * @ret:	The operation, which may still run: ioasid_operation_wait();
+ *		ioasid_operation_free()
+ * @err:	See the head of this file
+ *
+ * Return: 0; errors as above, of the daemon: see PrepareDevice in
+ * ioasid/v1/device.proto.
+ */
+IOASID_PUBLIC int ioasid_device_prepare(struct ioasid *conn, const char *name,
+					const char *driver, unsigned int flags,
+					struct ioasid_operation **ret,
+					struct ioasid_error *err);
+
+/**
+ * ioasid_device_restore() - Give a device's group back to its former drivers
+ * @conn:	The connection
+ * @name:	"devices/pci-0000-3b-00.0": any endpoint of the group
+ * @ret:	The operation; ioasid_operation_free()
+ * @err:	See the head of this file
+ *
+ * Return: 0; errors as above, of the daemon: device.not-found, device.busy,
+ * device.leased, device.not-prepared.
+ */
+IOASID_PUBLIC int ioasid_device_restore(struct ioasid *conn, const char *name,
+					struct ioasid_operation **ret,
+					struct ioasid_error *err);
+
+/**
+ * ioasid_device_recover() - Try to bring a quarantined or stuck device back
+ * @conn:	The connection
+ * @name:	"devices/pci-0000-3b-00.0"
+ * @ret:	The operation; ioasid_operation_free()
+ * @err:	See the head of this file
+ *
+ * Return: 0; errors as above, of the daemon: device.not-found, device.busy,
+ * device.not-quarantined.
+ */
+IOASID_PUBLIC int ioasid_device_recover(struct ioasid *conn, const char *name,
+					struct ioasid_operation **ret,
+					struct ioasid_error *err);
+
+/**
+ * ioasid_operation_wait() - Wait until an operation has ended
+ * @conn:	The connection; occupied meanwhile
+ * @name:	"operations/<ULID>"
+ * @timeout_ms:	How long at most, milliseconds; -1 for no limit. The
+ *		connection's own limit counts on top of it.
+ * @ret:	The operation as it then is, RUNNING if the time was up first;
+ *		ioasid_operation_free()
+ * @err:	See the head of this file
+ *
+ * That the operation itself failed is in @ret, not in @err.
+ *
+ * Return: 0; errors as above, of the daemon: operation.not-found.
+ */
+IOASID_PUBLIC int ioasid_operation_wait(struct ioasid *conn, const char *name,
+					int timeout_ms,
+					struct ioasid_operation **ret,
+					struct ioasid_error *err);
+
+/* ioasid_operation_free() - Free an operation; NULL allowed; returns NULL. */
+IOASID_PUBLIC struct ioasid_operation *
+ioasid_operation_free(struct ioasid_operation *operation);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * lease.c - leases: offered, listed, claimed, released
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+#include "ioasid/v1/lease.pb-c.h"
+#include "libioasid/channel.h"
+#include "libioasid/fail.h"
+#include "libioasid/message.h"
+
+/* libioasid's numbers are the contract's. */
+static_assert((int)IOASID_LEASE_OFFERED == IOASID__V1__LEASE__STATE__OFFERED,
+	      "");
+static_assert((int)IOASID_LEASE_ENDED == IOASID__V1__LEASE__STATE__ENDED, "");
+static_assert(IOASID_LEASE_STATES == 6, "a state was added: name it above");
+
+/* The first struct ioasid_offer ended here. */
+#define OFFER_SIZE_MIN sizeof(struct ioasid_offer)
+
+/**
+ * struct lease_box - A lease and what its strings lie in
+ * @pub:	What the caller has; first, so that it is the box's address
+ * @msg:	Owner of the strings
+ */
+struct lease_box {
+	struct ioasid_lease pub;
+	Ioasid__V1__Lease *msg;
+};
+
+/**
+ * struct claim_box - A claim and what it owns
+ * @pub:	What the caller has; first, so that it is the box's address
+ * @lease:	What @pub.lease points to
+ * @devices:	What @pub.devices points to
+ */
+struct claim_box {
+	struct ioasid_claim pub;
+	struct ioasid_lease *lease;
+	struct ioasid_claimed_device devices[IOASID_MAX_DEVICES];
+};
+
+/**
+ * microseconds() - A timestamp as one number
+ * @t:		May be NULL
+ *
+ * Return: microseconds since 1970; 0 for none, or one beyond the year 9999.
+ */
+static int64_t microseconds(const Google__Protobuf__Timestamp *t)
+{
+	if (!t || t->seconds < 0 || t->seconds > 253402300799 || t->nanos < 0 ||
+	    t->nanos > 999999999)
+		return 0;
+	return t->seconds * 1000000 + t->nanos / 1000;
+}
+
+/**
+ * fill() - Fill a lease from its message
+ * @pub:	The lease, zero
+ * @msg:	Its message
+ */
+static void fill(struct ioasid_lease *pub, const Ioasid__V1__Lease *msg)
+{
+	const Ioasid__V1__Holder *holder;
+
+	pub->name = msg->name;
+	pub->revision = msg->revision;
+	pub->etag = msg->etag;
+	pub->state = (enum ioasid_lease_state)msg->state;
+	pub->n_devices = msg->n_devices;
+	pub->devices = (const char *const *)msg->devices;
+	pub->owner_uid = msg->owner_uid;
+	/* Nobody may claim what is addressed to nobody. */
+	pub->claimant_uid = msg->claimant ? msg->claimant->uid : (uid_t)-1;
+	pub->claimant_pid = msg->claimant ? msg->claimant->pid : 0;
+	pub->memlock_bytes = msg->memlock_bytes;
+	pub->memlock_unlimited = msg->memlock_unlimited;
+	pub->expires_us = microseconds(msg->expires);
+	pub->incarnation = msg->incarnation;
+	pub->acknowledged = msg->acknowledged;
+	pub->no_reset = msg->no_reset;
+	pub->unsafe_interrupts = msg->unsafe_interrupts;
+	pub->end_reason = msg->end_reason;
+	if (msg->n_holders > 0) {
+		holder = msg->holders[msg->n_holders - 1];
+		pub->holder_pid = holder->pid;
+		pub->holder_uid = holder->uid;
+	}
+}
+
+/**
+ * lease_new() - Make a lease of its message
+ * @msg:	Set to NULL once the lease owns it
+ *
+ * Return: the lease; NULL without memory.
+ */
+static struct ioasid_lease *lease_new(Ioasid__V1__Lease **msg)
+{
+	struct lease_box *box;
+
+	box = calloc(1, sizeof(*box));
+	if (!box)
+		return NULL;
+	fill(&box->pub, *msg);
+	box->msg = TAKE_PTR(*msg);
+	return &box->pub;
+}
+
+/* ioasid_lease_free() - See ioasid.h. */
+struct ioasid_lease *ioasid_lease_free(struct ioasid_lease *lease)
+{
+	struct lease_box *box = (struct lease_box *)lease;
+
+	if (box) {
+		(void)message_free(box->msg);
+		free(box);
+	}
+	return NULL;
+}
+
+/* ioasid_lease_list_free() - See ioasid.h. */
+struct ioasid_lease_list *ioasid_lease_list_free(struct ioasid_lease_list *list)
+{
+	if (list) {
+		for (size_t i = 0; i < list->n; i++)
+			(void)ioasid_lease_free(list->items[i]);
+		free(list->items);
+		free(list);
+	}
+	return NULL;
+}
+
+/**
+ * lease_list_new() - Make a list of its reply
+ * @reply:	The reply; its leases pass to the list
+ *
+ * Return: the list; NULL without memory.
+ */
+static struct ioasid_lease_list *
+lease_list_new(Ioasid__V1__ListLeasesResponse *reply)
+{
+	struct ioasid_lease_list *list;
+
+	list = calloc(1, sizeof(*list));
+	if (!list)
+		return NULL;
+	list->items = calloc(reply->n_leases + 1, sizeof(*list->items));
+	if (!list->items)
+		return ioasid_lease_list_free(list);
+	for (size_t i = 0; i < reply->n_leases; i++) {
+		list->items[i] = lease_new(&reply->leases[i]);
+		if (!list->items[i])
+			return ioasid_lease_list_free(list);
+		list->n++;
+	}
+	return list;
+}
+
+/* ioasid_lease_list() - See ioasid.h. */
+int ioasid_lease_list(struct ioasid *conn, bool all,
+		      struct ioasid_lease_list **ret, struct ioasid_error *err)
+{
+	Ioasid__V1__ListLeasesRequest request =
+		IOASID__V1__LIST_LEASES_REQUEST__INIT;
+	_cleanup_message_ ProtobufCMessage *reply = NULL;
+	struct ioasid_lease_list *list;
+	int r;
+
+	request.all = all;
+	r = channel_list(conn, "Leases/ListLeases", &request.base,
+			 &ioasid__v1__list_leases_response__descriptor, &reply,
+			 err);
+	if (r < 0)
+		return r;
+	list = lease_list_new((Ioasid__V1__ListLeasesResponse *)reply);
+	if (!list)
+		return fail(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
+
+	*ret = list;
+	return 0;
+}
+
+/**
+ * lease_call() - Call a method that answers with a lease
+ * @conn:	The connection
+ * @method:	"Leases/GetLease"
+ * @request:	Its request message
+ * @ret:	The lease; may be NULL
+ * @err:	May be NULL
+ *
+ * Return: see ioasid.h.
+ */
+static int lease_call(struct ioasid *conn, const char *method,
+		      const ProtobufCMessage *request,
+		      struct ioasid_lease **ret, struct ioasid_error *err)
+{
+	_cleanup_message_ ProtobufCMessage *reply = NULL;
+	struct ioasid_lease *lease;
+	int r;
+
+	r = channel_call(conn, method, request,
+			 &ioasid__v1__lease__descriptor, &reply, err);
+	if (r < 0 || !ret)
+		return r;
+	lease = lease_new((Ioasid__V1__Lease **)&reply);
+	if (!lease)
+		return fail(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
+
+	*ret = lease;
+	return 0;
+}
+
+/* ioasid_lease_create() - See ioasid.h. */
+int ioasid_lease_create(struct ioasid *conn, const struct ioasid_offer *offer,
+			struct ioasid_lease **ret, struct ioasid_error *err)
+{
+	Ioasid__V1__CreateLeaseRequest request =
+		IOASID__V1__CREATE_LEASE_REQUEST__INIT;
+	Ioasid__V1__Claimant claimant = IOASID__V1__CLAIMANT__INIT;
+	Google__Protobuf__Timestamp expires =
+		GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+
+	if (offer->size < OFFER_SIZE_MIN)
+		return fail(err, -EINVAL, IOASID_ERROR_ARGUMENT,
+			    "ioasid_offer.size is %zu, not at least %zu",
+			    offer->size, OFFER_SIZE_MIN);
+	for (size_t i = sizeof(*offer); i < offer->size; i++)
+		if (((const unsigned char *)offer)[i])
+			return fail(err, -EINVAL, IOASID_ERROR_ARGUMENT,
+				    "the offer has members that this version "
+				    "of libioasid does not know");
+	if (offer->n_devices < 1 || offer->n_devices > IOASID_MAX_DEVICES)
+		return fail(err, -EINVAL, IOASID_ERROR_ARGUMENT,
+			    "a lease has 1 to %d devices, not %zu",
+			    IOASID_MAX_DEVICES, offer->n_devices);
+
+	request.n_devices = offer->n_devices;
+	request.devices = (char **)offer->devices;
+	claimant.uid = offer->claimant_uid;
+	claimant.pid = offer->claimant_pid;
+	request.claimant = &claimant;
+	request.memlock_bytes = offer->memlock_bytes;
+	request.memlock_unlimited = offer->memlock_unlimited;
+	request.guest_memory = offer->guest_memory;
+	if (offer->expires_us > 0) {
+		expires.seconds = offer->expires_us / 1000000;
+		expires.nanos = (int32_t)(offer->expires_us % 1000000 * 1000);
+		request.expires = &expires;
+	}
+	request.restore_after = offer->restore_after;
+	request.dry_run = offer->dry_run;
+	request.request_id = (char *)(offer->request_id ?: "");
+	return lease_call(conn, "Leases/CreateLease", &request.base, ret, err);
+}
+
+/* ioasid_lease_get() - See ioasid.h. */
+int ioasid_lease_get(struct ioasid *conn, const char *name,
+		     struct ioasid_lease **ret, struct ioasid_error *err)
+{
+	Ioasid__V1__GetLeaseRequest request =
+		IOASID__V1__GET_LEASE_REQUEST__INIT;
+
+	request.name = (char *)name;
+	return lease_call(conn, "Leases/GetLease", &request.base, ret, err);
+}
+
+/* ioasid_lease_acknowledge() - See ioasid.h. */
+int ioasid_lease_acknowledge(struct ioasid *conn, const char *name,
+			     struct ioasid_error *err)
+{
+	Ioasid__V1__AcknowledgeLeaseRequest request =
+		IOASID__V1__ACKNOWLEDGE_LEASE_REQUEST__INIT;
+
+	request.name = (char *)name;
+	return lease_call(conn, "Leases/AcknowledgeLease", &request.base, NULL,
+			  err);
+}
+
+/* ioasid_lease_release() - See ioasid.h. */
+int ioasid_lease_release(struct ioasid *conn, const char *name,
+			 struct ioasid_lease **ret, struct ioasid_error *err)
+{
+	Ioasid__V1__ReleaseLeaseRequest request =
+		IOASID__V1__RELEASE_LEASE_REQUEST__INIT;
+
+	request.name = (char *)name;
+	return lease_call(conn, "Leases/ReleaseLease", &request.base, ret, err);
+}
+
+/**
+ * claim_wrong() - What is wrong with the answer to a claim
+ * @name:	The lease that was claimed
+ * @reply:	The answer
+ * @n_fds:	How many descriptors came with it
+ *
+ * Return: words; NULL if nothing is.
+ */
+static const char *claim_wrong(const char *name,
+			       const Ioasid__V1__ClaimLeaseResponse *reply,
+			       size_t n_fds)
+{
+	const Ioasid__V1__Lease *lease = reply->lease;
+
+	if (!lease || !str_eq(lease->name, name))
+		return "the answer to a claim is about another lease";
+	if (reply->n_devices < 1 || reply->n_devices > IOASID_MAX_DEVICES)
+		return "a lease that does not have 1 to 64 devices";
+	if (n_fds != 1 + reply->n_devices)
+		return "a claim whose descriptors are not an iommufd and one "
+		       "for each device";
+	if (lease->n_devices != reply->n_devices)
+		return "a claim with other devices than its lease";
+	for (size_t i = 0; i < reply->n_devices; i++)
+		if (!reply->devices[i][0] ||
+		    !str_eq(lease->devices[i], reply->devices[i]))
+			return "a claim with other devices than its lease";
+	return NULL;
+}
+
+/**
+ * claim_new() - Make a claim of its answer
+ * @reply:	The answer, checked; its lease passes to the claim
+ * @fds:	Its descriptors; pass to the claim on success
+ *
+ * Return: the claim; NULL without memory.
+ */
+static struct ioasid_claim *claim_new(Ioasid__V1__ClaimLeaseResponse *reply,
+				      struct channel_fds *fds)
+{
+	struct claim_box *box;
+
+	box = calloc(1, sizeof(*box));
+	if (!box)
+		return NULL;
+	box->lease = lease_new(&reply->lease);
+	if (!box->lease) {
+		free(box);
+		return NULL;
+	}
+	box->pub.lease = box->lease;
+	box->pub.devices = box->devices;
+	box->pub.n_devices = box->lease->n_devices;
+	box->pub.iommufd = TAKE_FD(fds->fds[0]);
+	for (size_t i = 0; i < box->pub.n_devices; i++) {
+		box->devices[i].name = box->lease->devices[i];
+		box->devices[i].fd = TAKE_FD(fds->fds[1 + i]);
+	}
+	fds->n = 0;
+	return &box->pub;
+}
+
+/* ioasid_claim_free() - See ioasid.h. */
+struct ioasid_claim *ioasid_claim_free(struct ioasid_claim *claim)
+{
+	struct claim_box *box = (struct claim_box *)claim;
+
+	if (box) {
+		(void)fd_close(claim->iommufd);
+		for (size_t i = 0; i < claim->n_devices; i++)
+			(void)fd_close(claim->devices[i].fd);
+		(void)ioasid_lease_free(box->lease);
+		free(box);
+	}
+	return NULL;
+}
+
+/* ioasid_lease_claim() - See ioasid.h. */
+int ioasid_lease_claim(struct ioasid *conn, const char *name,
+		       struct ioasid_claim **ret, struct ioasid_error *err)
+{
+	Ioasid__V1__ClaimLeaseRequest request =
+		IOASID__V1__CLAIM_LEASE_REQUEST__INIT;
+	_cleanup_message_ ProtobufCMessage *message = NULL;
+	Ioasid__V1__ClaimLeaseResponse *reply;
+	struct ioasid_claim *claim;
+	struct channel_fds fds;
+	const char *wrong;
+	int r;
+
+	request.name = (char *)name;
+	r = channel_call_fds(conn, "Leases/ClaimLease", &request.base,
+			     &ioasid__v1__claim_lease_response__descriptor,
+			     &fds, &message, err);
+	if (r < 0)
+		return r;
+	reply = (Ioasid__V1__ClaimLeaseResponse *)message;
+	wrong = claim_wrong(name, reply, fds.n);
+	if (wrong) {
+		channel_fds_close(&fds);
+		return channel_broken(conn, wrong, err);
+	}
+	claim = claim_new(reply, &fds);
+	if (!claim) {
+		channel_fds_close(&fds);
+		return fail(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
+	}
+	*ret = claim;
+	return 0;
+}
