@@ -31,6 +31,48 @@ struct lease *lease_new(void)
 }
 
 /**
+ * copy_strings() - Copy a list of strings
+ * @from:	The list
+ * @to:		Empty
+ *
+ * Return: 0 or -ENOMEM.
+ */
+static int copy_strings(const struct strv *from, struct strv *to)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < from->n && r == 0; i++)
+		r = strv_add(to, from->items[i]);
+	return r;
+}
+
+/**
+ * lease_copy() - See lease.h
+ */
+struct lease *lease_copy(const struct lease *lease)
+{
+	struct lease *copy = malloc(sizeof(*copy));
+	size_t i;
+	int r;
+
+	if (!copy)
+		return NULL;
+	*copy = *lease;
+	copy->devices = STRV_NULL;
+	copy->labels = STRV_NULL;
+	copy->holders = NULL;
+	copy->n_holders = 0;
+
+	r = copy_strings(&lease->devices, &copy->devices);
+	if (r == 0)
+		r = copy_strings(&lease->labels, &copy->labels);
+	for (i = 0; i < lease->n_holders && r == 0; i++)
+		r = lease_add_holder(copy, &lease->holders[i]);
+	return r < 0 ? lease_free(copy) : copy;
+}
+
+/**
  * lease_free() - See lease.h
  */
 struct lease *lease_free(struct lease *lease)
@@ -51,6 +93,9 @@ int lease_add_holder(struct lease *lease, const struct holder *holder)
 {
 	struct holder *more;
 
+	if (lease->n_holders == LEASE_HOLDERS_MAX)
+		memmove(lease->holders, lease->holders + 1,
+			--lease->n_holders * sizeof(*lease->holders));
 	more = reallocarray(lease->holders, lease->n_holders + 1,
 			    sizeof(*more));
 	if (!more)

@@ -16,6 +16,7 @@
 #define LABEL_KEY_MAX 63
 #define LABEL_VALUE_MAX 255
 #define REQUEST_ID_MAX 64
+#define LEASE_HOLDERS_MAX 64
 
 /**
  * enum lease_state - Where a lease stands
@@ -111,10 +112,15 @@ struct lease {
 /* lease_new() - An empty offer without a name. Return: NULL without memory. */
 struct lease *lease_new(void);
 
+/* lease_copy() - A copy of all of it. Return: NULL without memory. */
+struct lease *lease_copy(const struct lease *lease);
+
 /* lease_free() - NULL is allowed. Return: NULL. */
 struct lease *lease_free(struct lease *lease);
 
-/* lease_add_holder() - Append a holder. Return: 0 or -ENOMEM. */
+/* lease_add_holder() - Append a holder; of more than LEASE_HOLDERS_MAX the oldest
+ * is forgotten. Return: 0 or -ENOMEM.
+ */
 int lease_add_holder(struct lease *lease, const struct holder *holder);
 
 /* lease_holder() - The holder of now, the last one; NULL if there was none. */

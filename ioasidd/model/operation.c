@@ -21,7 +21,6 @@ static const char *const kind_names[] = {
 	[OPERATION_PREPARE] = "prepare",
 	[OPERATION_RESTORE] = "restore",
 	[OPERATION_RECOVER] = "recover",
-	[OPERATION_CLAIM] = "claim",
 	[OPERATION_RECLAIM] = "reclaim",
 };
 static_assert(ARRAY_SIZE(kind_names) == OPERATION_KIND_COUNT, "every kind");

@@ -22,7 +22,6 @@ enum operation_kind {
 	OPERATION_PREPARE,	/* a group, to VFIO */
 	OPERATION_RESTORE,	/* a group, back to its drivers */
 	OPERATION_RECOVER,	/* a device, out of quarantine */
-	OPERATION_CLAIM,	/* a lease, handed over */
 	OPERATION_RECLAIM,	/* a lease, its devices made safe */
 	OPERATION_KIND_COUNT
 };

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "model/registry.h"
 
 /* How far the durable ceiling runs ahead of the revisions given. Hot-plug
@@ -23,10 +24,15 @@
 int registry_new(const char *boot_id, struct registry **ret)
 {
 	struct registry *reg = calloc(1, sizeof(*reg));
+	pthread_condattr_t monotonic;
 
 	if (!reg)
 		return -ENOMEM;
 	pthread_mutex_init(&reg->lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&reg->unclaimed, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	str_copy(reg->boot_id, sizeof(reg->boot_id), boot_id);
 	*ret = reg;
 	return 0;
@@ -80,6 +86,7 @@ struct registry *registry_free(struct registry *reg)
 	free(reg->leases);
 	free(reg->operations);
 	free(reg->iommus);
+	pthread_cond_destroy(&reg->unclaimed);
 	pthread_mutex_destroy(&reg->lock);
 	free(reg);
 	return NULL;
@@ -561,6 +568,27 @@ int registry_claim(struct registry *reg, const struct strv *devices,
 }
 
 /**
+ * registry_claim_wait() - See registry.h
+ */
+int registry_claim_wait(struct registry *reg, const struct strv *devices,
+			const char *op, unsigned int timeout_ms,
+			struct strv *ret, struct error *err)
+{
+	uint64_t until = clock_mono_ns() + timeout_ms * UINT64_C(1000000);
+	const struct timespec deadline = {
+		.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000,
+	};
+	int r;
+
+	do {
+		r = registry_claim(reg, devices, op, ret, err);
+	} while (r == -EBUSY &&
+		 !pthread_cond_timedwait(&reg->unclaimed, &reg->lock,
+					 &deadline));
+	return r;
+}
+
+/**
  * registry_unclaim() - See registry.h
  */
 void registry_unclaim(struct registry *reg, const char *op)
@@ -576,6 +604,7 @@ void registry_unclaim(struct registry *reg, const char *op)
 		device->revision = registry_revise(reg);
 		registry_settle(reg, device);
 	}
+	pthread_cond_broadcast(&reg->unclaimed);
 }
 
 /* --- leases and operations --- */
@@ -595,6 +624,21 @@ int registry_add_lease_consume(struct registry *reg, struct lease *lease)
 	reg->leases = more;
 	more[reg->n_leases++] = lease;
 	return 0;
+}
+
+/**
+ * registry_swap_lease() - See registry.h
+ */
+void registry_swap_lease(struct registry *reg, struct lease *lease)
+{
+	struct lease *ours = registry_lease(reg, lease->name);
+	struct lease before;
+
+	if (!ours)
+		return;
+	before = *ours;
+	*ours = *lease;
+	*lease = before;
 }
 
 /**

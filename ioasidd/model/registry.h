@@ -32,6 +32,7 @@
 /**
  * struct registry - All objects; every field is guarded by @lock
  * @lock:	Held only by registry_lock()
+ * @unclaimed:	Signalled when an operation lets go of devices
  * @revision:	Of the newest change
  * @ceiling:	What the database has; @revision stays below
  * @boot_id:	This boot; never changes
@@ -44,6 +45,7 @@
  */
 struct registry {
 	pthread_mutex_t lock;
+	pthread_cond_t unclaimed;
 	uint64_t revision;
 	uint64_t ceiling;
 	char boot_id[37];
@@ -118,6 +120,16 @@ int registry_record(struct registry *reg, const char *name,
 int registry_claim(struct registry *reg, const struct strv *devices,
 		   const char *op, struct strv *ret, struct error *err);
 
+/**
+ * registry_claim_wait() - The same, waiting for other operations to let go
+ * @timeout_ms:	How long to wait
+ *
+ * The registry is unlocked while it waits; look things up again afterwards.
+ */
+int registry_claim_wait(struct registry *reg, const struct strv *devices,
+			const char *op, unsigned int timeout_ms,
+			struct strv *ret, struct error *err);
+
 /* registry_unclaim() - Let go of all that @op has, and settle it. */
 void registry_unclaim(struct registry *reg, const char *op);
 
@@ -125,6 +137,11 @@ void registry_unclaim(struct registry *reg, const char *op);
 int registry_add_lease_consume(struct registry *reg, struct lease *lease);
 int registry_add_operation_consume(struct registry *reg,
 				   struct operation *op);
+
+/* registry_swap_lease() - Exchange what is in @lease with what the registry has
+ * under its name; nothing if it has none.
+ */
+void registry_swap_lease(struct registry *reg, struct lease *lease);
 
 /**
  * registry_pop_ended() - Take out what is beyond REGISTRY_ENDED_MAX

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * claim.c - handing a lease's descriptors over
+ *
+ * The one story that must not be told in another order: the lease that names
+ * its holder is durable, then the descriptors are opened and sent. Until the
+ * send has succeeded all of it can be taken back. Once it has, the holder
+ * counts as having them, whatever becomes of it: a peek installs descriptors,
+ * and a process that dies with them in its queue had them. From there on there
+ * is the ladder of a holder's death and nothing else.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "ops/commit.h"
+#include "ops/lease.h"
+#include "ops/watch.h"
+
+/* How long a claim waits for another change of the lease. */
+#define OWN_TIMEOUT_MS 2000
+
+/**
+ * struct claiming - A claim at work
+ * @host:	The host
+ * @caller:	Who claims
+ * @lease:	A copy of the lease, what it is to become
+ * @pidfd:	The holder, ours
+ * @fds:	The iommufd, then a cdev for each device
+ * @n_fds:	How many are open
+ * @raised:	The holder's limit of locked memory was raised
+ */
+struct claiming {
+	struct host *host;
+	const struct caller *caller;
+	struct lease *lease;
+	int pidfd;
+	int fds[1 + LEASE_DEVICES_MAX];
+	size_t n_fds;
+	bool raised;
+};
+
+/**
+ * close_all() - Close what was opened for the holder
+ * @c:		The claim
+ */
+static void close_all(struct claiming *c)
+{
+	while (c->n_fds > 0)
+		fd_close(c->fds[--c->n_fds]);
+}
+
+/**
+ * check_claimant() - May this caller claim this lease now?
+ * @c:		The claim
+ * @change:	What was asked for
+ *
+ * Return: 0; -ENOENT lease.not-found; -EPERM lease.not-claimant; -EINVAL
+ * lease.state; -ETIME lease.expired; -ESTALE request.etag-mismatch.
+ */
+static int check_claimant(const struct claiming *c,
+			  const struct change *change, struct error *err)
+{
+	const struct process *process = &c->caller->process;
+	const struct lease *lease = c->lease;
+	char etag[24];
+
+	etag_of(lease->revision, etag);
+	if (process->uid != lease->claimant_uid)
+		return error_set(err, -EPERM, ERROR_LEASE_NOT_CLAIMANT,
+				 "%s is not addressed to uid %u", lease->name,
+				 process->uid);
+	if (lease->claimant_pid && lease->claimant_pid != process->pid)
+		return error_set(err, -EPERM, ERROR_LEASE_NOT_CLAIMANT,
+				 "%s is addressed to process %d, not to %d",
+				 lease->name, (int)lease->claimant_pid,
+				 (int)process->pid);
+	if (lease->state != LEASE_OFFERED)
+		return error_set(err, -EINVAL, ERROR_LEASE_STATE,
+				 "%s is %s, not offered", lease->name,
+				 lease_state_name(lease->state));
+	if (lease->expires_us && lease->expires_us <= clock_real_us())
+		return error_set(err, -ETIME, ERROR_LEASE_EXPIRED,
+				 "the time of %s is over", lease->name);
+	if (change->etag[0] && !str_eq(change->etag, etag))
+		return error_set(err, -ESTALE, ERROR_REQUEST_ETAG_MISMATCH,
+				 "%s has changed since etag '%s'", lease->name,
+				 change->etag);
+	return 0;
+}
+
+/**
+ * check_devices() - Are the lease's devices still what was offered?
+ * @draft:	The devices
+ *
+ * Return: 0; -EBUSY device.not-ready.
+ */
+static int check_devices(const struct draft *draft, struct error *err)
+{
+	size_t i;
+
+	for (i = 0; i < draft->n; i++) {
+		const struct device *device = &draft->copies[i];
+		int r;
+
+		if (device->state == DEVICE_LEASED && device->facts.vfio)
+			continue;
+		r = error_set(err, -EBUSY, ERROR_DEVICE_NOT_READY,
+			      "%s is %s, with driver %s", device->name,
+			      device_state_name(device->state),
+			      device->facts.driver[0] ?
+				      device->facts.driver : "none");
+		error_object(err, "%s", device->name);
+		return r;
+	}
+	return 0;
+}
+
+/**
+ * name_holder() - Write into lease and devices who is about to hold them
+ * @c:		The claim
+ * @draft:	The devices
+ *
+ * Return: 0 or -errno: the holder has ended, or there is no memory.
+ */
+static int name_holder(struct claiming *c, struct draft *draft,
+		       struct error *err)
+{
+	const struct process *process = &c->caller->process;
+	struct holder holder = { .process = *process };
+	struct stat st;
+	size_t i;
+	int r;
+
+	r = process_memlock(process->pid, c->pidfd, NULL,
+			    &holder.memlock_before, err);
+	if (r < 0)
+		return r;
+	if (fstat(c->pidfd, &st) == 0)
+		holder.pidfd_inode = st.st_ino;
+	str_copy(holder.boot_id, sizeof(holder.boot_id),
+		 c->host->registry->boot_id);
+	holder.since_us = clock_real_us();
+	if (lease_add_holder(c->lease, &holder) < 0)
+		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
+				 "no memory");
+
+	c->lease->state = LEASE_CLAIMING;
+	c->lease->acknowledged = false;
+	c->lease->incarnation++;
+	for (i = 0; i < draft->n; i++) {
+		struct device_record *record = &draft->copies[i].record;
+
+		str_copy(record->last_lease, NAME_SIZE, c->lease->name);
+		record->last_uid = process->uid;
+	}
+	return 0;
+}
+
+/**
+ * write_state() - Commit the lease as it is to become, and go on with a copy
+ * @c:		The claim
+ * @draft:	Devices that change with it; NULL for none
+ *
+ * Return: 0 or -errno.
+ */
+static int write_state(struct claiming *c, struct draft *draft,
+		       struct error *err)
+{
+	struct lease *next = lease_copy(c->lease);
+	const struct commit commit = { .lease = c->lease, .draft = draft };
+	int r;
+
+	if (!next)
+		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
+				 "no memory");
+	r = commit_write(c->host, &commit, err);
+	if (r < 0) {
+		lease_free(next);
+		return r;
+	}
+	/* What c->lease has now is what the lease was before. */
+	lease_free(c->lease);
+	c->lease = next;
+	return 0;
+}
+
+/**
+ * raise_memlock() - Let the holder lock what the lease allows, on top of what
+ *		     it may lock already
+ * @c:		The claim; its lease names the holder
+ *
+ * Return: 0 or -errno.
+ */
+static int raise_memlock(struct claiming *c, struct error *err)
+{
+	uint64_t before = lease_holder(c->lease)->memlock_before;
+	uint64_t limit = before + c->lease->memlock;
+	int r;
+
+	if (c->lease->memlock_unlimited || limit < before)
+		limit = UINT64_MAX;
+	r = process_memlock(c->caller->process.pid, c->pidfd, &limit, NULL,
+			    err);
+	c->raised = r == 0;
+	return r;
+}
+
+/**
+ * open_all() - Open a fresh iommufd and each device's cdev
+ * @c:		The claim
+ * @draft:	The devices, in the lease's order
+ *
+ * Return: 0 or -errno.
+ */
+static int open_all(struct claiming *c, const struct draft *draft,
+		    struct error *err)
+{
+	const struct kernel_ops *k = c->host->kernel->ops;
+	struct kernel *kernel = c->host->kernel;
+	size_t i;
+	int r;
+
+	r = k->iommufd_open(kernel, &c->fds[0], err);
+	if (r < 0)
+		return r;
+	c->n_fds = 1;
+	r = k->iommufd_rlimit_mode(kernel, c->fds[0], err);
+	for (i = 0; i < draft->n && r == 0; i++) {
+		r = k->cdev_open(kernel, draft->copies[i].facts.bdf,
+				 &c->fds[c->n_fds], err);
+		c->n_fds += r == 0;
+	}
+	return r;
+}
+
+/**
+ * take_back() - Nothing has left: the lease is offered as before
+ * @c:		The claim
+ * @why:	Why nothing has left
+ */
+static void take_back(struct claiming *c, const struct error *why)
+{
+	struct holder *holder = lease_holder(c->lease);
+	struct error err = ERROR_NULL;
+
+	close_all(c);
+	/* The holder may be gone by now, and its limit with it. */
+	if (c->raised)
+		(void)process_memlock(c->caller->process.pid, c->pidfd,
+				      &holder->memlock_before, NULL, NULL);
+	holder->until_us = clock_real_us();
+	str_format(holder->why, sizeof(holder->why), "got nothing: %s",
+		   why->msg);
+	c->lease->state = LEASE_OFFERED;
+	if (write_state(c, NULL, &err) < 0)
+		log_problem(LOG_LEVEL_ERROR, &err,
+			    "%s: cannot be offered again", c->lease->name);
+}
+
+/**
+ * hand_over() - Open, send; or take it all back
+ * @c:		The claim, durable
+ * @draft:	The devices
+ * @send:	See lease_claim()
+ *
+ * Return: 0: the holder has the descriptors; -errno: nothing has left.
+ */
+static int hand_over(struct claiming *c, const struct draft *draft,
+		     int (*send)(void *data, const struct lease *lease,
+				 const int *fds, size_t n_fds),
+		     void *data, struct error *err)
+{
+	int r;
+
+	r = raise_memlock(c, err);
+	if (r == 0)
+		r = open_all(c, draft, err);
+	if (r == 0) {
+		/* What the holder is told is what it is once it can read it. */
+		c->lease->state = LEASE_HELD;
+		r = send(data, c->lease, c->fds, c->n_fds);
+		if (r < 0)
+			error_set(err, r, ERROR_LEASE_PEER_UNREACHABLE,
+				  "the descriptors could not be sent to process %d: %m",
+				  (int)c->caller->process.pid);
+	}
+	if (r < 0)
+		take_back(c, err);
+	close_all(c);
+	return r;
+}
+
+/**
+ * settle_held() - The descriptors have left: record it, watch the holder
+ * @c:		The claim
+ */
+static void settle_held(struct claiming *c)
+{
+	struct error err = ERROR_NULL;
+
+	/* Not durable: a start finds it claiming, which means the same. */
+	if (write_state(c, NULL, &err) < 0)
+		log_problem(LOG_LEVEL_ERROR, &err, "%s: cannot be held",
+			    c->lease->name);
+	log_notice("%s: %zu descriptor(s) handed to process %d (%s, uid %u)",
+		   c->lease->name, c->lease->devices.n + 1,
+		   (int)c->caller->process.pid, c->caller->process.comm,
+		   c->caller->process.uid);
+	if (watch_holder_consume(c->host, c->lease->name,
+				 TAKE_FD(c->pidfd)) < 0 ||
+	    watch_acknowledge(c->host, c->lease->name) < 0)
+		log_error("%s: no memory to watch its holder; a restart of ioasidd will",
+			  c->lease->name);
+}
+
+/**
+ * claim() - The claim, with the lease's devices our own
+ * @c:		Host, caller, lease and pidfd are filled
+ * @change:	What was asked for
+ * @send:	See lease_claim()
+ *
+ * Return: 0 or -errno.
+ */
+static int claim(struct claiming *c, const struct change *change,
+		 int (*send)(void *data, const struct lease *lease,
+			     const int *fds, size_t n_fds),
+		 void *data, struct error *err)
+{
+	_cleanup_draft_ struct draft draft = DRAFT_NULL;
+	int r;
+
+	r = check_claimant(c, change, err);
+	if (r == 0)
+		r = draft_open(c->host, &c->lease->devices, &draft, err);
+	if (r == 0)
+		r = check_devices(&draft, err);
+	if (r < 0 || change->dry_run)
+		return r;
+	r = name_holder(c, &draft, err);
+	if (r == 0)
+		r = write_state(c, &draft, err);
+	if (r == 0)
+		r = hand_over(c, &draft, send, data, err);
+	if (r == 0)
+		settle_held(c);
+	return r;
+}
+
+/**
+ * lease_claim() - See ops.h
+ */
+int lease_claim(struct host *host, const struct caller *caller,
+		const struct change *change,
+		int (*send)(void *data, const struct lease *lease,
+			    const int *fds, size_t n_fds),
+		void *data, struct error *err)
+{
+	struct claiming c = { .host = host, .caller = caller, .pidfd = -1 };
+	int r;
+
+	r = lease_own(host, change->name, change->name, OWN_TIMEOUT_MS,
+		      &c.lease, err);
+	if (r < 0)
+		return r;
+	c.pidfd = fcntl(caller->pidfd, F_DUPFD_CLOEXEC, 3);
+	if (c.pidfd < 0)
+		r = error_set(err, -errno, ERROR_KERNEL_SYSTEM,
+			      "duplicate a pidfd: %m");
+	else
+		r = claim(&c, change, send, data, err);
+	if (r < 0)
+		error_object(err, "%s", change->name);
+	fd_close(c.pidfd);
+	lease_free(c.lease);
+	lease_disown(host, change->name);
+	return r;
+}

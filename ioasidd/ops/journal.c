@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * journal.c - an operation's record
+ *
+ * The worker that runs an operation is the only one to change it. Readers look
+ * under the registry's lock, so changes are made under it; the writer thread
+ * reads while the worker waits for it.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "ops/journal.h"
+
+/**
+ * journal_replay() - See journal.h
+ */
+int journal_replay(struct host *host, const struct caller *caller,
+		   const char *request_id, enum operation_kind kind,
+		   const char *target, char ret[NAME_SIZE], struct error *err)
+{
+	struct registry *reg = host->registry;
+	int r = 0;
+	size_t i;
+
+	if (!request_id[0])
+		return 0;
+	registry_lock(reg);
+	for (i = reg->n_operations; i-- > 0 && r == 0;) {
+		const struct operation *op = reg->operations[i];
+
+		if (!str_eq(op->request_id, request_id) ||
+		    !str_eq(op->principal, caller->principal))
+			continue;
+		if (op->kind != kind || !str_eq(op->target, target)) {
+			r = error_set(err, -EEXIST, ERROR_REQUEST_ID_REUSED,
+				      "request id '%s' was used to %s %s",
+				      request_id, operation_kind_name(op->kind),
+				      op->target);
+			error_object(err, "%s", op->name);
+			break;
+		}
+		str_copy(ret, NAME_SIZE, op->name);
+		r = 1;
+	}
+	registry_unlock(reg);
+	return r;
+}
+
+/**
+ * trim() - Forget what has ended long ago
+ * @host:	The host
+ */
+static void trim(struct host *host)
+{
+	struct operation *op;
+	struct lease *lease;
+	struct commit commit;
+
+	registry_lock(host->registry);
+	registry_pop_ended(host->registry, &lease, &op);
+	registry_unlock(host->registry);
+	if (!lease && !op)
+		return;
+	commit = (struct commit){
+		.drop_lease = lease ? lease->name : NULL,
+		.drop_op = op ? op->name : NULL,
+	};
+	/* If it fails they are loaded and dropped once more at a start. */
+	(void)commit_write(host, &commit, NULL);
+	lease_free(lease);
+	operation_free(op);
+}
+
+/**
+ * journal_begin_consume() - See journal.h
+ */
+int journal_begin_consume(struct host *host, struct operation *op,
+			  struct error *err)
+{
+	const struct commit commit = { .op = op };
+	int r;
+
+	r = commit_write(host, &commit, err);
+	if (r < 0) {
+		operation_free(op);
+		return r;
+	}
+	registry_lock(host->registry);
+	r = registry_add_operation_consume(host->registry, op);
+	registry_unlock(host->registry);
+	if (r < 0)
+		return error_set(err, r, ERROR_DAEMON_NO_MEMORY, "no memory");
+	log_info("%s: %s %s for %s", op->name, operation_kind_name(op->kind),
+		 op->target, op->principal);
+	return 0;
+}
+
+/**
+ * journal_before() - See journal.h
+ */
+int journal_before(struct host *host, struct operation *op, struct act *act,
+		   const char *object, const char *name, const char *method,
+		   struct error *err)
+{
+	const struct commit commit = { .op = op };
+	int r;
+
+	*act = (struct act){ .step.at_us = clock_real_us() };
+	str_copy(act->step.object, sizeof(act->step.object), object);
+	str_copy(act->step.act, sizeof(act->step.act), name);
+	str_copy(act->step.method, sizeof(act->step.method), method);
+
+	registry_lock(host->registry);
+	str_copy(op->step, sizeof(op->step), name);
+	registry_unlock(host->registry);
+	r = commit_write(host, &commit, err);
+	act->start_ns = clock_mono_ns();
+	return r;
+}
+
+/**
+ * journal_after() - See journal.h
+ */
+int journal_after(struct host *host, struct operation *op, struct act *act,
+		  int r, const struct error *err)
+{
+	act->step.took_us = (clock_mono_ns() - act->start_ns) / 1000;
+	if (r >= 0)
+		str_copy(act->step.result, sizeof(act->step.result), "ok");
+	else
+		str_copy(act->step.result, sizeof(act->step.result),
+			 err && err->msg[0] ? err->msg : strerror(-r));
+
+	registry_lock(host->registry);
+	/* Without memory the record has a gap; the act was done. */
+	(void)operation_add_step(op, &act->step);
+	registry_unlock(host->registry);
+	log_debug("%s: %s %s%s%s: %s (%llu us)", op->name, act->step.act,
+		  act->step.object, act->step.method[0] ? " by " : "",
+		  act->step.method, act->step.result,
+		  (unsigned long long)act->step.took_us);
+	return r;
+}
+
+/**
+ * tell() - On the loop: tell the front that an operation has ended
+ * @data:	The host
+ */
+static void tell(void *data)
+{
+	struct host *host = data;
+
+	if (host->operation_ended)
+		host->operation_ended(host->front);
+}
+
+/**
+ * journal_end() - See journal.h
+ */
+int journal_end(struct host *host, struct operation *op, int r,
+		const struct error *why, struct lease *lease,
+		struct draft *draft, struct error *err)
+{
+	struct operation ended = *op;
+	const struct commit commit = {
+		.op = &ended, .lease = lease, .draft = draft,
+	};
+	int w;
+
+	/* The end is durable before it can be seen: it is set on a copy. */
+	ended.state = r < 0 ? OPERATION_FAILED : OPERATION_DONE;
+	ended.ended_us = clock_real_us();
+	if (r < 0 && why)
+		ended.error = *why;
+	w = commit_write(host, &commit, err);
+	if (w < 0) {
+		log_problem(LOG_LEVEL_ERROR, err, "%s: cannot record its end",
+			    op->name);
+		return w;
+	}
+
+	registry_lock(host->registry);
+	*op = ended;
+	registry_unlock(host->registry);
+	if (r < 0)
+		log_problem(LOG_LEVEL_WARNING, why, "%s: %s %s", ended.name,
+			    operation_kind_name(ended.kind), ended.target);
+	else
+		log_info("%s: %s %s: done", ended.name,
+			 operation_kind_name(ended.kind), ended.target);
+	trim(host);
+	/* Who waits and is not told for want of memory asks again in time. */
+	(void)loop_post(host->loop, tell, host);
+	return 0;
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ladder.c - making a device safe for the next holder, rung by rung
+ *
+ * The order matters. Who still has a descriptor or a map is looked for first,
+ * because the next rung waits for it inside the kernel, for ever. Then the
+ * device is re-registered: an unbound cdev that was parked somewhere out of
+ * sight (in the queue of a socket, say) is of the old registration and can be
+ * bound no more. Only then it is bound by us, which resets it, and asked how it
+ * is while it is bound.
+ */
+#include <errno.h>
+
+#include "ops/driver.h"
+#include "ops/group.h"
+#include "ops/ladder.h"
+#include "ops/probe.h"
+
+/**
+ * look_for_holders() - Does any process still have the device?
+ *
+ * Return: 0; -EBUSY device.held.
+ */
+static int look_for_holders(struct host *host, struct operation *op,
+			    struct device *device, struct error *err)
+{
+	struct act act;
+	int r;
+
+	r = journal_before(host, op, &act, device->name, "holders", "", err);
+	if (r < 0)
+		return r;
+	r = host->kernel->ops->cdev_holders(host->kernel, device->facts.bdf,
+					    err);
+	journal_after(host, op, &act, r, err);
+	if (r < 0)
+		record_trouble(device, err,
+			       "end the processes that have it open");
+	return r;
+}
+
+/**
+ * verdict() - Does a device answer as it should after its reset?
+ * @facts:	What it should be
+ * @health:	What it answers
+ *
+ * Return: 0; -EIO device.unhealthy.
+ */
+static int verdict(const struct kernel_device *facts,
+		   const struct kernel_health *health, struct error *err)
+{
+	if (health->vendor == 0xffff && health->device == 0xffff)
+		return error_set(err, -EIO, ERROR_DEVICE_UNHEALTHY,
+				 "%s answers all ones: it does not respond on the bus",
+				 facts->bdf);
+	/* The ids of a VF are those of its PF, and the register has none. */
+	if (!facts->physfn[0] && (health->vendor != facts->vendor ||
+				  health->device != facts->device))
+		return error_set(err, -EIO, ERROR_DEVICE_UNHEALTHY,
+				 "%s says that it is %04x:%04x, but it was %04x:%04x",
+				 facts->bdf, health->vendor, health->device,
+				 facts->vendor, facts->device);
+	if (health->power_state != 0)
+		return error_set(err, -EIO, ERROR_DEVICE_UNHEALTHY,
+				 "%s is in power state D%u and does not leave it",
+				 facts->bdf, health->power_state);
+	if (health->bar >= 0 && health->bar_ones)
+		return error_set(err, -EIO, ERROR_DEVICE_UNHEALTHY,
+				 "BAR %d of %s reads all ones", health->bar,
+				 facts->bdf);
+	return 0;
+}
+
+/**
+ * check_health() - Ask the bound device how it is
+ * @context:	The device, bound
+ *
+ * Return: 0; -EIO device.unhealthy; -errno.
+ */
+static int check_health(struct host *host, struct operation *op,
+			struct device *device,
+			const struct probe_context *context,
+			struct error *err)
+{
+	struct kernel_health health;
+	struct act act;
+	int r;
+
+	r = journal_before(host, op, &act, device->name, "health",
+			   "config, power, BAR", err);
+	if (r < 0)
+		return r;
+	r = host->kernel->ops->vfio_health(host->kernel, context->cdev,
+					   &health, err);
+	if (r == 0)
+		r = verdict(&device->facts, &health, err);
+	return journal_after(host, op, &act, r, err);
+}
+
+/**
+ * sanitize() - The class's own step: a reset is the only one so far
+ * @context:	The device, bound, and so reset once already
+ *
+ * Asked for by ioctl to hear whether it works; BIND does not tell.
+ *
+ * Return: 0; -errno: the reset failed.
+ */
+static int sanitize(struct host *host, struct operation *op,
+		    struct device *device, const struct probe_context *context,
+		    struct error *err)
+{
+	struct act act;
+	int r;
+
+	r = journal_before(host, op, &act, device->name, "reset",
+			   device->facts.reset_methods[0] ?
+				   device->facts.reset_methods : "none", err);
+	if (r < 0)
+		return r;
+	if (device->record.no_reset)
+		return journal_after(host, op, &act, 0, NULL);
+	r = host->kernel->ops->vfio_reset(host->kernel, context->cdev, err);
+	return journal_after(host, op, &act, r, err);
+}
+
+/**
+ * reset_and_check() - Bind, which resets; reset; check; let go
+ *
+ * Return: 0 or -errno: the device is in quarantine.
+ */
+static int reset_and_check(struct host *host, struct operation *op,
+			   struct device *device, struct error *err)
+{
+	_cleanup_probe_ struct probe_context context = PROBE_CONTEXT_NULL;
+	struct act act;
+	int r;
+
+	r = journal_before(host, op, &act, device->name, "bind", "", err);
+	if (r < 0)
+		return r;
+	r = probe_bind(host, device->facts.bdf, &context, err);
+	r = journal_after(host, op, &act, r, err);
+	if (r == 0)
+		r = sanitize(host, op, device, &context, err);
+	if (r == 0)
+		r = check_health(host, op, device, &context, err);
+	if (r < 0)
+		record_trouble(device, err,
+			       "make the device answer again (power-cycle it, or the slot)");
+	return r;
+}
+
+/**
+ * ladder_run() - See ladder.h
+ */
+int ladder_run(struct host *host, struct operation *op, struct device *device,
+	       struct error *err)
+{
+	int r;
+
+	device->record.trouble = TROUBLE_NONE;
+	r = look_for_holders(host, op, device, err);
+	if (r == 0) {
+		r = driver_reregister(host, op, device, err);
+		if (r < 0)
+			record_trouble(device, err,
+				       "see why its VFIO driver refuses it");
+	}
+	if (r == 0)
+		r = reset_and_check(host, op, device, err);
+	error_object(r < 0 ? err : NULL, "%s", device->name);
+	if (r < 0)
+		return r;
+	device->record.reason[0] = '\0';
+	device->record.remedy[0] = '\0';
+	device->record.stuck = (struct kernel_stuck){ .pid = 0 };
+	return 0;
+}

@@ -1,0 +1,579 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * lease.c - offering, showing, ending leases
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "ops/commit.h"
+#include "ops/lease.h"
+#include "ops/watch.h"
+#include "ops/workers.h"
+
+/* What a VMM locks beside its guest's memory: firmware, queues, BARs. */
+#define MEMLOCK_EXTRA (UINT64_C(64) << 20)
+
+/* How long a change of a lease waits for one that is at work. */
+#define OWN_TIMEOUT_MS 2000
+
+/* Offers are made one after the other, so that two of them cannot both fit
+ * under max_pinned where only one does.
+ */
+static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+
+/**
+ * etag_of() - See ops.h
+ */
+void etag_of(uint64_t revision, char ret[24])
+{
+	str_format(ret, 24, "%" PRIx64, revision);
+}
+
+/**
+ * lease_visible() - See ops.h
+ */
+bool lease_visible(const struct lease *lease, const struct caller *caller)
+{
+	return caller_is_admin(caller) ||
+	       (lease->claimant_uid == caller->process.uid &&
+		(!lease->claimant_pid ||
+		 lease->claimant_pid == caller->process.pid));
+}
+
+/**
+ * device_visible() - See ops.h
+ */
+bool device_visible(struct registry *reg, const struct device *device,
+		    const struct caller *caller)
+{
+	const struct lease *lease;
+
+	if (caller_is_admin(caller))
+		return true;
+	if (!device->lease[0])
+		return false;
+	lease = registry_lease(reg, device->lease);
+	return lease && lease->state != LEASE_ENDED &&
+	       lease_visible(lease, caller);
+}
+
+/**
+ * lease_end() - See lease.h
+ */
+void lease_end(struct lease *lease, const char *why)
+{
+	lease->state = LEASE_ENDED;
+	lease->ended_us = clock_real_us();
+	str_copy(lease->end_reason, sizeof(lease->end_reason), why);
+}
+
+/**
+ * not_found() - The one answer for no lease, and for none of the caller's
+ * @name:	What was asked for
+ */
+static int not_found(const char *name, struct error *err)
+{
+	int r = error_set(err, -ENOENT, ERROR_LEASE_NOT_FOUND,
+			  "there is no lease '%s'", name);
+
+	error_object(err, "%s", name);
+	return r;
+}
+
+/**
+ * struct later - What a worker gets
+ * @host:	The host
+ * @name:	The lease
+ * @fn:		What to do with it
+ */
+struct later {
+	struct host *host;
+	char name[NAME_SIZE];
+	void (*fn)(struct host *host, const char *name);
+};
+
+/**
+ * run_later() - On a worker
+ * @data:	struct later; owned
+ */
+static void run_later(void *data)
+{
+	struct later *later = data;
+
+	later->fn(later->host, later->name);
+	free(later);
+}
+
+/**
+ * lease_later() - See lease.h
+ */
+void lease_later(struct host *host, const char *name,
+		 void (*fn)(struct host *host, const char *name))
+{
+	struct later *later = malloc(sizeof(*later));
+
+	if (later) {
+		*later = (struct later){ .host = host, .fn = fn };
+		str_copy(later->name, sizeof(later->name), name);
+		if (workers_submit(host->workers, run_later, later) == 0)
+			return;
+	}
+	free(later);
+	log_error("no memory to look after %s; a restart of ioasidd will",
+		  name);
+}
+
+/**
+ * lease_own() - See lease.h
+ */
+int lease_own(struct host *host, const char *name, const char *claim,
+	      unsigned int timeout_ms, struct lease **ret, struct error *err)
+{
+	struct registry *reg = host->registry;
+	struct lease *copy = NULL, *before = NULL;
+	int r;
+
+	registry_lock(reg);
+	*ret = registry_lease(reg, name);
+	if (*ret)
+		before = lease_copy(*ret);
+	r = !*ret ? not_found(name, err) : !before ? -ENOMEM : 0;
+	if (r == 0)
+		r = registry_claim_wait(reg, &before->devices, claim,
+					timeout_ms, NULL, err);
+	/* It may have changed, or been forgotten, while we waited. */
+	if (r == 0) {
+		*ret = registry_lease(reg, name);
+		r = *ret ? 0 : not_found(name, err);
+		copy = *ret ? lease_copy(*ret) : NULL;
+		if (!copy) {
+			r = r ? r : -ENOMEM;
+			registry_unclaim(reg, claim);
+		}
+	}
+	registry_unlock(reg);
+	lease_free(before);
+	if (r == -ENOMEM)
+		error_set(err, r, ERROR_DAEMON_NO_MEMORY, "no memory");
+	if (r == 0)
+		*ret = copy;
+	return r;
+}
+
+/**
+ * lease_disown() - See lease.h
+ */
+void lease_disown(struct host *host, const char *claim)
+{
+	registry_lock(host->registry);
+	registry_unclaim(host->registry, claim);
+	registry_unlock(host->registry);
+}
+
+/* --- making an offer --- */
+
+/**
+ * check_terms() - Are the terms of an offer such as can be offered?
+ * @offer:	The offer
+ * @caller:	Who makes it
+ *
+ * Return: 0; -EINVAL request.invalid, lease.devices, lease.memlock.
+ */
+static int check_terms(const struct lease *offer, const struct caller *caller,
+		       struct error *err)
+{
+	size_t i, j;
+
+	if (offer->devices.n == 0 || offer->devices.n > LEASE_DEVICES_MAX)
+		return error_set(err, -EINVAL, ERROR_LEASE_DEVICES,
+				 "%zu devices; a lease has 1 to %d",
+				 offer->devices.n, LEASE_DEVICES_MAX);
+	for (i = 0; i < offer->devices.n; i++)
+		for (j = 0; j < i; j++)
+			if (str_eq(offer->devices.items[i],
+				   offer->devices.items[j]))
+				return error_set(err, -EINVAL,
+						 ERROR_LEASE_DEVICES,
+						 "%s is named twice",
+						 offer->devices.items[i]);
+	if (offer->labels.n > 2 * LEASE_LABELS_MAX)
+		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
+				 "%zu labels; at most %d", offer->labels.n / 2,
+				 LEASE_LABELS_MAX);
+	if (offer->memlock_unlimited && !caller_is_admin(caller))
+		return error_set(err, -EPERM, ERROR_LEASE_MEMLOCK,
+				 "only an administrator may allow unlimited locked memory");
+	if (offer->memlock_unlimited && offer->memlock)
+		return error_set(err, -EINVAL, ERROR_LEASE_MEMLOCK,
+				 "memlock is both unlimited and %" PRIu64 " bytes",
+				 offer->memlock);
+	if (offer->expires_us && offer->expires_us <= clock_real_us())
+		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
+				 "expires is in the past");
+	return 0;
+}
+
+/**
+ * check_devices() - Are the devices ready, and all of their groups named?
+ * @draft:	The devices named
+ * @endpoints:	All endpoints of their groups
+ *
+ * Return: 0; -EBUSY device.not-ready; -EINVAL lease.devices.
+ */
+static int check_devices(const struct draft *draft,
+			 const struct strv *endpoints, struct error *err)
+{
+	size_t i, j;
+	int r;
+
+	for (i = 0; i < draft->n; i++) {
+		const struct device *device = &draft->copies[i];
+
+		if (device->state == DEVICE_READY)
+			continue;
+		r = error_set(err, -EBUSY, ERROR_DEVICE_NOT_READY,
+			      "%s is %s%s%s%s%s", device->name,
+			      device_state_name(device->state),
+			      device->lease[0] ? " to " : "", device->lease,
+			      device->record.reason[0] ? ": " : "",
+			      device->record.reason);
+		error_object(err, "%s", device->name);
+		if (device->record.remedy[0])
+			error_remedy(err, "%s", device->record.remedy);
+		return r;
+	}
+	for (i = 0; i < endpoints->n; i++) {
+		for (j = 0; j < draft->n; j++)
+			if (str_eq(endpoints->items[i], draft->copies[j].name))
+				break;
+		if (j < draft->n)
+			continue;
+		r = error_set(err, -EINVAL, ERROR_LEASE_DEVICES,
+			      "%s is in the group of a device named, but is not named itself",
+			      endpoints->items[i]);
+		error_object(err, "%s", endpoints->items[i]);
+		return r;
+	}
+	return 0;
+}
+
+/**
+ * check_pinned() - Do all live leases and this one fit under max_pinned?
+ * @offer:	The offer
+ *
+ * Return: 0; -EDQUOT limit.pinned.
+ */
+static int check_pinned(struct host *host, const struct lease *offer,
+			struct error *err)
+{
+	struct registry *reg = host->registry;
+	uint64_t sum = 0;
+	size_t i;
+
+	registry_lock(reg);
+	for (i = 0; i < reg->n_leases; i++)
+		if (reg->leases[i]->state != LEASE_ENDED)
+			sum += reg->leases[i]->memlock;
+	registry_unlock(reg);
+	if (sum <= host->max_pinned && offer->memlock <= host->max_pinned - sum)
+		return 0;
+	return error_set(err, -EDQUOT, ERROR_LIMIT_PINNED,
+			 "%" PRIu64 " MiB wanted, %" PRIu64 " MiB are with live leases, max-pinned is %" PRIu64 " MiB",
+			 offer->memlock >> 20, sum >> 20,
+			 host->max_pinned >> 20);
+}
+
+/**
+ * replay() - Has the caller made this offer before?
+ * @offer:	The offer
+ * @ret:	Name of the lease it made then
+ *
+ * Return: 1 if so; 0 if not; -EEXIST request.id-reused.
+ */
+static int replay(struct host *host, const struct lease *offer,
+		  char ret[NAME_SIZE], struct error *err)
+{
+	struct registry *reg = host->registry;
+	size_t i, j;
+	int r = 0;
+
+	if (!offer->request_id[0])
+		return 0;
+	registry_lock(reg);
+	for (i = reg->n_leases; i-- > 0 && r == 0;) {
+		const struct lease *lease = reg->leases[i];
+
+		if (!str_eq(lease->request_id, offer->request_id) ||
+		    lease->owner_uid != offer->owner_uid)
+			continue;
+		r = 1;
+		str_copy(ret, NAME_SIZE, lease->name);
+		if (lease->devices.n != offer->devices.n ||
+		    lease->claimant_uid != offer->claimant_uid)
+			r = -EEXIST;
+		for (j = 0; r == 1 && j < lease->devices.n; j++)
+			if (!str_eq(lease->devices.items[j],
+				    offer->devices.items[j]))
+				r = -EEXIST;
+	}
+	registry_unlock(reg);
+	if (r < 0)
+		error_set(err, r, ERROR_REQUEST_ID_REUSED,
+			  "request id '%s' was used to make %s",
+			  offer->request_id, ret);
+	return r;
+}
+
+/**
+ * publish() - Make an offer durable, then visible
+ * @offer:	The offer, named and checked; consumed
+ * @draft:	Its devices
+ *
+ * Return: 0 or -errno.
+ */
+static int publish(struct host *host, struct lease *offer,
+		   struct draft *draft, struct error *err)
+{
+	const struct commit commit = { .lease = offer, .draft = draft };
+	bool runs_out = offer->expires_us != 0;
+	size_t i;
+	int r;
+
+	for (i = 0; i < draft->n; i++)
+		str_copy(draft->copies[i].lease, NAME_SIZE, offer->name);
+	r = commit_write(host, &commit, err);
+	if (r < 0) {
+		lease_free(offer);
+		return r;
+	}
+	log_notice("%s: %zu device(s), first %s, offered to uid %u", offer->name,
+		   offer->devices.n, offer->devices.items[0],
+		   offer->claimant_uid);
+	registry_lock(host->registry);
+	r = registry_add_lease_consume(host->registry, offer);
+	registry_unlock(host->registry);
+	if (r < 0)
+		return error_set(err, r, ERROR_DAEMON_NO_MEMORY, "no memory");
+	if (runs_out)
+		watch_offers(host);
+	return 0;
+}
+
+/**
+ * offer_devices() - Claim the devices, check them and the terms, publish
+ * @offer:	Named; consumed
+ * @dry_run:	Stop before publishing
+ *
+ * Return: 0 or -errno.
+ */
+static int offer_devices(struct host *host, struct lease *offer, bool dry_run,
+			 struct error *err)
+{
+	_cleanup_draft_ struct draft draft = DRAFT_NULL;
+	_cleanup_strv_ struct strv endpoints = STRV_NULL;
+	char name[NAME_SIZE];
+	int r;
+
+	str_copy(name, sizeof(name), offer->name);
+	registry_lock(host->registry);
+	r = registry_claim(host->registry, &offer->devices, name, &endpoints,
+			   err);
+	registry_unlock(host->registry);
+	if (r == 0)
+		r = draft_open(host, &offer->devices, &draft, err);
+	if (r == 0)
+		r = check_devices(&draft, &endpoints, err);
+	if (r == 0)
+		r = check_pinned(host, offer, err);
+	if (r < 0 || dry_run)
+		lease_free(offer);
+	else
+		r = publish(host, offer, &draft, err);
+	draft_close(&draft);
+	lease_disown(host, name);
+	return r;
+}
+
+/**
+ * lease_create() - See ops.h
+ */
+int lease_create(struct host *host, const struct caller *caller,
+		 struct lease *offer, uint64_t guest_memory, bool dry_run,
+		 char ret[NAME_SIZE], struct error *err)
+{
+	char ulid[ULID_SIZE];
+	int r;
+
+	ret[0] = '\0';
+	offer->owner_uid = caller->process.uid;
+	offer->created_us = clock_real_us();
+	if (!offer->memlock && !offer->memlock_unlimited)
+		offer->memlock = guest_memory + MEMLOCK_EXTRA;
+	r = check_terms(offer, caller, err);
+	if (r == 0)
+		r = replay(host, offer, ret, err);
+	if (r != 0) {
+		lease_free(offer);
+		return r < 0 ? r : 0;
+	}
+	ulid_make(ulid);
+	str_format(offer->name, sizeof(offer->name), "leases/%s", ulid);
+	if (!dry_run)
+		str_copy(ret, NAME_SIZE, offer->name);
+
+	pthread_mutex_lock(&one_at_a_time);
+	r = offer_devices(host, offer, dry_run, err);
+	pthread_mutex_unlock(&one_at_a_time);
+	return r;
+}
+
+/* --- ending one, or hearing of it --- */
+
+/**
+ * write_lease() - Commit a lease, with its devices freed of it if it has ended
+ * @lease:	The caller's copy; changes places with the registry's
+ *
+ * Return: 0 or -errno.
+ */
+static int write_lease(struct host *host, struct lease *lease,
+		       struct error *err)
+{
+	_cleanup_draft_ struct draft draft = DRAFT_NULL;
+	struct commit commit = { .lease = lease };
+	size_t i;
+	int r;
+
+	if (lease->state == LEASE_ENDED) {
+		r = draft_open(host, &lease->devices, &draft, err);
+		if (r < 0)
+			return r;
+		for (i = 0; i < draft.n; i++)
+			draft.copies[i].lease[0] = '\0';
+		commit.draft = &draft;
+	}
+	return commit_write(host, &commit, err);
+}
+
+/**
+ * lease_release() - See ops.h
+ */
+int lease_release(struct host *host, const struct caller *caller,
+		  const struct change *change, struct error *err)
+{
+	struct lease *lease;
+	char etag[24];
+	int r;
+
+	r = lease_own(host, change->name, change->name, OWN_TIMEOUT_MS, &lease,
+		      err);
+	if (r < 0)
+		return r;
+	etag_of(lease->revision, etag);
+	if (!lease_visible(lease, caller))
+		r = not_found(change->name, err);
+	else if (change->etag[0] && !str_eq(change->etag, etag))
+		r = error_set(err, -ESTALE, ERROR_REQUEST_ETAG_MISMATCH,
+			      "%s has changed since etag '%s'", change->name,
+			      change->etag);
+	else if (lease->state == LEASE_HELD || lease->state == LEASE_CLAIMING)
+		r = error_set(err, -EBUSY, ERROR_LEASE_HELD,
+			      "process %d (%s) has the descriptors of %s",
+			      (int)lease_holder(lease)->process.pid,
+			      lease_holder(lease)->process.comm, lease->name);
+	else if (lease->state == LEASE_RECLAIMING)
+		r = error_set(err, -EBUSY, ERROR_LEASE_STATE,
+			      "%s is being reclaimed already", lease->name);
+	if (r < 0)
+		error_object(err, "%s", change->name);
+
+	/* Ended already: it is what was asked for. */
+	if (r == 0 && lease->state == LEASE_OFFERED && !change->dry_run) {
+		lease_end(lease, "released");
+		r = write_lease(host, lease, err);
+		if (r == 0)
+			log_notice("%s: released by %s", change->name,
+				   caller->principal);
+	}
+	lease_free(lease);
+	lease_disown(host, change->name);
+	return r;
+}
+
+/**
+ * lease_expire() - See lease.h
+ */
+void lease_expire(struct host *host, const char *name)
+{
+	struct error err = ERROR_NULL;
+	struct lease *lease;
+
+	if (lease_own(host, name, name, OWN_TIMEOUT_MS, &lease, &err) < 0)
+		return;	/* the next look at offers comes back to it */
+	if (lease->state == LEASE_OFFERED && lease->expires_us &&
+	    lease->expires_us <= clock_real_us()) {
+		lease_end(lease, "expired");
+		if (write_lease(host, lease, &err) < 0)
+			log_problem(LOG_LEVEL_ERROR, &err, "%s: cannot expire",
+				    name);
+		else
+			log_notice("%s: expired", name);
+	}
+	lease_free(lease);
+	lease_disown(host, name);
+}
+
+/**
+ * lease_acknowledge() - See ops.h
+ */
+int lease_acknowledge(struct host *host, const struct caller *caller,
+		      const struct change *change, struct error *err)
+{
+	const struct holder *holder;
+	struct lease *lease;
+	int r;
+
+	r = lease_own(host, change->name, change->name, OWN_TIMEOUT_MS, &lease,
+		      err);
+	if (r < 0)
+		return r;
+	holder = lease_holder(lease);
+	if (!lease_visible(lease, caller))
+		r = not_found(change->name, err);
+	else if (lease->state != LEASE_HELD)
+		r = error_set(err, -EINVAL, ERROR_LEASE_STATE,
+			      "%s is %s, not held", lease->name,
+			      lease_state_name(lease->state));
+	else if (holder->process.pid != caller->process.pid ||
+		 holder->process.start_ticks != caller->process.start_ticks)
+		r = error_set(err, -EPERM, ERROR_LEASE_NOT_CLAIMANT,
+			      "%s is held by process %d, not by process %d",
+			      lease->name, (int)holder->process.pid,
+			      (int)caller->process.pid);
+	if (r < 0)
+		error_object(err, "%s", change->name);
+	if (r == 0 && !lease->acknowledged && !change->dry_run) {
+		lease->acknowledged = true;
+		r = write_lease(host, lease, err);
+	}
+	lease_free(lease);
+	lease_disown(host, change->name);
+	return r;
+}
+
+/**
+ * lease_note_silence() - See lease.h
+ */
+void lease_note_silence(struct host *host, const char *name)
+{
+	const struct lease *lease;
+
+	registry_lock(host->registry);
+	lease = registry_lease(host->registry, name);
+	if (lease && lease->state == LEASE_HELD && !lease->acknowledged)
+		log_warning("%s: handed over, unacknowledged; its holder is taken to have the descriptors",
+			    name);
+	registry_unlock(host->registry);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * lease.h - what happens to leases that no client asks for; see ops.h for what
+ *	     clients do
+ */
+#ifndef IOASIDD_OPS_LEASE_H
+#define IOASIDD_OPS_LEASE_H
+
+#include "ops/ops.h"
+
+/* lease_reclaim() - The holder has ended: make its devices safe, end the lease.
+ * On a worker. A failure is logged and in the records.
+ */
+void lease_reclaim(struct host *host, const char *name);
+
+/* lease_expire() - End an offer that has run out. On a worker. */
+void lease_expire(struct host *host, const char *name);
+
+/* lease_note_silence() - Audit a lease that was not acknowledged in time. */
+void lease_note_silence(struct host *host, const char *name);
+
+/**
+ * lease_later() - Have one of the above, or another such, run on a worker
+ * @name:	The lease
+ * @fn:		What; looks the lease up again
+ *
+ * From every thread. Without memory it is logged; the next start does it.
+ */
+void lease_later(struct host *host, const char *name,
+		 void (*fn)(struct host *host, const char *name));
+
+/**
+ * lease_own() - Claim a lease's devices, so that nobody else changes the lease
+ * @name:	The lease
+ * @claim:	Name for the claim; until registry_unclaim() of it
+ * @timeout_ms:	How long to wait for others
+ * @ret:	A copy of the lease as it is then; ends with lease_free()
+ *
+ * Return: 0; -ENOENT lease.not-found; -EBUSY device.busy; -ENOMEM.
+ */
+int lease_own(struct host *host, const char *name, const char *claim,
+	      unsigned int timeout_ms, struct lease **ret, struct error *err);
+
+/* lease_disown() - registry_unclaim(), locked. */
+void lease_disown(struct host *host, const char *claim);
+
+/* lease_end() - Fill in that it has ended now, and why. */
+void lease_end(struct lease *lease, const char *why);
+
+#endif

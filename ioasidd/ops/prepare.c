@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * prepare.c - from the host's drivers to VFIO: the whole group, or nothing
+ */
+#include <errno.h>
+
+#include "base/log.h"
+#include "ops/driver.h"
+#include "ops/group.h"
+#include "ops/probe.h"
+#include "ops/scan.h"
+#include "ops/workers.h"
+
+/**
+ * struct preparing - A prepare at work; owned by its worker
+ * @host:	The host
+ * @op:		The operation; the registry's from its journalling on
+ * @draft:	The endpoints that have to be moved
+ * @driver:	The VFIO driver
+ * @options:	What the caller allows; @options.driver is not used here
+ */
+struct preparing {
+	struct host *host;
+	struct operation *op;
+	struct draft draft;
+	char driver[DRIVER_SIZE];
+	struct prepare_options options;
+};
+
+/**
+ * preparing_free() - Let go of the group, and of all else
+ * @p:		NULL is allowed
+ * @op_name:	The operation's
+ */
+static void preparing_free(struct preparing *p, const char *op_name)
+{
+	draft_close(&p->draft);
+	registry_lock(p->host->registry);
+	registry_unclaim(p->host->registry, op_name);
+	registry_unlock(p->host->registry);
+	free(p);
+}
+
+/* --- checks --- */
+
+/**
+ * check_state() - Is the device free to be taken?
+ * @device:	The draft's copy
+ *
+ * Return: 0; -EBUSY device.leased, device.foreign, device.unusable.
+ */
+static int check_state(const struct device *device, struct error *err)
+{
+	const struct device_record *record = &device->record;
+
+	switch (device->state) {
+	case DEVICE_HOST:
+	case DEVICE_READY:
+		return 0;
+	case DEVICE_FOREIGN:
+		/* On VFIO since before a restart, but ours. */
+		if (device->recorded && record->prepared)
+			return 0;
+		return error_set(err, -EBUSY, ERROR_DEVICE_FOREIGN,
+				 "%s is on %s, but was not put there by ioasidd",
+				 device->facts.bdf, device->facts.driver);
+	case DEVICE_LEASED:
+	case DEVICE_RECLAIMING:
+		return error_set(err, -EBUSY, ERROR_DEVICE_LEASED,
+				 "%s is with %s", device->facts.bdf,
+				 device->lease);
+	case DEVICE_QUARANTINED:
+	case DEVICE_STUCK:
+		error_set(err, -EBUSY, ERROR_DEVICE_UNUSABLE, "%s is %s: %s",
+			  device->facts.bdf, device_state_name(device->state),
+			  record->reason);
+		error_remedy(err, "%s", record->remedy);
+		return -EBUSY;
+	case DEVICE_PREPARING:
+	case DEVICE_GONE:
+	case DEVICE_STATE_COUNT:
+		break;
+	}
+	return error_set(err, -ENODEV, ERROR_DEVICE_NOT_FOUND,
+			 "%s is not on this host any more", device->name);
+}
+
+/**
+ * check_sriov() - Refuse PFs with VFs, and VFs whose PF is with VFIO
+ * @facts:	The device
+ *
+ * Return: 0; -EBUSY device.sriov.
+ */
+static int check_sriov(struct host *host, const struct kernel_device *facts,
+		       struct error *err)
+{
+	const struct device *pf;
+	char name[NAME_SIZE];
+	bool with_vfio;
+
+	if (facts->sriov_num)
+		return error_set(err, -EBUSY, ERROR_DEVICE_SRIOV,
+				 "%s has %u virtual functions, which would vanish or be without a driver for their PF",
+				 facts->bdf, facts->sriov_num);
+	if (!facts->physfn[0])
+		return 0;
+	device_name_from_bdf(facts->physfn, name);
+	registry_lock(host->registry);
+	pf = registry_device(host->registry, name);
+	with_vfio = pf && (pf->facts.vfio || pf->lease[0]);
+	registry_unlock(host->registry);
+	if (!with_vfio)
+		return 0;
+	return error_set(err, -EBUSY, ERROR_DEVICE_SRIOV,
+			 "%s is a virtual function of %s, which is with VFIO itself: who has that one controls it",
+			 facts->bdf, facts->physfn);
+}
+
+/**
+ * check_device() - May this endpoint be taken?
+ * @p:		The prepare
+ * @device:	The draft's copy
+ *
+ * Return: 0; or as in device.proto.
+ */
+static int check_device(struct preparing *p, const struct device *device,
+			struct error *err)
+{
+	struct host *host = p->host;
+	const struct kernel_device *facts = &device->facts;
+	int r;
+
+	r = check_state(device, err);
+	if (r == 0)
+		r = check_sriov(host, facts, err);
+	if (r < 0)
+		return r;
+	if (!facts->reset_methods[0] && !p->options.allow_no_reset)
+		return error_set(err, -EINVAL, ERROR_DEVICE_NO_RESET,
+				 "the kernel has no way to reset %s",
+				 facts->bdf);
+	if (host->registry->isolated_msi == ISOLATED_MSI_NO &&
+	    !p->options.allow_unsafe_interrupts)
+		return error_set(err, -EINVAL, ERROR_DEVICE_UNSAFE_INTERRUPTS,
+				 "interrupt remapping is off: whoever has %s can raise any interrupt of the host",
+				 facts->bdf);
+	if (p->options.force || !facts->driver[0] || facts->vfio)
+		return 0;
+	return host->kernel->ops->device_users(host->kernel, facts->bdf, err);
+}
+
+/**
+ * check_group() - May every endpoint that is not ready be taken?
+ * @p:		The prepare
+ *
+ * Return: 0; the first refusal, about its device.
+ */
+static int check_group(struct preparing *p, struct error *err)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < p->draft.n && r == 0; i++) {
+		r = check_device(p, &p->draft.copies[i], err);
+		if (r < 0)
+			error_object(err, "%s", p->draft.copies[i].name);
+	}
+	return r;
+}
+
+/**
+ * is_ready() - Is the endpoint where prepare would bring it?
+ * @p:		The prepare
+ * @device:	The draft's copy
+ */
+static bool is_ready(const struct preparing *p, const struct device *device)
+{
+	return device->state == DEVICE_READY &&
+	       str_eq(device->facts.driver, p->driver);
+}
+
+/**
+ * note_undo() - Write down in the operation what each endpoint is now
+ * @p:		The prepare
+ *
+ * One that we have moved before keeps the driver that it had before that.
+ *
+ * Return: 0 or -errno.
+ */
+static int note_undo(struct preparing *p, struct error *err)
+{
+	const struct kernel_ops *k = p->host->kernel->ops;
+	struct kernel_stuck stuck;
+	size_t i;
+	int r;
+
+	for (i = 0; i < p->draft.n; i++) {
+		const struct device *device = &p->draft.copies[i];
+		struct undo undo = { .device = "" };
+
+		if (is_ready(p, device))
+			continue;
+		str_copy(undo.device, sizeof(undo.device), device->name);
+		if (device->recorded && device->record.prepared) {
+			str_copy(undo.driver, sizeof(undo.driver),
+				 device->record.former_driver);
+			str_copy(undo.override, sizeof(undo.override),
+				 device->record.former_override);
+		} else {
+			str_copy(undo.driver, sizeof(undo.driver),
+				 device->facts.driver);
+			r = k->get_override(p->host->kernel, device->facts.bdf,
+					    HELPER_TIMEOUT_MS, undo.override,
+					    &stuck, err);
+			if (r < 0)
+				return r;
+		}
+		if (operation_add_undo(p->op, &undo) < 0)
+			return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
+					 "no memory");
+	}
+	return 0;
+}
+
+/* --- the work --- */
+
+/**
+ * write_record() - Say in the record what the device is now, and was
+ * @p:		The prepare
+ * @device:	The draft's copy
+ * @undo:	What it was
+ */
+static void write_record(const struct preparing *p, struct device *device,
+			 const struct undo *undo)
+{
+	const struct kernel_device *facts = &device->facts;
+	struct device_record *record = &device->record;
+
+	record->vendor = facts->vendor;
+	record->device = facts->device;
+	record->subsystem_vendor = facts->subsystem_vendor;
+	record->subsystem_device = facts->subsystem_device;
+	record->class = facts->class;
+	record->prepared = true;
+	str_copy(record->vfio_driver, DRIVER_SIZE, p->driver);
+	str_copy(record->former_driver, DRIVER_SIZE, undo->driver);
+	str_copy(record->former_override, DRIVER_SIZE, undo->override);
+	record->no_reset = !facts->reset_methods[0];
+	record->unsafe_interrupts =
+		p->host->registry->isolated_msi != ISOLATED_MSI_YES &&
+		p->options.allow_unsafe_interrupts;
+}
+
+/**
+ * move_all() - Take every endpoint that has an undo to the VFIO driver
+ * @p:		The prepare
+ *
+ * Return: 0; -errno at the first that does not go.
+ */
+static int move_all(struct preparing *p, struct error *err)
+{
+	size_t i, j = 0;
+	int r;
+
+	for (i = 0; i < p->op->n_undo; i++) {
+		const struct undo *undo = &p->op->undo[i];
+
+		while (!str_eq(p->draft.copies[j].name, undo->device))
+			j++;
+		write_record(p, &p->draft.copies[j], undo);
+		r = driver_switch(p->host, p->op, &p->draft.copies[j],
+				  p->driver, p->driver, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/**
+ * probe_all() - Find out what each endpoint can do
+ * @p:		The prepare; all endpoints are on VFIO
+ *
+ * Return: 0; -errno at the first that cannot be bound.
+ */
+static int probe_all(struct preparing *p, struct error *err)
+{
+	struct capabilities *caps;
+	size_t i;
+	int r;
+
+	for (i = 0; i < p->draft.n; i++) {
+		if (is_ready(p, &p->draft.copies[i]))
+			continue;
+		r = probe_device(p->host, p->op, &p->draft.copies[i], &caps,
+				 err);
+		if (r < 0)
+			return r;
+		draft_capabilities(&p->draft, i, caps);
+	}
+	return 0;
+}
+
+/**
+ * drop_capabilities() - Forget what was probed: the devices go back
+ * @p:		The prepare
+ */
+static void drop_capabilities(struct preparing *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->draft.n; i++)
+		if (!is_ready(p, &p->draft.copies[i]))
+			draft_capabilities(&p->draft, i, NULL);
+}
+
+/**
+ * run() - The operation, on a worker
+ * @data:	struct preparing; owned
+ */
+static void run(void *data)
+{
+	struct preparing *p = data;
+	struct host *host = p->host;
+	struct error err = ERROR_NULL, undo_err = ERROR_NULL;
+	char name[NAME_SIZE];
+	int r;
+
+	str_copy(name, sizeof(name), p->op->name);
+	r = move_all(p, &err);
+	if (r == 0)
+		r = probe_all(p, &err);
+	if (r < 0) {
+		drop_capabilities(p);
+		if (group_rollback(host, p->op, &p->draft, &undo_err) < 0)
+			log_problem(LOG_LEVEL_ERROR, &undo_err,
+				    "%s: cannot undo it all", name);
+	}
+	(void)scan_now(host, NULL);
+	/* If the end cannot be recorded the next start walks it back. */
+	(void)journal_end(host, p->op, r, &err, NULL, &p->draft, &undo_err);
+	preparing_free(p, name);
+}
+
+/**
+ * mark_preparing() - Show that the endpoints are on their way
+ * @p:		The prepare
+ */
+static void mark_preparing(struct preparing *p)
+{
+	struct registry *reg = p->host->registry;
+	size_t i;
+
+	registry_lock(reg);
+	for (i = 0; i < p->draft.n; i++) {
+		if (is_ready(p, &p->draft.copies[i]))
+			continue;
+		p->draft.live[i]->state = DEVICE_PREPARING;
+		p->draft.live[i]->revision = registry_revise(reg);
+	}
+	registry_unlock(reg);
+}
+
+/**
+ * begin() - Journal the operation and have it run, or end it at once if there
+ *	     is nothing to do
+ * @p:		The prepare, checked; consumed
+ * @op_name:	Its operation's
+ *
+ * Return: 0 or -errno.
+ */
+static int begin(struct preparing *p, const char *op_name, struct error *err)
+{
+	int r;
+
+	r = journal_begin_consume(p->host, p->op, err);
+	if (r == 0 && p->op->n_undo == 0) {
+		r = journal_end(p->host, p->op, 0, NULL, NULL, NULL, err);
+		preparing_free(p, op_name);
+		return r;
+	}
+	if (r == 0) {
+		mark_preparing(p);
+		r = workers_submit(p->host->workers, run, p);
+		if (r == 0)
+			return 0;
+		error_set(err, r, ERROR_DAEMON_NO_MEMORY,
+			  "no thread can be started");
+		(void)journal_end(p->host, p->op, r, err, NULL, NULL, NULL);
+	}
+	preparing_free(p, op_name);
+	return r;
+}
+
+/**
+ * prepare_new() - Claim the group and see what of it has to be moved
+ * @caller:	Who asks
+ * @change:	What for
+ * @options:	How
+ * @ret:	Ends with preparing_free(), and operation_free() of its op
+ *
+ * Return: 0 or -errno: nothing is claimed.
+ */
+static int prepare_new(struct host *host, const struct caller *caller,
+		       const struct change *change,
+		       const struct prepare_options *options,
+		       struct preparing **ret, struct error *err)
+{
+	_cleanup_strv_ struct strv endpoints = STRV_NULL;
+	struct preparing *p = calloc(1, sizeof(*p));
+	int r;
+
+	if (!p)
+		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
+				 "no memory");
+	p->host = host;
+	p->options = *options;
+	str_copy(p->driver, sizeof(p->driver),
+		 options->driver[0] ? options->driver : "vfio-pci");
+	p->op = operation_new(OPERATION_PREPARE, change->name,
+			      caller->principal, change->request_id);
+	if (!p->op) {
+		free(p);
+		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
+				 "no memory");
+	}
+
+	r = group_claim(host, p->op, &endpoints, err);
+	if (r == 0)
+		r = draft_open(host, &endpoints, &p->draft, err);
+	if (r == 0) {
+		*ret = p;
+		return 0;
+	}
+	registry_lock(host->registry);
+	registry_unclaim(host->registry, p->op->name);
+	registry_unlock(host->registry);
+	operation_free(p->op);
+	free(p);
+	return r;
+}
+
+/**
+ * prepare_start() - See ops.h
+ */
+int prepare_start(struct host *host, const struct caller *caller,
+		  const struct change *change,
+		  const struct prepare_options *options, char ret[NAME_SIZE],
+		  struct error *err)
+{
+	struct preparing *p = NULL;
+	char name[NAME_SIZE];
+	int r;
+
+	ret[0] = '\0';
+	r = journal_replay(host, caller, change->request_id, OPERATION_PREPARE,
+			   change->name, ret, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = scan_now(host, err);
+	if (r == 0)
+		r = group_check_etag(host, change->name, change->etag, err);
+	if (r == 0)
+		r = prepare_new(host, caller, change, options, &p, err);
+	if (r < 0)
+		return r;
+
+	str_copy(name, sizeof(name), p->op->name);
+	r = check_group(p, err);
+	if (r == 0)
+		r = note_undo(p, err);
+	if (r < 0 || change->dry_run) {
+		operation_free(p->op);
+		preparing_free(p, name);
+		return r;
+	}
+	str_copy(ret, NAME_SIZE, name);
+	return begin(p, name, err);
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * probe.c - what a device, its driver and its IOMMU can do together
+ *
+ * Only at prepare, and the result is kept: BIND resets the function, 10 to 120
+ * ms of it, so nothing that lists, starts or leases ever does this.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "ops/probe.h"
+
+/* enum iommufd_hwpt_alloc_flags of <linux/iommufd.h>: one kind of page table
+ * each.
+ */
+#define HWPT_NEST_PARENT (1u << 0)
+#define HWPT_DIRTY_TRACKING (1u << 1)
+#define HWPT_PASID (1u << 3)
+
+/**
+ * probe_bind() - See probe.h
+ */
+int probe_bind(struct host *host, const char *bdf, struct probe_context *ret,
+	       struct error *err)
+{
+	const struct kernel_ops *k = host->kernel->ops;
+	_cleanup_probe_ struct probe_context context = PROBE_CONTEXT_NULL;
+	uint64_t start;
+	int r;
+
+	r = k->iommufd_open(host->kernel, &context.iommufd, err);
+	if (r == 0)
+		r = k->cdev_open(host->kernel, bdf, &context.cdev, err);
+	start = clock_mono_ns();
+	if (r == 0)
+		r = k->vfio_bind(host->kernel, bdf, context.cdev,
+				 context.iommufd, &context.dev_id, err);
+	if (r < 0)
+		return r;
+	context.bind_us = (clock_mono_ns() - start) / 1000;
+	*ret = context;
+	context = PROBE_CONTEXT_NULL;
+	return 0;
+}
+
+/**
+ * probe_release() - Close the device first, then the context
+ * @context:	PROBE_CONTEXT_NULL is allowed
+ */
+void probe_release(struct probe_context *context)
+{
+	context->cdev = fd_close(context->cdev);
+	context->iommufd = fd_close(context->iommufd);
+}
+
+/**
+ * can_alloc() - Can the IOMMU make a kind of page table for this device?
+ * @context:	The device
+ * @ioas:	An IOAS in the context
+ * @flags:	The kind
+ */
+static bool can_alloc(struct host *host, const struct probe_context *context,
+		      uint32_t ioas, uint32_t flags)
+{
+	const struct kernel_ops *k = host->kernel->ops;
+	uint32_t hwpt;
+
+	if (k->hwpt_alloc(host->kernel, context->iommufd, context->dev_id,
+			  ioas, flags, &hwpt, NULL) < 0)
+		return false;
+	/* The context is thrown away with all that is in it. */
+	(void)k->destroy(host->kernel, context->iommufd, hwpt, NULL);
+	return true;
+}
+
+/**
+ * read_ranges() - Which addresses can the device use once attached?
+ * @context:	The device
+ * @ioas:	An IOAS in the context
+ * @caps:	Where they go
+ */
+static int read_ranges(struct host *host, const struct probe_context *context,
+		       uint32_t ioas, struct capabilities *caps,
+		       struct error *err)
+{
+	const struct kernel_ops *k = host->kernel->ops;
+	_cleanup_free_ struct kernel_range *ranges = NULL;
+	size_t n;
+	int r;
+
+	r = k->ioas_ranges(host->kernel, context->iommufd, ioas, &ranges, &n,
+			   &caps->alignment, err);
+	if (r < 0)
+		return r;
+	if (n > CAPABILITY_RANGES_MAX)
+		return error_set(err, -E2BIG, ERROR_KERNEL_IOMMUFD,
+				 "the IOAS has %zu ranges; ioasidd takes %d",
+				 n, CAPABILITY_RANGES_MAX);
+	memcpy(caps->ranges, ranges, n * sizeof(*ranges));
+	caps->n_ranges = n;
+	return 0;
+}
+
+/**
+ * read_reset_set() - What would a hot reset reset?
+ * @context:	The device
+ * @caps:	Where it goes
+ */
+static int read_reset_set(struct host *host,
+			  const struct probe_context *context,
+			  struct capabilities *caps, struct error *err)
+{
+	_cleanup_free_ char (*set)[BDF_SIZE] = NULL;
+	size_t n;
+	int r;
+
+	r = host->kernel->ops->vfio_reset_set(host->kernel, context->cdev,
+					      &set, &n, err);
+	if (r < 0)
+		return r;
+	if (n > RESET_SET_MAX)
+		n = RESET_SET_MAX;
+	if (n)
+		memcpy(caps->reset_set, set, n * sizeof(*set));
+	caps->n_reset_set = n;
+	return 0;
+}
+
+/**
+ * read_capabilities() - Bind, attach and ask
+ * @device:	The draft's copy
+ * @caps:	Where it goes
+ */
+static int read_capabilities(struct host *host, const struct device *device,
+			     struct capabilities *caps, struct error *err)
+{
+	const struct kernel_ops *k = host->kernel->ops;
+	_cleanup_probe_ struct probe_context context = PROBE_CONTEXT_NULL;
+	uint32_t ioas, attached;
+	int r;
+
+	r = probe_bind(host, device->facts.bdf, &context, err);
+	if (r == 0)
+		r = k->ioas_alloc(host->kernel, context.iommufd, &ioas, err);
+	if (r == 0)
+		r = k->vfio_attach(host->kernel, context.cdev, ioas, &attached,
+				   err);
+	if (r == 0)
+		r = read_ranges(host, &context, ioas, caps, err);
+	if (r < 0)
+		return r;
+
+	/* No-IOMMU devices have no hardware information; all zero says so. */
+	r = k->hw_info(host->kernel, context.iommufd, context.dev_id,
+		       &caps->hw, err);
+	if (r == -EOPNOTSUPP)
+		caps->hw = (struct kernel_hw_info){ .type = 0 };
+	else if (r < 0)
+		return r;
+	caps->nest_parent = can_alloc(host, &context, ioas, HWPT_NEST_PARENT);
+	caps->dirty_tracking = can_alloc(host, &context, ioas,
+					 HWPT_DIRTY_TRACKING);
+	caps->pasid = can_alloc(host, &context, ioas, HWPT_PASID);
+	caps->bind_us = context.bind_us;
+	return read_reset_set(host, &context, caps, err);
+}
+
+/**
+ * probe_device() - See probe.h
+ */
+int probe_device(struct host *host, struct operation *op,
+		 const struct device *device, struct capabilities **ret,
+		 struct error *err)
+{
+	_cleanup_free_ struct capabilities *caps = calloc(1, sizeof(*caps));
+	struct act act;
+	int r;
+
+	if (!caps)
+		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
+				 "no memory");
+	r = journal_before(host, op, &act, device->name, "capabilities", "",
+			   err);
+	if (r < 0)
+		return r;
+	str_copy(caps->driver, sizeof(caps->driver), device->facts.driver);
+	str_copy(caps->boot_id, sizeof(caps->boot_id),
+		 host->registry->boot_id);
+	caps->probed_us = clock_real_us();
+	r = read_capabilities(host, device, caps, err);
+	error_object(r < 0 ? err : NULL, "%s", device->name);
+	if (journal_after(host, op, &act, r, err) < 0)
+		return r;
+	*ret = TAKE_PTR(caps);
+	return 0;
+}

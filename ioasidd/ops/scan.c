@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * scan.c - bringing the registry up to what the machine is
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/log.h"
+#include "ops/scan.h"
+#include "ops/workers.h"
+
+/* Scans are one after the other, so that an older one never replaces a newer
+ * one. There is one machine, so there is one lock.
+ */
+static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+
+/* A scan that has not begun yet will see all that was announced by now. */
+static atomic_flag requested = ATOMIC_FLAG_INIT;
+
+/**
+ * scan_now() - See scan.h
+ */
+int scan_now(struct host *host, struct error *err)
+{
+	struct kernel_inventory *inv;
+	int r;
+
+	pthread_mutex_lock(&one_at_a_time);
+	r = host->kernel->ops->inventory(host->kernel, &inv, err);
+	if (r == 0) {
+		registry_lock(host->registry);
+		r = registry_scan(host->registry, inv);
+		registry_unlock(host->registry);
+		kernel_inventory_free(inv);
+		if (r < 0)
+			error_set(err, r, ERROR_DAEMON_NO_MEMORY, "no memory");
+	}
+	pthread_mutex_unlock(&one_at_a_time);
+	return r < 0 ? r : 0;
+}
+
+/**
+ * run_requested() - A scan that was requested; on a worker
+ * @data:	The host
+ */
+static void run_requested(void *data)
+{
+	struct error err = ERROR_NULL;
+
+	atomic_flag_clear(&requested);
+	if (scan_now(data, &err) < 0)
+		log_problem(LOG_LEVEL_ERROR, &err, "cannot read the machine");
+}
+
+/**
+ * scan_soon() - See scan.h
+ */
+void scan_soon(struct host *host)
+{
+	if (atomic_flag_test_and_set(&requested))
+		return;
+	if (workers_submit(host->workers, run_requested, host) < 0) {
+		atomic_flag_clear(&requested);
+		log_error("no memory to read the machine anew");
+	}
+}
