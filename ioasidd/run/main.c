@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * main.c - ioasidd: its parts, started in order and stopped in reverse
+ *
+ * The order: first what remembers (store), then what there is (machine,
+ * registry), then what works (workers, loop, watches), then the past is put in
+ * order (startup), and last come those who may ask (uevents, front). When the
+ * socket answers, all that it shows is true.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "front/front.h"
+#include "ops/host.h"
+#include "ops/scan.h"
+#include "ops/startup.h"
+#include "ops/watch.h"
+#include "ops/workers.h"
+#include "run/notify.h"
+#include "run/options.h"
+
+/* Operations wait most of their time: for devices, for the disk. */
+#define WORKERS_MAX 32
+
+#define EXIT_USAGE 2
+#define EXIT_NOT_DURABLE 5
+
+/**
+ * struct daemon - ioasidd; of the loop's thread
+ * @options:	What was asked for
+ * @host:	The parts that operations work with
+ * @front:	Who may ask
+ * @signals:	signalfd
+ * @uevents:	The kernel's announcements
+ * @signal_source: In the loop
+ * @uevent_source: In the loop
+ * @ready_fd:	Who started us in the background waits here; -1 if nobody
+ * @dead:	The state can no longer be made durable
+ */
+struct daemon {
+	struct options options;
+	struct host host;
+	struct front *front;
+	int signals;
+	int uevents;
+	struct loop_source *signal_source;
+	struct loop_source *uevent_source;
+	int ready_fd;
+	bool dead;
+};
+
+/* --- the parts --- */
+
+/**
+ * on_dead() - Nothing can be made durable any more: end, on the loop's thread
+ * @data:	The daemon
+ *
+ * Reads are answered until the loop has ended; changes answer daemon.read-only.
+ */
+static void on_dead(void *data)
+{
+	struct daemon *d = data;
+
+	d->dead = true;
+	loop_stop(d->host.loop);
+}
+
+/**
+ * store_is_dead() - On the writer thread: tell the loop
+ * @data:	The daemon
+ */
+static void store_is_dead(void *data)
+{
+	struct daemon *d = data;
+
+	log_error("the state can no longer be made durable; ending");
+	if (!d->host.loop || loop_post(d->host.loop, on_dead, d) < 0)
+		_exit(EXIT_NOT_DURABLE);
+}
+
+static int start_loop(struct daemon *d, struct error *err)
+{
+	int r = loop_new(&d->host.loop);
+
+	return r < 0 ? error_set(err, r, ERROR_KERNEL_SYSTEM,
+				 "make an event loop: %m") : 0;
+}
+
+static void stop_loop(struct daemon *d)
+{
+	d->host.loop = loop_free(d->host.loop);
+}
+
+static int start_store(struct daemon *d, struct error *err)
+{
+	return store_open(d->options.state_dir, store_is_dead, d,
+			  &d->host.store, err);
+}
+
+static void stop_store(struct daemon *d)
+{
+	d->host.store = store_close(d->host.store);
+}
+
+static int start_kernel(struct daemon *d, struct error *err)
+{
+	return kernel_real_new("/sys", &d->host.kernel, err);
+}
+
+static void stop_kernel(struct daemon *d)
+{
+	d->host.kernel->ops->free(d->host.kernel);
+}
+
+static int start_registry(struct daemon *d, struct error *err)
+{
+	struct kernel_info info;
+	int r;
+
+	r = d->host.kernel->ops->info(d->host.kernel, &info, err);
+	if (r < 0)
+		return r;
+	if (!info.iommufd)
+		log_warning("Linux %s has no /dev/iommu: devices are listed, and cannot be prepared",
+			    info.release);
+	r = registry_new(info.boot_id, &d->host.registry);
+	return r < 0 ? error_set(err, r, ERROR_DAEMON_NO_MEMORY, "no memory") :
+		       0;
+}
+
+static void stop_registry(struct daemon *d)
+{
+	d->host.registry = registry_free(d->host.registry);
+}
+
+static int start_watches(struct daemon *d, struct error *err)
+{
+	return watches_new(&d->host, err);
+}
+
+static void stop_watches(struct daemon *d)
+{
+	d->host.watches = watches_free(d->host.watches);
+}
+
+static int start_workers(struct daemon *d, struct error *err)
+{
+	int r = workers_new(WORKERS_MAX, &d->host.workers);
+
+	return r < 0 ? error_set(err, r, ERROR_DAEMON_NO_MEMORY, "no memory") :
+		       0;
+}
+
+/**
+ * stop_workers() - Let all operations end, and run what they posted
+ * @d:		The daemon
+ */
+static void stop_workers(struct daemon *d)
+{
+	d->host.workers = workers_free(d->host.workers);
+	loop_stop(d->host.loop);
+	(void)loop_run(d->host.loop);
+}
+
+static int start_state(struct daemon *d, struct error *err)
+{
+	int r = startup_load(&d->host, err);
+
+	return r < 0 ? r : startup_resume(&d->host, err);
+}
+
+/**
+ * on_uevent() - The kernel has announced something
+ * @data:	The daemon
+ * @events:	Unused
+ */
+static void on_uevent(void *data, uint32_t events)
+{
+	struct daemon *d = data;
+	struct kernel *kernel = d->host.kernel;
+	struct kernel_uevent event;
+	bool any = false;
+
+	while (kernel->ops->uevent_read(kernel, d->uevents, &event, NULL) == 0) {
+		log_debug("uevent: %s %s %s",
+			  event.rescan ? "lost" : event.action,
+			  event.subsystem, event.bdf);
+		any = true;
+	}
+	if (any)
+		scan_soon(&d->host);
+}
+
+static int start_uevents(struct daemon *d, struct error *err)
+{
+	int r;
+
+	r = d->host.kernel->ops->uevents(d->host.kernel, &d->uevents, err);
+	if (r == 0)
+		r = loop_watch(d->host.loop, d->uevents, EPOLLIN, on_uevent, d,
+			       &d->uevent_source);
+	/* What happened between the first scan and now was not announced. */
+	if (r == 0)
+		scan_soon(&d->host);
+	return r;
+}
+
+static void stop_uevents(struct daemon *d)
+{
+	d->uevent_source = loop_unwatch(d->uevent_source);
+	d->uevents = fd_close(d->uevents);
+}
+
+static int start_front(struct daemon *d, struct error *err)
+{
+	return front_start(&d->host, d->options.socket, &d->front, err);
+}
+
+static void stop_front(struct daemon *d)
+{
+	d->front = front_stop(d->front);
+}
+
+/**
+ * on_signal() - Somebody wants us to end
+ * @data:	The daemon
+ * @events:	Unused
+ */
+static void on_signal(void *data, uint32_t events)
+{
+	struct daemon *d = data;
+	struct signalfd_siginfo info;
+
+	if (read(d->signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	log_notice("ending: signal %u from process %u", info.ssi_signo,
+		   info.ssi_pid);
+	loop_stop(d->host.loop);
+}
+
+static int start_signals(struct daemon *d, struct error *err)
+{
+	sigset_t ends;
+	int r;
+
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGINT);
+	sigprocmask(SIG_BLOCK, &ends, NULL);
+	d->signals = signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (d->signals < 0)
+		return error_set(err, -errno, ERROR_KERNEL_SYSTEM,
+				 "signalfd: %m");
+	r = loop_watch(d->host.loop, d->signals, EPOLLIN, on_signal, d,
+		       &d->signal_source);
+	return r < 0 ? error_set(err, r, ERROR_KERNEL_SYSTEM,
+				 "watch signals: %m") : 0;
+}
+
+static void stop_signals(struct daemon *d)
+{
+	d->signal_source = loop_unwatch(d->signal_source);
+	d->signals = fd_close(d->signals);
+}
+
+/**
+ * struct part - One part of the daemon
+ * @name:	For messages
+ * @start:	0 or -errno with @err filled
+ * @stop:	Its reverse; NULL for nothing
+ */
+static const struct part {
+	const char *name;
+	int (*start)(struct daemon *d, struct error *err);
+	void (*stop)(struct daemon *d);
+} parts[] = {
+	{ "loop", start_loop, stop_loop },
+	{ "signals", start_signals, stop_signals },
+	{ "state", start_store, stop_store },
+	{ "machine", start_kernel, stop_kernel },
+	{ "registry", start_registry, stop_registry },
+	{ "watches", start_watches, stop_watches },
+	{ "workers", start_workers, stop_workers },
+	{ "start-up", start_state, NULL },
+	{ "uevents", start_uevents, stop_uevents },
+	{ "native socket", start_front, stop_front },
+};
+
+/**
+ * start_all() - Start every part
+ * @d:		The daemon
+ * @ret_started: How many have started
+ *
+ * Return: 0; -errno: what failed is logged.
+ */
+static int start_all(struct daemon *d, size_t *ret_started)
+{
+	struct error err = ERROR_NULL;
+	int r;
+
+	for (*ret_started = 0; *ret_started < ARRAY_SIZE(parts);
+	     (*ret_started)++) {
+		r = parts[*ret_started].start(d, &err);
+		if (r < 0) {
+			log_problem(LOG_LEVEL_ERROR, &err, "cannot start: %s",
+				    parts[*ret_started].name);
+			return r;
+		}
+	}
+	return 0;
+}
+
+/**
+ * stop_all() - Stop those that have started, in reverse
+ * @d:		The daemon
+ * @started:	How many
+ */
+static void stop_all(struct daemon *d, size_t started)
+{
+	while (started-- > 0)
+		if (parts[started].stop)
+			parts[started].stop(d);
+}
+
+/* --- the process --- */
+
+/**
+ * prepare_process() - Leave behind what the one who started us had
+ *
+ * Each client and each lease takes descriptors, so the limit is raised as far
+ * as it goes.
+ */
+static void prepare_process(void)
+{
+	struct rlimit limit;
+
+	umask(0077);
+	(void)close_range(3, ~0U, 0);
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+/**
+ * go_background() - Let a child go on, and wait until it is ready
+ * @ret_fd:	In the child: to be closed when ready; a byte first if well
+ *
+ * Return: 0 in the child; the parent ends here. -errno.
+ */
+static int go_background(int *ret_fd)
+{
+	char ready = 0;
+	int ends[2];
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid > 0) {
+		fd_close(ends[1]);
+		_exit(read(ends[0], &ready, 1) == 1 ? 0 : 1);
+	}
+	fd_close(ends[0]);
+	setsid();
+	*ret_fd = ends[1];
+	return 0;
+}
+
+/**
+ * say_ready() - Tell whoever waits for it that we serve
+ * @d:		The daemon
+ */
+static void say_ready(struct daemon *d)
+{
+	log_notice("ioasidd " IOASIDD_VERSION " serves %s",
+		   d->options.socket);
+	(void)notify_send("READY=1");
+	if (d->ready_fd >= 0 && write(d->ready_fd, "", 1) != 1)
+		log_warning("nobody waited for the start");
+	d->ready_fd = fd_close(d->ready_fd);
+}
+
+/**
+ * main() - Start, serve, stop
+ */
+int main(int argc, char **argv)
+{
+	struct daemon d = { .signals = -1, .uevents = -1, .ready_fd = -1 };
+	size_t started;
+	int r;
+
+	r = options_parse(argc, argv, &d.options);
+	if (r != 0)
+		return r < 0 ? EXIT_USAGE : 0;
+	prepare_process();
+	if (!d.options.foreground && !getenv("NOTIFY_SOCKET") &&
+	    go_background(&d.ready_fd) < 0)
+		return 1;
+	log_init(d.options.log_level);
+	d.host.max_pinned = d.options.max_pinned;
+
+	r = start_all(&d, &started);
+	if (r == 0) {
+		say_ready(&d);
+		r = loop_run(d.host.loop);
+		(void)notify_send("STOPPING=1");
+	}
+	stop_all(&d, started);
+	if (d.dead)
+		return EXIT_NOT_DURABLE;
+	return r < 0 ? 1 : 0;
+}
