@@ -31,13 +31,13 @@ struct device_box {
 };
 
 /**
- * fill_capabilities() - Fill in what the probe found
+ * device_fill_capabilities() - Fill in what the probe found
  * @box:	A device without
  * @caps:	What it found
  *
  * Return: 0 or -ENOMEM.
  */
-static int fill_capabilities(struct device_box *box,
+static int device_fill_capabilities(struct device_box *box,
 			     const Ioasid__V1__Capabilities *caps)
 {
 	size_t n = caps->n_iova_ranges;
@@ -57,11 +57,11 @@ static int fill_capabilities(struct device_box *box,
 }
 
 /**
- * fill() - Fill a device from its message
+ * device_fill() - Fill a device from its message
  * @pub:	The device, zero
  * @msg:	Its message
  */
-static void fill(struct ioasid_device *pub, const Ioasid__V1__Device *msg)
+static void device_fill(struct ioasid_device *pub, const Ioasid__V1__Device *msg)
 {
 	pub->name = msg->name;
 	pub->revision = msg->revision;
@@ -102,9 +102,9 @@ static struct ioasid_device *device_new(Ioasid__V1__Device **msg)
 	box = calloc(1, sizeof(*box));
 	if (!box)
 		return NULL;
-	fill(&box->pub, *msg);
+	device_fill(&box->pub, *msg);
 	if ((*msg)->capabilities &&
-	    fill_capabilities(box, (*msg)->capabilities) < 0) {
+	    device_fill_capabilities(box, (*msg)->capabilities) < 0) {
 		free(box);
 		return NULL;
 	}

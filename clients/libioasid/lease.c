@@ -60,11 +60,11 @@ static int64_t microseconds(const Google__Protobuf__Timestamp *t)
 }
 
 /**
- * fill() - Fill a lease from its message
+ * lease_fill() - Fill a lease from its message
  * @pub:	The lease, zero
  * @msg:	Its message
  */
-static void fill(struct ioasid_lease *pub, const Ioasid__V1__Lease *msg)
+static void lease_fill(struct ioasid_lease *pub, const Ioasid__V1__Lease *msg)
 {
 	const Ioasid__V1__Holder *holder;
 
@@ -106,7 +106,7 @@ static struct ioasid_lease *lease_new(Ioasid__V1__Lease **msg)
 	box = calloc(1, sizeof(*box));
 	if (!box)
 		return NULL;
-	fill(&box->pub, *msg);
+	lease_fill(&box->pub, *msg);
 	box->msg = TAKE_PTR(*msg);
 	return &box->pub;
 }
