@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * device-recover.c - ioasidctl device recover
+ */
+#include "ioasid/v1/device.pb-c.h"
+#include "ioasidctl/ctl.h"
+
+static bool opt_no_wait, opt_dry_run;
+
+static const struct option_spec options[] = {
+	{ "no-wait", 0, OPTION_FLAG, &opt_no_wait, NULL,
+	  "print the operation's name instead of waiting for its end" },
+	{ "dry-run", 'n', OPTION_FLAG, &opt_dry_run, NULL,
+	  "check everything, change nothing" },
+	NO_MORE_OPTIONS,
+};
+
+/**
+ * run() - Try to bring a device back
+ * @ctl:	This run
+ * @args:	The device
+ * @n_args:	1
+ *
+ * Return: enum ctl_exit.
+ */
+static int run(struct ctl *ctl, char **args, int n_args)
+{
+	Ioasid__V1__RecoverDeviceRequest request =
+		IOASID__V1__RECOVER_DEVICE_REQUEST__INIT;
+	char name[CTL_NAME_SIZE];
+	int r;
+
+	r = ctl_device_name(args[0], name);
+	if (r)
+		return r;
+	request.name = name;
+	request.dry_run = opt_dry_run;
+	return ctl_follow(ctl, "Devices/RecoverDevice", &request.base, name,
+			  opt_no_wait);
+}
+
+const struct verb verb_device_recover = {
+	.name = "device recover",
+	.args = "DEVICE",
+	.summary = "try to bring a quarantined or stuck device back",
+	.options = options,
+	.min_args = 1,
+	.max_args = 1,
+	.run = run,
+};

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * lease-create.c - ioasidctl lease create
+ */
+#include <unistd.h>
+
+#include "ioasid/v1/lease.pb-c.h"
+#include "ioasidctl/ctl.h"
+#include "ioasidctl/json.h"
+#include "libioasid/message.h"
+
+static const char *opt_uid;
+static uint64_t opt_pid;
+static struct offer_words words;
+
+static const struct option_spec options[] = {
+	{ "uid", 'u', OPTION_TEXT, &opt_uid, "USER",
+	  "who may claim it, name or number (you)" },
+	{ "pid", 'p', OPTION_NUMBER, &opt_pid, "PID",
+	  "which process may claim it (any of USER)" },
+	{ "memlock", 0, OPTION_TEXT, &words.memlock, "SIZE",
+	  "how much memory the holder may lock, or 'unlimited'" },
+	{ "memory", 'm', OPTION_SIZE, &words.memory, "SIZE",
+	  "the guest's memory; memlock is 64M more unless given" },
+	{ "expires", 0, OPTION_NUMBER, &words.expires_s, "SECONDS",
+	  "end the offer if nobody has claimed it by then" },
+	{ "label", 'l', OPTION_LIST, &words.labels, "KEY=VALUE",
+	  "what you call it; may be repeated" },
+	{ "restore", 0, OPTION_FLAG, &words.restore, NULL,
+	  "give the devices back to their drivers when it ends" },
+	{ "dry-run", 'n', OPTION_FLAG, &words.dry_run, NULL,
+	  "check everything, change nothing" },
+	NO_MORE_OPTIONS,
+};
+
+/**
+ * run() - Offer devices
+ * @ctl:	This run
+ * @args:	The devices
+ * @n_args:	How many
+ *
+ * Return: enum ctl_exit.
+ */
+static int run(struct ctl *ctl, char **args, int n_args)
+{
+	_cleanup_message_ ProtobufCMessage *lease = NULL;
+	int r;
+
+	words.devices = args;
+	words.n_devices = (size_t)n_args;
+	words.uid = geteuid();
+	words.pid = (int32_t)opt_pid;
+	if (opt_uid && ctl_uid(opt_uid, &words.uid) < 0)
+		return ctl_usage("there is no user '%s'", opt_uid);
+	r = ctl_offer(ctl, &words, &lease);
+	strv_deinit(&words.labels);
+	if (r)
+		return r;
+	if (ctl->json)
+		json_print(lease);
+	else if (words.dry_run)
+		printf("could be offered (nothing was changed)\n");
+	else
+		printf("%s\n", ((Ioasid__V1__Lease *)lease)->name);
+	return CTL_DONE;
+}
+
+const struct verb verb_lease_create = {
+	.name = "lease create",
+	.args = "DEVICE...",
+	.summary = "offer ready devices to a user; prints the lease's name",
+	.options = options,
+	.min_args = 1,
+	.max_args = -1,
+	.run = run,
+};
