@@ -61,22 +61,26 @@ os_release() {
 	esac
 }
 
-# The host's own Debian sources, whatever their format: lines "URI SUITE".
-# Third parties name other suites or other components.
+# The host's own sources for Debian suites, whatever their format: lines
+# "URI SUITE". Also where no list was ever fetched, as in a fresh container.
 host_sources() {
-	# shellcheck disable=SC2016 # apt's placeholders, not ours
-	apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' \
-		'Created-By: Packages' 2>/dev/null |
+	apt-get --print-uris update 2>/dev/null |
+	sed -n "s,^'\\([^']*\\)/dists/\\([^/']*\\)/InRelease'.*,\\1 \\2,p" |
 	awk -v c="$1" '
-		$3 == "main" && ($2 == c || $2 == "stable" || index($2, c "-") == 1) &&
-		!seen[$1, $2]++ { print $1, $2 }'
+		sub(/^stable/, c, $2) || $2 == c || index($2, c "-") == 1 {
+			if (!seen[$1, $2]++)
+				print $1, $2
+		}'
 }
 
+# A third party may call its suite after Debian's release; none has updates.
 mirror() {
 	local m=${IOASIDD_MIRROR:-}
 
-	[ -n "$m" ] || m=$(host_sources "$1" |
-		awk -v c="$1" '$2 == c || $2 == "stable" { print $1; exit }')
+	[ -n "$m" ] || m=$(host_sources "$1" | awk -v c="$1" '
+		$2 == c "-updates" && !best { best = $1 }
+		$2 == c && !some { some = $1 }
+		END { print best ? best : some }')
 	[ -n "$m" ] || die "no Debian source is configured on this host;" \
 		"name a mirror: IOASIDD_MIRROR=http://.../debian $0 ..."
 	echo "${m%/}"
@@ -110,12 +114,14 @@ private_apt() {
 	signed=/usr/share/keyrings/debian-archive-keyring.gpg
 	[ -e "$signed" ] || die "$signed is missing: install debian-archive-keyring"
 	{
-		host_sources "$codename" | while read -r uri suite; do
-			echo "deb [signed-by=$signed] $uri $suite main"
+		for suite in "$codename" "$codename-updates" "$codename-backports"; do
+			echo "deb [signed-by=$signed] $m $suite main"
 		done
-		echo "deb [signed-by=$signed] $m $codename main"
-		echo "deb [signed-by=$signed] $m $codename-backports main"
-	} | sed 's,/ , ,' | sort -u >"$tmp/parts/ioasidd.list"
+		host_sources "$codename" | while read -r uri suite; do
+			[ "$suite" != "$codename-security" ] ||
+				echo "deb [signed-by=$signed] $uri $suite main"
+		done
+	} >"$tmp/parts/ioasidd.list"
 	apt_opts=(
 		-o "Dir::Etc::sourcelist=/dev/null"
 		-o "Dir::Etc::sourceparts=$tmp/parts"
