@@ -92,6 +92,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     seconds = marker.args[0] if marker else DEFAULT_LIMIT
 
     def expired(_signal: int, _frame: object) -> None:
+        __tracebackhide__ = True
         # What teardown waits for is bounded as well.
         signal.alarm(30)
         pytest.fail(f"not done within {seconds} s")
