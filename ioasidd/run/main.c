@@ -8,6 +8,7 @@
  * socket answers, all that it shows is true.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -18,6 +19,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/str.h"
 #include "front/front.h"
 #include "ops/host.h"
@@ -25,7 +27,6 @@
 #include "ops/startup.h"
 #include "ops/watch.h"
 #include "ops/workers.h"
-#include "run/notify.h"
 #include "run/options.h"
 
 /* Operations wait most of their time: for devices, for the disk. */
@@ -87,6 +88,10 @@ static void store_is_dead(void *data)
 		_exit(EXIT_NOT_DURABLE);
 }
 
+/**
+ * start_loop() - Make the loop
+ * @d:		The daemon
+ */
 static int start_loop(struct daemon *d, struct error *err)
 {
 	int r = loop_new(&d->host.loop);
@@ -95,32 +100,56 @@ static int start_loop(struct daemon *d, struct error *err)
 				 "make an event loop: %m") : 0;
 }
 
+/**
+ * stop_loop() - End it
+ * @d:		The daemon
+ */
 static void stop_loop(struct daemon *d)
 {
 	d->host.loop = loop_free(d->host.loop);
 }
 
+/**
+ * start_store() - Open the database
+ * @d:		The daemon
+ */
 static int start_store(struct daemon *d, struct error *err)
 {
 	return store_open(d->options.state_dir, store_is_dead, d,
 			  &d->host.store, err);
 }
 
+/**
+ * stop_store() - Write what is queued, close it
+ * @d:		The daemon
+ */
 static void stop_store(struct daemon *d)
 {
 	d->host.store = store_close(d->host.store);
 }
 
+/**
+ * start_kernel() - Have the machine
+ * @d:		The daemon
+ */
 static int start_kernel(struct daemon *d, struct error *err)
 {
 	return kernel_real_new("/sys", &d->host.kernel, err);
 }
 
+/**
+ * stop_kernel() - Let go of it
+ * @d:		The daemon
+ */
 static void stop_kernel(struct daemon *d)
 {
 	d->host.kernel->ops->free(d->host.kernel);
 }
 
+/**
+ * start_registry() - Make an empty picture of this boot
+ * @d:		The daemon
+ */
 static int start_registry(struct daemon *d, struct error *err)
 {
 	struct kernel_info info;
@@ -137,21 +166,37 @@ static int start_registry(struct daemon *d, struct error *err)
 		       0;
 }
 
+/**
+ * stop_registry() - Drop it
+ * @d:		The daemon
+ */
 static void stop_registry(struct daemon *d)
 {
 	d->host.registry = registry_free(d->host.registry);
 }
 
+/**
+ * start_watches() - Be able to wait for holders
+ * @d:		The daemon
+ */
 static int start_watches(struct daemon *d, struct error *err)
 {
 	return watches_new(&d->host, err);
 }
 
+/**
+ * stop_watches() - Wait for nobody any more
+ * @d:		The daemon
+ */
 static void stop_watches(struct daemon *d)
 {
 	d->host.watches = watches_free(d->host.watches);
 }
 
+/**
+ * start_workers() - Make the pool; its threads start as work comes
+ * @d:		The daemon
+ */
 static int start_workers(struct daemon *d, struct error *err)
 {
 	int r = workers_new(WORKERS_MAX, &d->host.workers);
@@ -171,6 +216,10 @@ static void stop_workers(struct daemon *d)
 	(void)loop_run(d->host.loop);
 }
 
+/**
+ * start_state() - Load what is remembered, put the past in order
+ * @d:		The daemon
+ */
 static int start_state(struct daemon *d, struct error *err)
 {
 	int r = startup_load(&d->host, err);
@@ -200,6 +249,10 @@ static void on_uevent(void *data, uint32_t events)
 		scan_soon(&d->host);
 }
 
+/**
+ * start_uevents() - Hear of devices that come, go and change
+ * @d:		The daemon
+ */
 static int start_uevents(struct daemon *d, struct error *err)
 {
 	int r;
@@ -214,17 +267,29 @@ static int start_uevents(struct daemon *d, struct error *err)
 	return r;
 }
 
+/**
+ * stop_uevents() - Hear of them no more
+ * @d:		The daemon
+ */
 static void stop_uevents(struct daemon *d)
 {
 	d->uevent_source = loop_unwatch(d->uevent_source);
 	d->uevents = fd_close(d->uevents);
 }
 
+/**
+ * start_front() - Serve the native socket
+ * @d:		The daemon
+ */
 static int start_front(struct daemon *d, struct error *err)
 {
 	return front_start(&d->host, d->options.socket, &d->front, err);
 }
 
+/**
+ * stop_front() - Serve nobody any more
+ * @d:		The daemon
+ */
 static void stop_front(struct daemon *d)
 {
 	d->front = front_stop(d->front);
@@ -247,6 +312,10 @@ static void on_signal(void *data, uint32_t events)
 	loop_stop(d->host.loop);
 }
 
+/**
+ * start_signals() - Take SIGTERM and SIGINT through the loop
+ * @d:		The daemon
+ */
 static int start_signals(struct daemon *d, struct error *err)
 {
 	sigset_t ends;
@@ -268,6 +337,10 @@ static int start_signals(struct daemon *d, struct error *err)
 				 "watch signals: %m") : 0;
 }
 
+/**
+ * stop_signals() - Take them no more
+ * @d:		The daemon
+ */
 static void stop_signals(struct daemon *d)
 {
 	d->signal_source = loop_unwatch(d->signal_source);

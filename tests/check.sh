@@ -1,0 +1,164 @@
+#!/bin/bash
+# Builds and tests: what `make check`, `make check-fast` and `make check-long`
+# run. Every test writes TAP; the last line counts them all.
+#
+#	tests/check.sh fast	unit and daemon tests of the usual build
+#	tests/check.sh check	prerequisites, four builds, unit and daemon tests of
+#				each, the machines with a real kernel
+#	tests/check.sh long	what check leaves out
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+mode=${1:?fast, check or long}
+out=$(mktemp -d "${TMPDIR:-/tmp}/ioasidd-check.XXXXXX")
+jobs=$(nproc)
+number=0
+
+say() { printf '\n--- %s (%(%T)T)\n' "$*" -1; }
+
+# result OK|"not ok" NAME: one line of TAP that is our own
+result() { printf '%s - %s\n' "$1" "$2" >>"$out/own.tap"; echo "$1 - $2"; }
+
+# tap_file: where the next program is to write
+tap_file() {
+	number=$((number + 1))
+	printf '%s/%03d.tap' "$out" "$number"
+}
+
+# build FOLDER MAKE-ARGUMENT...: a build is a test that it has no warnings
+build() {
+	local folder=$1
+	shift
+	say "build $folder: $*"
+	if make -s -j"$jobs" BUILD="$folder" "$@" all tests >"$out/$folder.log" 2>&1; then
+		result ok "$folder builds without a warning ($*)"
+	else
+		tail -n 40 "$out/$folder.log"
+		result "not ok" "$folder builds without a warning ($*)"
+		return 1
+	fi
+}
+
+# unit FOLDER: every unit test program of a build
+unit() {
+	local program tap
+	say "unit tests of $1"
+	for program in "$1"/tests/unit/test-*; do
+		[ -x "$program" ] || continue
+		tap=$(tap_file)
+		# A program that dies before its plan is complete has failed.
+		if ! CMOCKA_MESSAGE_OUTPUT=TAP setarch -R timeout 300 "$program" \
+			>"$tap" 2>"$tap.err" && ! grep -q '^not ok' "$tap"; then
+			echo "not ok - $program ended with a failure" >>"$tap"
+		fi
+		grep '^not ok' "$tap" && cat "$tap.err"
+		sed -i "s|^\(ok\|not ok\) [0-9]* - |&${program#"$1"/tests/unit/}: |" "$tap"
+	done
+}
+
+# daemon FOLDER: the real daemon over its real socket, in pytest
+daemon() {
+	local tap
+	say "daemon tests of $1"
+	tap=$(tap_file)
+	BUILD=$1 IOASID_TAP=$tap PYTHONDONTWRITEBYTECODE=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 \
+		PYTHONPATH=tests/vm/guest setarch -R timeout 900 \
+		/usr/bin/python3 -m pytest -q -p tap -p no:cacheprovider tests/daemon ||
+		grep -q '^not ok' "$tap" ||
+		echo "not ok - the daemon tests of $1 did not end" >>"$tap"
+}
+
+# machine FOLDER IOMMU ARGUMENT...: tests in a machine with a real kernel
+machine() {
+	local folder=$1 iommu=$2 tap
+	shift 2
+	say "machine $iommu, $folder: $*"
+	tap=$(tap_file)
+	tests/vm/boot --iommu "$iommu" --build "$folder" "$@" >"$tap" ||
+		grep -q '^not ok' "$tap" ||
+		echo "not ok - machine $iommu with $folder did not run" >>"$tap"
+	grep -E '^(ok|not ok)' "$tap"
+	sed -n '/^not ok/,/^ok/p' "$tap" | grep '^#'
+}
+
+# summary NOT-RUN: what was left out, and the count; fails if a test failed
+summary() {
+	local passed failed skipped
+	passed=$(cat "$out"/*.tap | grep -c '^ok' || true)
+	skipped=$(cat "$out"/*.tap | grep -c '^ok.*# SKIP' || true)
+	failed=$(cat "$out"/*.tap | grep -c '^not ok' || true)
+	if [ "$failed" -gt 0 ]; then
+		echo
+		cat "$out"/*.tap | grep '^not ok'
+		echo "logs: $out"
+	elif [ "$passed" -gt 0 ]; then
+		rm -rf "$out"
+	fi
+	echo
+	echo "$1"
+	echo "$((passed - skipped)) passed, $failed failed, $skipped skipped"
+	[ "$failed" = 0 ] && [ "$skipped" = 0 ] && [ "$passed" -gt 0 ]
+}
+
+# needs KIND...: what has to be installed; without it nothing can be shown
+needs() {
+	say "prerequisites: $*"
+	packaging/prerequisites.sh "$@" >"$out/prerequisites.log" 2>&1 || {
+		cat "$out/prerequisites.log"
+		result "not ok" "prerequisites can be installed: $*"
+		summary "nothing else was run"
+		exit 1
+	}
+}
+
+# kernel: have the test kernel, which takes long the first time
+kernel() {
+	say "test kernel"
+	if tests/vm/kernel 2>"$out/kernel.log"; then
+		result ok "the test kernel has every option it needs"
+	else
+		tail -n 20 "$out/kernel.log"
+		result "not ok" "the test kernel has every option it needs"
+		return 1
+	fi
+}
+
+ASAN="SANITIZE=address,undefined OPT=-O1"
+TSAN="SANITIZE=thread OPT=-O1"
+
+fast() {
+	needs build test
+	build build && unit build && daemon build
+	summary "left to make check: other compilers and sanitizers, the machines"
+}
+
+check() {
+	needs build test vm
+	# The kernel is built while the rest is: it is one long job.
+	kernel
+	build build && unit build && daemon build
+	build build-clang CC=clang OPT=-O0 && unit build-clang
+	# shellcheck disable=SC2086
+	build build-asan $ASAN && unit build-asan && daemon build-asan
+	# shellcheck disable=SC2086
+	build build-tsan $TSAN && unit build-tsan && daemon build-tsan
+	machine build vtd-scalable tests/vm/cases
+	[ -z "$(ls tests/vm/beliefs/*.c 2>/dev/null)" ] ||
+		machine build vtd-legacy build/tests/beliefs
+	summary "left to make check-long: soaks; to make check-machines: the other IOMMUs"
+}
+
+long() {
+	needs build test vm
+	kernel
+	build build && machine build vtd-scalable --env IOASID_LONG=1 --time-limit 3600 tests/vm/cases
+	summary "left out: nothing that there is"
+}
+
+case $mode in
+fast | check | long) "$mode" ;;
+*)
+	echo "check.sh: '$mode' is none of fast, check, long" >&2
+	exit 2
+	;;
+esac
