@@ -72,7 +72,7 @@ int fd_send(int sock, const void *data, size_t size, const int *fds,
  * @sock:	AF_UNIX SOCK_SEQPACKET or SOCK_DGRAM socket; borrowed
  * @data:	Where the packet goes
  * @size:	Room there, bytes
- * @fds:	Where descriptors go, close-on-exec; owned by the caller on success
+ * @fds:	Where descriptors go, close-on-exec; the caller's on success
  * @n_fds:	Room there
  * @ret_n_fds:	How many came. NULL: none may come
  *
