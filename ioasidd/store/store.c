@@ -328,6 +328,7 @@ int store_write(struct store *store, store_fn fn, void *data,
 	pthread_mutex_lock(&store->lock);
 	assert(!store->stopping);
 	*store->queue_end = &job;
+	/* cppcheck-suppress autoVariables ; we stay until the job is done */
 	store->queue_end = &job.next;
 	pthread_cond_signal(&store->work);
 	while (!job.done)

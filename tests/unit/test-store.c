@@ -520,20 +520,74 @@ static void the_folder_is_made_for_us_alone(void **state)
 	rmdir(sub);
 }
 
+/* In this process SQLite itself knows; in another one the kernel has to tell,
+ * so that one must not have inherited what SQLite knows.
+ */
 static void a_second_opener_is_refused(void **state)
 {
 	struct error err = ERROR_NULL;
 	struct store *other = NULL;
-	int status;
+	int p[2], status;
 	pid_t pid;
+	char c;
 
 	assert_int_equal(store_open(dir, NULL, NULL, &other, &err), -EBUSY);
 	assert_int_equal(err.kind, ERROR_STORE_LOCKED);
+
+	store = store_close(store);
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
 	pid = fork();
-	if (!pid)
+	if (!pid) {
+		close(p[1]);
+		if (read(p[0], &c, 1))
+			_exit(1);
 		_exit(-store_open(dir, NULL, NULL, &other, NULL));
+	}
+	reopen();
+	fd_close(p[0]);
+	fd_close(p[1]);
 	waitpid(pid, &status, 0);
 	assert_int_equal(WEXITSTATUS(status), EBUSY);
+	assert_null(other);
+}
+
+/* Ask the connection that writes, from within a transaction. */
+static int check_settings(struct store_tx *tx, void *data, struct error *err)
+{
+	static const struct {
+		const char *sql;
+		int64_t value;
+	} settings[] = {
+		{ "PRAGMA synchronous", 2 },
+		{ "PRAGMA foreign_keys", 1 },
+		{ "PRAGMA trusted_schema", 0 },
+		{ "SELECT journal_mode = 'wal' FROM pragma_journal_mode", 1 },
+		{ "SELECT locking_mode = 'exclusive' "
+		  "FROM pragma_locking_mode", 1 },
+	};
+	int on = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+		int64_t value = -1;
+
+		if (db_number(tx->db->handle, settings[i].sql, &value, err))
+			return -EINVAL;
+		if (value != settings[i].value)
+			return error_set(err, -ERANGE, ERROR_DAEMON_INTERNAL,
+					 "%s: %lld", settings[i].sql,
+					 (long long)value);
+	}
+	sqlite3_db_config(tx->db->handle, SQLITE_DBCONFIG_DEFENSIVE, -1, &on);
+
+	return on ? 0 : -EPERM;
+}
+
+static void the_database_is_set_to_last(void **state)
+{
+	struct error err = ERROR_NULL;
+
+	if (store_write(store, check_settings, NULL, &err))
+		fail_msg("%s", err.msg);
 }
 
 static void a_newer_database_is_refused_and_left_alone(void **state)
@@ -1043,9 +1097,10 @@ static void check_stays_dead(void)
 	store = store_close(store);
 }
 
-static void a_failing_disk_ends_all_writing(void **state)
+/* Fail the write that would pass @size. */
+static void fail_beyond(rlim_t size)
 {
-	struct rlimit limit = { 256 << 10, RLIM_INFINITY };
+	struct rlimit limit = { size, RLIM_INFINITY };
 	int p[2], status;
 	pid_t pid;
 
@@ -1070,6 +1125,16 @@ static void a_failing_disk_ends_all_writing(void **state)
 	reload();
 	assert_true(check_acknowledged(p[0]) > 0);
 	fd_close(p[0]);
+}
+
+/* At a frame's end, in its header, in its page, at its last byte. */
+static void a_failing_disk_ends_all_writing(void **state)
+{
+	for (rlim_t i = 0; i < 10; i++) {
+		fail_beyond((128 << 10) + i * 1777);
+		teardown(NULL);
+		setup(NULL);
+	}
 }
 
 /* In a mount namespace of its own, on a file system of 400 KiB. */
@@ -1138,6 +1203,7 @@ int main(void)
 		T(a_loader_may_give_up),
 		T(the_folder_is_made_for_us_alone),
 		T(a_second_opener_is_refused),
+		T(the_database_is_set_to_last),
 		T(a_newer_database_is_refused_and_left_alone),
 		T(what_is_no_database_is_damaged),
 		T(tables_of_others_are_damaged),
