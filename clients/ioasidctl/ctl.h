@@ -212,7 +212,7 @@ const char *ctl_size(uint64_t bytes, bool unlimited, char ret[32]);
 /* ctl_uid() - The uid that a name or number stands for. 0 or -EINVAL. */
 int ctl_uid(const char *arg, uint32_t *ret);
 
-/* --- offer.c: what `lease create` and `run` offer -------------------------- */
+/* --- offer.c: what `lease create` and `run` offer ------------------------ */
 
 /**
  * struct offer_words - An offer as the command line has it

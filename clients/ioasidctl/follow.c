@@ -39,8 +39,9 @@ void ctl_show_operation(const Ioasid__V1__Operation *op)
 	output_field("Operation", op->name);
 	output_field("Kind", op->kind);
 	output_field("Target", op->target);
-	output_field("State", ctl_word(&ioasid__v1__operation__state__descriptor,
-				       (int)op->state, word));
+	output_field("State",
+		     ctl_word(&ioasid__v1__operation__state__descriptor,
+			      (int)op->state, word));
 	output_field("Step", op->step);
 	output_field("Asked for by", op->principal);
 	output_field("Request id", op->request_id);

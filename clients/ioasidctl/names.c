@@ -54,8 +54,9 @@ static bool bdf_name(const char *arg, char ret[CTL_NAME_SIZE])
 	      hex_field(&s, 1, 1, &function) && !*s && slot < 32 &&
 	      function < 8))
 		return false;
-	return str_format(ret, CTL_NAME_SIZE, "devices/pci-%04lx-%02lx-%02lx.%lx",
-			  domain, bus, slot, function);
+	return str_format(ret, CTL_NAME_SIZE,
+			  "devices/pci-%04lx-%02lx-%02lx.%lx", domain, bus,
+			  slot, function);
 }
 
 /**

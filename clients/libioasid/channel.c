@@ -43,9 +43,9 @@ static int channel_dead(struct ioasid *conn, int ret)
 int channel_broken(struct ioasid *conn, const char *what,
 		   struct ioasid_error *err)
 {
-	return channel_dead(conn, fail(err, -EPROTO, IOASID_ERROR_PROTOCOL,
-				       "the daemon broke the protocol: %s; "
-				       "the connection was closed", what));
+	return channel_dead(conn, fail_set(err, -EPROTO, IOASID_ERROR_PROTOCOL,
+					   "the daemon broke the protocol: %s; "
+					   "the connection was closed", what));
 }
 
 /**
@@ -59,8 +59,8 @@ int channel_broken(struct ioasid *conn, const char *what,
 static int channel_closed(struct ioasid *conn, int errnum,
 			  struct ioasid_error *err)
 {
-	(void)fail(err, -errnum, IOASID_ERROR_CLOSED,
-		   "the daemon closed the connection: %m");
+	(void)fail_set(err, -errnum, IOASID_ERROR_CLOSED,
+		       "the daemon closed the connection: %m");
 	return channel_dead(conn, -ECONNRESET);
 }
 
@@ -108,9 +108,9 @@ static int channel_wait(struct ioasid *conn, short events, uint64_t deadline,
 		if (n < 0 && errno != EINTR)
 			return channel_closed(conn, errno, err);
 		if (n == 0 && clock_mono_ns() >= deadline) {
-			(void)fail(err, -ETIMEDOUT, IOASID_ERROR_TIMEOUT,
-				   "the daemon did not answer in time; the "
-				   "connection was closed");
+			(void)fail_set(err, -ETIMEDOUT, IOASID_ERROR_TIMEOUT,
+				       "the daemon did not answer in time; the "
+				       "connection was closed");
 			return channel_dead(conn, -ETIMEDOUT);
 		}
 	}
@@ -136,9 +136,9 @@ static int channel_send(struct ioasid *conn, const void *data, size_t size,
 		if (ret == 0)
 			return 0;
 		if (ret == -EMSGSIZE)
-			return fail(err, ret, IOASID_ERROR_ARGUMENT,
-				    "the request takes %zu bytes, more than "
-				    "one packet can have", size);
+			return fail_set(err, ret, IOASID_ERROR_ARGUMENT,
+					"the request takes %zu bytes, more "
+					"than one packet can have", size);
 		/* Before it went away the daemon may have said why. */
 		if (ret == -EPIPE || ret == -ECONNRESET)
 			return 0;
@@ -198,7 +198,7 @@ static int channel_receive(struct ioasid *conn, struct channel_fds *fds,
 	if (r == -EPROTO)
 		return channel_broken(conn, "a packet that cannot be read",
 				      err);
-	(void)fail(err, r, IOASID_ERROR_MEMORY, "no memory for the answer");
+	(void)fail_set(err, r, IOASID_ERROR_MEMORY, "no memory for the answer");
 	return channel_dead(conn, r);
 }
 
@@ -288,14 +288,14 @@ static int envelope_pack(struct ioasid *conn, const char *method,
 	size_t size;
 
 	if (!str_format(name, sizeof(name), "ioasid.v1.%s", method))
-		return fail(err, -EINVAL, IOASID_ERROR_ARGUMENT,
-			    "there is no method '%s'", method);
+		return fail_set(err, -EINVAL, IOASID_ERROR_ARGUMENT,
+				"there is no method '%s'", method);
 
 	body.method = name;
 	body.payload.len = protobuf_c_message_get_packed_size(request);
 	payload = malloc(body.payload.len + 1);
 	if (!payload)
-		return fail(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
+		return fail_set(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
 	(void)protobuf_c_message_pack(request, payload);
 	body.payload.data = payload;
 
@@ -304,13 +304,13 @@ static int envelope_pack(struct ioasid *conn, const char *method,
 	envelope.request = &body;
 	size = protobuf_c_message_get_packed_size(&envelope.base);
 	if (size > conn->hello.max_packet)
-		return fail(err, -EINVAL, IOASID_ERROR_ARGUMENT,
-			    "the request takes %zu bytes, more than the "
-			    "daemon's limit of %u", size,
-			    conn->hello.max_packet);
+		return fail_set(err, -EINVAL, IOASID_ERROR_ARGUMENT,
+				"the request takes %zu bytes, more than the "
+				"daemon's limit of %u", size,
+				conn->hello.max_packet);
 	packet = malloc(size);
 	if (!packet)
-		return fail(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
+		return fail_set(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
 
 	*ret_size = protobuf_c_message_pack(&envelope.base, packet);
 	*ret = TAKE_PTR(packet);
@@ -339,9 +339,9 @@ static int channel_exchange(struct ioasid *conn, const char *method,
 	int r;
 
 	if (conn->fd < 0)
-		return fail(err, -ENOTCONN, IOASID_ERROR_CLOSED,
-			    "the connection was closed after an earlier "
-			    "failure");
+		return fail_set(err, -ENOTCONN, IOASID_ERROR_CLOSED,
+				"the connection was closed after an earlier "
+				"failure");
 	r = envelope_pack(conn, method, request, &packet, &size, err);
 	if (r < 0)
 		return r;
@@ -363,8 +363,8 @@ static int channel_exchange(struct ioasid *conn, const char *method,
 	if (r == -EPROTO)
 		r = channel_broken(conn, "a reply that cannot be read", err);
 	else if (r < 0)
-		r = fail(err, r, IOASID_ERROR_MEMORY, "no memory for the "
-			 "answer");
+		r = fail_set(err, r, IOASID_ERROR_MEMORY, "no memory for the "
+			     "answer");
 undo_fds:
 	if (r < 0 && fds)
 		channel_fds_close(fds);
@@ -426,9 +426,9 @@ static int channel_greet(struct ioasid *conn, struct ioasid_error *err)
 
 	hello = first->event->hello;
 	if (!str_eq(hello->contract, "ioasid.v1") || hello->max_packet == 0) {
-		(void)fail(err, -EPROTO, IOASID_ERROR_PROTOCOL,
-			   "the daemon speaks '%s', we speak 'ioasid.v1'",
-			   hello->contract);
+		(void)fail_set(err, -EPROTO, IOASID_ERROR_PROTOCOL,
+			       "the daemon speaks '%s', we speak 'ioasid.v1'",
+			       hello->contract);
 		return -EPROTO;
 	}
 	(void)str_copy(conn->contract, sizeof(conn->contract), hello->contract);
@@ -453,17 +453,17 @@ int channel_start(int sock_consume, int timeout_ms, struct ioasid **ret,
 
 	flags = fcntl(sock, F_GETFL);
 	if (flags < 0 || fcntl(sock, F_SETFL, flags | O_NONBLOCK) < 0)
-		return fail(err, -errno, IOASID_ERROR_UNREACHABLE,
-			    "setting the socket up: %m");
+		return fail_set(err, -errno, IOASID_ERROR_UNREACHABLE,
+				"setting the socket up: %m");
 
 	conn = calloc(1, sizeof(*conn));
 	if (!conn)
-		return fail(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
+		return fail_set(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
 	conn->timeout_ms = timeout_ms < 0 ? -1 : timeout_ms;
 	conn->fd = TAKE_FD(sock);
 	conn->buf = malloc(CHANNEL_MAX_PACKET);
 	r = conn->buf ? channel_greet(conn, err) :
-	    fail(err, -ENOMEM, IOASID_ERROR_MEMORY, "no memory for packets");
+	    fail_set(err, -ENOMEM, IOASID_ERROR_MEMORY, "no room for packets");
 	if (r < 0) {
 		(void)ioasid_disconnect(conn);
 		return r;

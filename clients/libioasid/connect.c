@@ -30,8 +30,8 @@ const char *ioasid_version(void)
  */
 static int unreachable(struct ioasid_error *err, int errnum, const char *path)
 {
-	(void)fail(err, -errnum, IOASID_ERROR_UNREACHABLE,
-		   "cannot reach ioasidd at %s: %m", path);
+	(void)fail_set(err, -errnum, IOASID_ERROR_UNREACHABLE,
+		       "cannot reach ioasidd at %s: %m", path);
 	if (errnum == ENOENT || errnum == ECONNREFUSED)
 		fail_remedy(err, "start it (systemctl start ioasidd), or name "
 				 "its socket");
@@ -84,12 +84,12 @@ int ioasid_connect(const char *path, int timeout_ms, struct ioasid **ret,
 		path = IOASID_DEFAULT_SOCKET;
 	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (sock < 0)
-		return fail(err, -errno, IOASID_ERROR_UNREACHABLE,
-			    "making a socket: %m");
+		return fail_set(err, -errno, IOASID_ERROR_UNREACHABLE,
+				"making a socket: %m");
 	r = connect_to(sock, path, timeout_ms);
 	if (r == -ETIMEDOUT)
-		return fail(err, r, IOASID_ERROR_TIMEOUT,
-			    "ioasidd at %s did not answer in time", path);
+		return fail_set(err, r, IOASID_ERROR_TIMEOUT,
+				"ioasidd at %s did not answer in time", path);
 	if (r < 0)
 		return unreachable(err, -r, path);
 

@@ -61,7 +61,8 @@ static int device_fill_capabilities(struct device_box *box,
  * @pub:	The device, zero
  * @msg:	Its message
  */
-static void device_fill(struct ioasid_device *pub, const Ioasid__V1__Device *msg)
+static void device_fill(struct ioasid_device *pub,
+			const Ioasid__V1__Device *msg)
 {
 	pub->name = msg->name;
 	pub->revision = msg->revision;
@@ -183,7 +184,7 @@ int ioasid_device_list(struct ioasid *conn, bool all,
 		return r;
 	list = device_list_new((Ioasid__V1__ListDevicesResponse *)reply);
 	if (!list)
-		return fail(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
+		return fail_set(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
 
 	*ret = list;
 	return 0;
@@ -206,7 +207,7 @@ int ioasid_device_get(struct ioasid *conn, const char *name,
 		return r;
 	device = device_new((Ioasid__V1__Device **)&reply);
 	if (!device)
-		return fail(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
+		return fail_set(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
 
 	*ret = device;
 	return 0;

@@ -28,9 +28,9 @@ static void copy(char *dst, size_t size, const char *src)
 	dst[n] = '\0';
 }
 
-/* fail() - See fail.h. */
-int fail(struct ioasid_error *err, int ret, const char *id, const char *fmt,
-	 ...)
+/* fail_set() - See fail.h. */
+int fail_set(struct ioasid_error *err, int ret, const char *id, const char *fmt,
+	     ...)
 {
 	va_list ap;
 

@@ -12,7 +12,7 @@
 #include "libioasid/ioasid.h"
 
 /**
- * fail() - Fill an error anew
+ * fail_set() - Fill an error anew
  * @err:	May be NULL
  * @ret:	Negative errno; also what %m stands for in @fmt
  * @id:		IOASID_ERROR_* or an id of the daemon's catalogue
@@ -20,8 +20,8 @@
  *
  * Return: @ret.
  */
-int fail(struct ioasid_error *err, int ret, const char *id, const char *fmt,
-	 ...) __attribute__((format(printf, 4, 5)));
+int fail_set(struct ioasid_error *err, int ret, const char *id, const char *fmt,
+	     ...) __attribute__((format(printf, 4, 5)));
 
 /**
  * fail_object() - Say which object an error is about, unless it is known

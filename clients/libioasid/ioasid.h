@@ -491,7 +491,8 @@ IOASID_PUBLIC int ioasid_lease_get(struct ioasid *conn, const char *name,
 				   struct ioasid_error *err);
 
 /* ioasid_lease_free() - Free a lease; NULL is allowed; returns NULL. */
-IOASID_PUBLIC struct ioasid_lease *ioasid_lease_free(struct ioasid_lease *lease);
+IOASID_PUBLIC struct ioasid_lease *
+ioasid_lease_free(struct ioasid_lease *lease);
 
 /**
  * ioasid_lease_claim() - Fetch the descriptors of a lease

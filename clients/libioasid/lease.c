@@ -179,7 +179,7 @@ int ioasid_lease_list(struct ioasid *conn, bool all,
 		return r;
 	list = lease_list_new((Ioasid__V1__ListLeasesResponse *)reply);
 	if (!list)
-		return fail(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
+		return fail_set(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
 
 	*ret = list;
 	return 0;
@@ -209,7 +209,7 @@ static int lease_call(struct ioasid *conn, const char *method,
 		return r;
 	lease = lease_new((Ioasid__V1__Lease **)&reply);
 	if (!lease)
-		return fail(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
+		return fail_set(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
 
 	*ret = lease;
 	return 0;
@@ -226,18 +226,18 @@ int ioasid_lease_create(struct ioasid *conn, const struct ioasid_offer *offer,
 		GOOGLE__PROTOBUF__TIMESTAMP__INIT;
 
 	if (offer->size < OFFER_SIZE_MIN)
-		return fail(err, -EINVAL, IOASID_ERROR_ARGUMENT,
-			    "ioasid_offer.size is %zu, not at least %zu",
-			    offer->size, OFFER_SIZE_MIN);
+		return fail_set(err, -EINVAL, IOASID_ERROR_ARGUMENT,
+				"ioasid_offer.size is %zu, not at least %zu",
+				offer->size, OFFER_SIZE_MIN);
 	for (size_t i = sizeof(*offer); i < offer->size; i++)
 		if (((const unsigned char *)offer)[i])
-			return fail(err, -EINVAL, IOASID_ERROR_ARGUMENT,
-				    "the offer has members that this version "
-				    "of libioasid does not know");
+			return fail_set(err, -EINVAL, IOASID_ERROR_ARGUMENT,
+					"the offer has members that this "
+					"version of libioasid does not know");
 	if (offer->n_devices < 1 || offer->n_devices > IOASID_MAX_DEVICES)
-		return fail(err, -EINVAL, IOASID_ERROR_ARGUMENT,
-			    "a lease has 1 to %d devices, not %zu",
-			    IOASID_MAX_DEVICES, offer->n_devices);
+		return fail_set(err, -EINVAL, IOASID_ERROR_ARGUMENT,
+				"a lease has 1 to %d devices, not %zu",
+				IOASID_MAX_DEVICES, offer->n_devices);
 
 	request.n_devices = offer->n_devices;
 	request.devices = (char **)offer->devices;
@@ -397,7 +397,7 @@ int ioasid_lease_claim(struct ioasid *conn, const char *name,
 	claim = claim_new(reply, &fds);
 	if (!claim) {
 		channel_fds_close(&fds);
-		return fail(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
+		return fail_set(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
 	}
 	*ret = claim;
 	return 0;

@@ -110,7 +110,7 @@ static int list_rest(struct ioasid *conn, const char *method,
 			return r;
 		r = objects_move(all, page);
 		if (r == -ENOMEM)
-			return fail(err, r, IOASID_ERROR_MEMORY, "%m");
+			return fail_set(err, r, IOASID_ERROR_MEMORY, "%m");
 		if (r < 0 || pages == LIST_MAX_PAGES ||
 		    str_eq(*next, *token_of(page)))
 			return channel_broken(conn, "a list without an end",

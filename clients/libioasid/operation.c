@@ -95,7 +95,7 @@ static int operation_give(Ioasid__V1__Operation *msg,
 
 	operation = operation_new(&mine);
 	if (!operation)
-		return fail(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
+		return fail_set(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
 	*ret = operation;
 	return 0;
 }
@@ -138,8 +138,8 @@ int ioasid_device_prepare(struct ioasid *conn, const char *name,
 				    IOASID_PREPARE_ALLOW_NO_RESET |
 				    IOASID_PREPARE_ALLOW_UNSAFE_INTERRUPTS |
 				    IOASID_PREPARE_DRY_RUN))
-		return fail(err, -EINVAL, IOASID_ERROR_ARGUMENT,
-			    "unknown flags 0x%x", flags);
+		return fail_set(err, -EINVAL, IOASID_ERROR_ARGUMENT,
+				"unknown flags 0x%x", flags);
 	request.name = (char *)name;
 	request.driver = (char *)(driver ? driver : "");
 	request.force = !!(flags & IOASID_PREPARE_FORCE);
