@@ -158,9 +158,12 @@ void ctl_pci_name(uint32_t vendor, uint32_t device, char *ret, size_t size)
 		access->warning = pci_quiet;
 		access->debug = pci_quiet;
 	}
+	/* pci.ids has all there is; with the hwdb of udev, where that is not
+	 * installed, libpci leaks a little at each look-up.
+	 */
 	name = pci_lookup_name(access, buf, sizeof(buf),
-			       PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE,
-			       (int)vendor, (int)device);
+			       PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE |
+			       PCI_LOOKUP_NO_HWDB, (int)vendor, (int)device);
 	(void)str_copy(ret, size, name ? name : "");
 }
 
