@@ -119,6 +119,7 @@ static inline void *fake_receive(int sock,
 				 uint64_t *ret_id, char *method)
 {
 	static uint8_t buf[FAKE_MAX_PACKET];
+	const ProtobufCBinaryData *payload;
 	Ioasid__V1__Envelope *envelope;
 	const char *name;
 	void *ret = NULL;
@@ -134,10 +135,10 @@ static inline void *fake_receive(int sock,
 		name = str_starts(envelope->request->method, "ioasid.v1.");
 		(void)str_copy(method, 128, name ? name : "");
 		*ret_id = envelope->id;
+		payload = &envelope->request->payload;
 		ret = !type ? (void *)buf :
-		      protobuf_c_message_unpack(type, NULL,
-						envelope->request->payload.len,
-						envelope->request->payload.data);
+		      protobuf_c_message_unpack(type, NULL, payload->len,
+						payload->data);
 	}
 	ioasid__v1__envelope__free_unpacked(envelope, NULL);
 	return ret;
