@@ -251,7 +251,7 @@ static int restart(const int *fds, size_t n, const char *names,
 
 	assert_true(pid >= 0);
 	if (!pid) {
-		char number[16], got[256] = "";
+		char number[24], got[256] = "";
 		int r;
 
 		/* Out of the way of 3 and those that follow. */
