@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * view.h - what clients see: objects of the model as messages of the contract
+ *
+ * Everything is copied, so a view outlives the registry's lock, under which
+ * all of these are to be called. A view that there is no memory for is NULL or
+ * lacks something: ask arena_ok() before it is sent. One object always fits a
+ * packet: of steps that are too many the oldest are left out, and a step in
+ * their place says so; of names only the first VIEW_NAMES are shown.
+ */
+#ifndef IOASIDD_FRONT_VIEW_H
+#define IOASIDD_FRONT_VIEW_H
+
+#include "front/arena.h"
+#include "front/codec.h"
+#include "front/contract.h"
+#include "model/registry.h"
+#include "ops/host.h"
+
+/* What building one reply may take; a list of the longest page takes 2 MiB. */
+#define VIEW_BUDGET (8 << 20)
+
+/* Names in one list of an object: an IOMMU may have thousands of functions
+ * behind it. At 64 bytes they are half of what a packet carries.
+ */
+#define VIEW_NAMES 2048
+
+/* Bytes of steps in one object. */
+#define VIEW_STEPS_SIZE (MESSAGE_MAX * 5 / 8)
+
+#define PAGE_SIZE_DEFAULT 100
+#define PAGE_SIZE_MAX 1000
+
+pb_device *view_device(struct arena *arena, struct registry *reg,
+		       const struct device *device);
+pb_group *view_group(struct arena *arena, const struct group *group);
+pb_iommu *view_iommu(struct arena *arena, struct registry *reg,
+		     const struct kernel_iommu *iommu);
+pb_lease *view_lease(struct arena *arena, struct registry *reg,
+		     const struct lease *lease);
+pb_operation *view_operation(struct arena *arena, const struct operation *op);
+
+/* view_operation_visible() - May the caller see it? Root all, others theirs. */
+static inline bool view_operation_visible(const struct operation *op,
+					  const struct caller *caller)
+{
+	return caller_is_admin(caller) ||
+	       str_eq(op->principal, caller->principal);
+}
+
+/* view_iommu_name() - "iommus/smmu3.0x9050000" of what sysfs calls it. */
+void view_iommu_name(const char *sysfs, char ret[2 * NAME_SIZE]);
+
+/**
+ * enum collection - What can be listed, and in which order
+ * @COLLECTION_DEVICES:		By name
+ * @COLLECTION_GROUPS:		By name
+ * @COLLECTION_IOMMUS:		By name
+ * @COLLECTION_LEASES:		Newest first
+ * @COLLECTION_OPERATIONS:	Newest first
+ */
+enum collection {
+	COLLECTION_DEVICES,
+	COLLECTION_GROUPS,
+	COLLECTION_IOMMUS,
+	COLLECTION_LEASES,
+	COLLECTION_OPERATIONS,
+	COLLECTION_COUNT
+};
+
+/* collection_prefix() - "devices/" and so on. */
+const char *collection_prefix(enum collection collection);
+
+/**
+ * collection_name_valid() - Could this be the name of an object?
+ *
+ * Return: true if @name is the prefix and one or more of [a-z0-9.-], and short
+ * enough for a resource name.
+ */
+bool collection_name_valid(enum collection collection, const char *name);
+
+/**
+ * struct page - A page of a list: what was asked for, and what there is
+ * @size:	How many at most; 0 for PAGE_SIZE_DEFAULT
+ * @token:	Where the page before ended; empty for the first
+ * @all:	Also what is hidden otherwise: bridges and what no IOMMU
+ *		isolates; ended leases
+ * @caller:	Sees only what it may
+ * @items:	Result: views; @n_items of them
+ * @next:	Result: token of the next page; empty on the last
+ * @revision:	Result: what the page is of
+ */
+struct page {
+	uint32_t size;
+	const char *token;
+	bool all;
+	const struct caller *caller;
+	ProtobufCMessage **items;
+	size_t n_items;
+	char *next;
+	uint64_t revision;
+};
+
+/**
+ * view_page() - Make a page of a list that fits a packet
+ *
+ * The token is the name of the last object shown, so a list stays in step
+ * while objects come and go.
+ *
+ * Return: 0; -EINVAL request.invalid, list.bad-token; -ENOMEM
+ * daemon.no-memory.
+ */
+int view_page(struct arena *arena, struct registry *reg,
+	      enum collection collection, struct page *page,
+	      struct error *err);
+
+#endif
