@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * changes.c - methods that change something, on a worker
+ *
+ * Here a request is checked for what can be told without looking at the host,
+ * and turned into the words of ops/; what is answered is read from the registry
+ * afterwards, where the change has been published.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "front/handlers.h"
+#include "ops/ops.h"
+
+/* Of a Timestamp: the end of the year 9999, as protobuf has it. */
+#define SECONDS_MAX 253402300799
+
+/**
+ * check_change() - Check what all changes have in common
+ * @collection:	What is changed; COLLECTION_COUNT if it has no name yet
+ * @change:	What was asked for
+ *
+ * Return: 0; -EINVAL request.invalid.
+ */
+static int check_change(enum collection collection,
+			const struct change *change, struct error *err)
+{
+	if (strlen(change->request_id) > REQUEST_ID_MAX)
+		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
+				 "field request_id: longer than %d bytes",
+				 REQUEST_ID_MAX);
+	if (collection == COLLECTION_COUNT)
+		return 0;
+	return handler_name(collection, "name", change->name, err);
+}
+
+/**
+ * reply_operation() - Answer with the operation that a change has become
+ * @call:	Whose
+ * @name:	The operation's; empty for none: a dry run
+ * @kind:	What it would do
+ * @target:	What it would change
+ */
+static int reply_operation(struct call *call, const char *name,
+			   enum operation_kind kind, const char *target,
+			   struct error *err)
+{
+	struct registry *reg = call->host->registry;
+	const struct operation *op = NULL;
+	pb_operation *reply = NULL;
+
+	registry_lock(reg);
+	if (*name)
+		op = registry_operation(reg, name);
+	if (op)
+		reply = view_operation(call->arena, op);
+	registry_unlock(reg);
+
+	if (op)
+		return handler_reply(call, reply, err);
+	if (*name)
+		return error_set(err, -ENOENT, ERROR_OPERATION_NOT_FOUND,
+				 "%s has ended and is forgotten already",
+				 name);
+
+	reply = arena_message(call->arena, PB(operation));
+	if (reply) {
+		reply->kind = (char *)operation_kind_name(kind);
+		reply->target = arena_text(call->arena, target);
+		reply->state = IOASID__V1__OPERATION__STATE__DONE;
+		reply->principal = arena_text(call->arena,
+					      call->caller->principal);
+	}
+	return handler_reply(call, reply, err);
+}
+
+/**
+ * reply_lease() - Answer with a lease as it is
+ * @call:	Whose
+ * @name:	The lease's
+ */
+static int reply_lease(struct call *call, const char *name, struct error *err)
+{
+	struct registry *reg = call->host->registry;
+	const struct lease *lease;
+	pb_lease *reply = NULL;
+
+	registry_lock(reg);
+	lease = registry_lease(reg, name);
+	if (lease)
+		reply = view_lease(call->arena, reg, lease);
+	registry_unlock(reg);
+
+	if (!lease)
+		return error_set(err, -ENOENT, ERROR_LEASE_NOT_FOUND,
+				 "%s has ended and is forgotten already",
+				 name);
+	return handler_reply(call, reply, err);
+}
+
+/**
+ * check_driver() - Check the name of a driver
+ * @driver:	What a stranger sent; goes to sysfs
+ *
+ * Return: 0; -EINVAL request.invalid.
+ */
+static int check_driver(const char *driver, struct error *err)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789_-";
+
+	if (strlen(driver) < DRIVER_SIZE && !driver[strspn(driver, allowed)])
+		return 0;
+	return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
+			 "field driver: not a name such as vfio-pci");
+}
+
+/* prepare_device() - Devices.PrepareDevice */
+int prepare_device(struct call *call, struct error *err)
+{
+	const Ioasid__V1__PrepareDeviceRequest *in =
+		(const void *)call->input;
+	struct change change = { in->name, in->request_id, in->etag,
+				 in->dry_run };
+	struct prepare_options options = { in->driver, in->force,
+					   in->allow_no_reset,
+					   in->allow_unsafe_interrupts };
+	char name[NAME_SIZE] = "";
+	int r;
+
+	r = check_change(COLLECTION_DEVICES, &change, err);
+	if (r < 0)
+		return r;
+	r = check_driver(in->driver, err);
+	if (r < 0)
+		return r;
+	r = prepare_start(call->host, call->caller, &change, &options, name,
+			  err);
+	if (r < 0)
+		return r;
+	return reply_operation(call, name, OPERATION_PREPARE, in->name, err);
+}
+
+/* restore_device() - Devices.RestoreDevice */
+int restore_device(struct call *call, struct error *err)
+{
+	const Ioasid__V1__RestoreDeviceRequest *in =
+		(const void *)call->input;
+	struct change change = { in->name, in->request_id, in->etag,
+				 in->dry_run };
+	char name[NAME_SIZE] = "";
+	int r;
+
+	r = check_change(COLLECTION_DEVICES, &change, err);
+	if (r < 0)
+		return r;
+	r = restore_start(call->host, call->caller, &change, name, err);
+	if (r < 0)
+		return r;
+	return reply_operation(call, name, OPERATION_RESTORE, in->name, err);
+}
+
+/* recover_device() - Devices.RecoverDevice */
+int recover_device(struct call *call, struct error *err)
+{
+	const Ioasid__V1__RecoverDeviceRequest *in =
+		(const void *)call->input;
+	struct change change = { in->name, in->request_id, in->etag,
+				 in->dry_run };
+	char name[NAME_SIZE] = "";
+	int r;
+
+	r = check_change(COLLECTION_DEVICES, &change, err);
+	if (r < 0)
+		return r;
+	r = recover_start(call->host, call->caller, &change, name, err);
+	if (r < 0)
+		return r;
+	return reply_operation(call, name, OPERATION_RECOVER, in->name, err);
+}
+
+/**
+ * offer_devices() - Take the devices of a request over into an offer
+ * @in:		The request
+ * @offer:	The offer
+ *
+ * Return: 0; -EINVAL request.invalid, lease.devices; -ENOMEM.
+ */
+static int offer_devices(const pb_create_lease *in, struct lease *offer,
+			 struct error *err)
+{
+	if (!in->n_devices || in->n_devices > LEASE_DEVICES_MAX)
+		return error_set(err, -EINVAL, ERROR_LEASE_DEVICES,
+				 "%zu devices; a lease has 1 to %d",
+				 in->n_devices, LEASE_DEVICES_MAX);
+	for (size_t i = 0; i < in->n_devices; i++) {
+		int r = handler_name(COLLECTION_DEVICES, "devices",
+				     in->devices[i], err);
+
+		if (r < 0)
+			return r;
+		r = strv_add(&offer->devices, in->devices[i]);
+		if (r < 0)
+			return error_set(err, r, ERROR_DAEMON_NO_MEMORY,
+					 "no memory for the lease");
+	}
+	return 0;
+}
+
+/**
+ * check_label() - Check a label's key and value
+ * @offer:	Has the labels before it
+ * @key:	At most LABEL_KEY_MAX bytes, not empty, not there yet
+ * @value:	At most LABEL_VALUE_MAX bytes
+ *
+ * Return: 0; -EINVAL request.invalid.
+ */
+static int check_label(const struct lease *offer, const char *key,
+		       const char *value, struct error *err)
+{
+	if (!*key || strlen(key) > LABEL_KEY_MAX)
+		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
+				 "field labels: a key has 1 to %d bytes",
+				 LABEL_KEY_MAX);
+	if (strlen(value) > LABEL_VALUE_MAX)
+		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
+				 "field labels: a value has at most %d bytes",
+				 LABEL_VALUE_MAX);
+	for (size_t i = 0; i < offer->labels.n; i += 2)
+		if (str_eq(offer->labels.items[i], key))
+			return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
+					 "field labels: the key %s comes twice",
+					 key);
+	return 0;
+}
+
+/**
+ * offer_labels() - Take the labels of a request over into an offer
+ * @in:		The request
+ * @offer:	The offer
+ *
+ * protobuf-c knows no maps: they come as pairs, and keys may come twice.
+ *
+ * Return: 0; -EINVAL request.invalid; -ENOMEM.
+ */
+static int offer_labels(const pb_create_lease *in, struct lease *offer,
+			struct error *err)
+{
+	if (in->n_labels > LEASE_LABELS_MAX)
+		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
+				 "field labels: more than %d",
+				 LEASE_LABELS_MAX);
+	for (size_t i = 0; i < in->n_labels; i++) {
+		const char *key = in->labels[i]->key;
+		const char *value = in->labels[i]->value;
+		int r = check_label(offer, key, value, err);
+
+		if (r < 0)
+			return r;
+		r = strv_add(&offer->labels, key);
+		if (r >= 0)
+			r = strv_add(&offer->labels, value);
+		if (r < 0)
+			return error_set(err, r, ERROR_DAEMON_NO_MEMORY,
+					 "no memory for the lease");
+	}
+	return 0;
+}
+
+/**
+ * offer_times() - Take the time at which an offer is over
+ * @in:		The request
+ * @offer:	The offer
+ *
+ * Return: 0; -EINVAL request.invalid.
+ */
+static int offer_times(const pb_create_lease *in, struct lease *offer,
+		       struct error *err)
+{
+	const pb_timestamp *expires = in->expires;
+
+	if (!expires)
+		return 0;
+	if (expires->seconds <= 0 || expires->seconds > SECONDS_MAX ||
+	    expires->nanos < 0 || expires->nanos > 999999999)
+		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
+				 "field expires: not a time after 1970");
+	offer->expires_us = (uint64_t)expires->seconds * 1000000 +
+			    (uint64_t)expires->nanos / 1000;
+	return 0;
+}
+
+/**
+ * fill_offer() - Turn a request into an offer
+ * @call:	Whose
+ * @in:		The request
+ * @offer:	Empty
+ *
+ * Return: 0; -EINVAL request.invalid, lease.devices, lease.memlock; -ENOMEM.
+ */
+static int fill_offer(const struct call *call, const pb_create_lease *in,
+		      struct lease *offer, struct error *err)
+{
+	int r;
+
+	/* The scan let no other numbers through: unspecified or transfer. */
+	offer->mode = LEASE_TRANSFER;
+	if (!in->claimant)
+		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
+				 "field claimant: it must say who may claim");
+	if (in->claimant->pid < 0 || in->claimant->uid == (uid_t)-1)
+		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
+				 "field claimant: there is no such process");
+	if (in->memlock_unlimited && in->memlock_bytes)
+		return error_set(err, -EINVAL, ERROR_LEASE_MEMLOCK,
+				 "memlock_bytes and memlock_unlimited are both given");
+	offer->owner_uid = call->caller->process.uid;
+	offer->claimant_uid = in->claimant->uid;
+	offer->claimant_pid = in->claimant->pid;
+	offer->memlock = in->memlock_bytes;
+	offer->memlock_unlimited = in->memlock_unlimited;
+	offer->restore_after = in->restore_after;
+	(void)str_copy(offer->request_id, sizeof(offer->request_id),
+		       in->request_id); /* its length was checked */
+
+	r = offer_devices(in, offer, err);
+	if (r < 0)
+		return r;
+	r = offer_labels(in, offer, err);
+	if (r < 0)
+		return r;
+	return offer_times(in, offer, err);
+}
+
+/**
+ * reply_dry_lease() - Answer with the lease that there would be
+ * @call:	Whose
+ * @in:		The request
+ *
+ * It has no name and no revision.
+ */
+static int reply_dry_lease(struct call *call, const pb_create_lease *in,
+			   struct error *err)
+{
+	pb_lease *reply = arena_message(call->arena, PB(lease));
+
+	if (reply) {
+		reply->state = IOASID__V1__LEASE__STATE__OFFERED;
+		reply->mode = IOASID__V1__LEASE__MODE__TRANSFER;
+		reply->devices = in->devices;
+		reply->n_devices = in->n_devices;
+		reply->owner_uid = call->caller->process.uid;
+		reply->claimant = in->claimant;
+		reply->memlock_bytes = in->memlock_bytes;
+		reply->memlock_unlimited = in->memlock_unlimited;
+		reply->expires = in->expires;
+		reply->restore_after = in->restore_after;
+	}
+	return handler_reply(call, reply, err);
+}
+
+/* create_lease() - Leases.CreateLease */
+int create_lease(struct call *call, struct error *err)
+{
+	const pb_create_lease *in = (const void *)call->input;
+	struct change change = { "", in->request_id, "", in->dry_run };
+	char name[NAME_SIZE] = "";
+	struct lease *offer;
+	int r;
+
+	r = check_change(COLLECTION_COUNT, &change, err);
+	if (r < 0)
+		return r;
+	offer = lease_new();
+	if (!offer)
+		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
+				 "no memory for the lease");
+	r = fill_offer(call, in, offer, err);
+	if (r < 0) {
+		lease_free(offer);
+		return r;
+	}
+	r = lease_create(call->host, call->caller, offer, in->guest_memory,
+			 in->dry_run, name, err);
+	if (r < 0)
+		return r;
+	if (!*name)
+		return reply_dry_lease(call, in, err);
+	return reply_lease(call, name, err);
+}
+
+/**
+ * claim_reply() - Make the reply of a claim
+ * @call:	Whose
+ * @lease:	The lease; the lock is not held
+ *
+ * Return: the reply; NULL without memory.
+ */
+static pb_claim_response *claim_reply(struct call *call,
+				      const struct lease *lease)
+{
+	struct registry *reg = call->host->registry;
+	pb_claim_response *reply;
+
+	reply = arena_message(call->arena, PB(claim_lease_response));
+	if (!reply)
+		return NULL;
+	registry_lock(reg);
+	reply->lease = view_lease(call->arena, reg, lease);
+	registry_unlock(reg);
+	if (!reply->lease || !arena_ok(call->arena))
+		return NULL;
+	reply->devices = reply->lease->devices;
+	reply->n_devices = reply->lease->n_devices;
+
+	return reply;
+}
+
+/**
+ * claim_send() - Send the reply of a claim with its descriptors
+ * @data:	The call
+ * @lease:	The lease, durable
+ * @fds:	The iommufd and the cdevs; borrowed
+ * @n_fds:	How many
+ *
+ * Return: 0; -errno of fd_send(); -ENOMEM.
+ */
+static int claim_send(void *data, const struct lease *lease, const int *fds,
+		      size_t n_fds)
+{
+	struct call *call = data;
+	pb_claim_response *reply = claim_reply(call, lease);
+	int r;
+
+	if (!reply)
+		return -ENOMEM;
+	r = call->hand_over(call->data, &reply->base, fds, n_fds);
+	if (r < 0)
+		return r;
+	call->sent = true;
+
+	return 0;
+}
+
+/* claim_lease() - Leases.ClaimLease. On a dry run, and if a claim of the same
+ * request id was answered before, there is nothing to hand over.
+ */
+int claim_lease(struct call *call, struct error *err)
+{
+	const Ioasid__V1__ClaimLeaseRequest *in = (const void *)call->input;
+	struct change change = { in->name, in->request_id, in->etag,
+				 in->dry_run };
+	pb_claim_response *reply;
+	int r;
+
+	r = check_change(COLLECTION_LEASES, &change, err);
+	if (r < 0)
+		return r;
+	r = lease_claim(call->host, call->caller, &change, claim_send, call,
+			err);
+	if (r < 0 || call->sent)
+		return r;
+
+	r = reply_lease(call, in->name, err);
+	if (r < 0)
+		return r;
+	reply = arena_message(call->arena, PB(claim_lease_response));
+	if (reply) {
+		reply->lease = (pb_lease *)call->reply;
+		reply->devices = reply->lease->devices;
+		reply->n_devices = reply->lease->n_devices;
+	}
+	return handler_reply(call, reply, err);
+}
+
+/* acknowledge_lease() - Leases.AcknowledgeLease */
+int acknowledge_lease(struct call *call, struct error *err)
+{
+	const Ioasid__V1__AcknowledgeLeaseRequest *in =
+		(const void *)call->input;
+	struct change change = { in->name, in->request_id, "", in->dry_run };
+	int r;
+
+	r = check_change(COLLECTION_LEASES, &change, err);
+	if (r < 0)
+		return r;
+	r = lease_acknowledge(call->host, call->caller, &change, err);
+	if (r < 0)
+		return r;
+	return reply_lease(call, in->name, err);
+}
+
+/* release_lease() - Leases.ReleaseLease */
+int release_lease(struct call *call, struct error *err)
+{
+	const Ioasid__V1__ReleaseLeaseRequest *in =
+		(const void *)call->input;
+	struct change change = { in->name, in->request_id, in->etag,
+				 in->dry_run };
+	int r;
+
+	r = check_change(COLLECTION_LEASES, &change, err);
+	if (r < 0)
+		return r;
+	r = lease_release(call->host, call->caller, &change, err);
+	if (r < 0)
+		return r;
+	return reply_lease(call, in->name, err);
+}

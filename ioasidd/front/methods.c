@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * methods.c - the methods of the contract, each with what answers it
+ */
+#include "front/methods.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "base/str.h"
+#include "front/contract.h"
+#include "front/handlers.h"
+
+static const struct method methods[] = {
+#include "methods.inc"
+};
+
+/* In the order of the contract. */
+static const struct binding bindings[] = {
+	{ "ioasid.v1.Host/GetVersion", METHOD_READ, get_version },
+	{ "ioasid.v1.Operations/ListOperations", METHOD_READ,
+	  list_operations },
+	{ "ioasid.v1.Operations/GetOperation", METHOD_READ, get_operation },
+	{ "ioasid.v1.Operations/WaitOperation", METHOD_WAIT, wait_operation },
+	{ "ioasid.v1.Devices/ListDevices", METHOD_READ, list_devices },
+	{ "ioasid.v1.Devices/GetDevice", METHOD_READ, get_device },
+	{ "ioasid.v1.Devices/PrepareDevice", METHOD_CHANGE, prepare_device },
+	{ "ioasid.v1.Devices/RestoreDevice", METHOD_CHANGE, restore_device },
+	{ "ioasid.v1.Devices/RecoverDevice", METHOD_CHANGE, recover_device },
+	{ "ioasid.v1.Groups/ListGroups", METHOD_READ, list_groups },
+	{ "ioasid.v1.Groups/GetGroup", METHOD_READ, get_group },
+	{ "ioasid.v1.Iommus/ListIommus", METHOD_READ, list_iommus },
+	{ "ioasid.v1.Leases/ListLeases", METHOD_READ, list_leases },
+	{ "ioasid.v1.Leases/GetLease", METHOD_READ, get_lease },
+	{ "ioasid.v1.Leases/CreateLease", METHOD_CHANGE, create_lease },
+	{ "ioasid.v1.Leases/ClaimLease", METHOD_CHANGE, claim_lease },
+	{ "ioasid.v1.Leases/AcknowledgeLease", METHOD_CHANGE,
+	  acknowledge_lease },
+	{ "ioasid.v1.Leases/ReleaseLease", METHOD_CHANGE, release_lease },
+};
+static_assert(ARRAY_SIZE(bindings) == ARRAY_SIZE(methods),
+	      "each method of the contract is bound to what answers it");
+
+/* What everybody on the host may ask for. */
+static const char *const open_to_all[] = {
+	"host.view",   "device.view", "operation.view",
+	"lease.view",  "lease.claim", "lease.release",
+};
+
+/* methods_check() - Is each method bound to what answers it? */
+int methods_check(struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
+		if (!str_eq(methods[i].name, bindings[i].name))
+			return error_set(err, -EINVAL, ERROR_DAEMON_INTERNAL,
+					 "%s is bound to what answers %s",
+					 methods[i].name, bindings[i].name);
+	return 0;
+}
+
+/* method_find() - A method by its name */
+const struct method *method_find(const char *name,
+				 const struct binding **ret_binding)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(methods); i++) {
+		if (!str_eq(methods[i].name, name))
+			continue;
+		*ret_binding = &bindings[i];
+		return &methods[i];
+	}
+	return NULL;
+}
+
+/* method_allowed() - May the caller call the method at all? */
+int method_allowed(const struct method *method, const struct caller *caller,
+		   struct error *err)
+{
+	if (caller_is_admin(caller))
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(open_to_all); i++)
+		if (str_eq(open_to_all[i], method->permission))
+			return 0;
+	return error_set(err, -EACCES, ERROR_PERMISSION_DENIED,
+			 "%s needs the permission %s, which %s does not have",
+			 method->name, method->permission, caller->principal);
+}
+
+/* methods_all() - All methods of the contract */
+const struct method *methods_all(size_t *ret_n)
+{
+	*ret_n = ARRAY_SIZE(methods);
+	return methods;
+}
