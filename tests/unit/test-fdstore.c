@@ -330,12 +330,16 @@ static void nameless_descriptors_are_refused(void **state)
 /* They were meant for a process above us, or somebody plays. */
 static void variables_for_others_are_not_believed(void **state)
 {
+	int open = fd_count();
 	char got[64] = "";
 
 	setenv("LISTEN_PID", "1", 1);
 	setenv("LISTEN_FDS", "2", 1);
+	setenv("LISTEN_FDNAMES", "context-1:context-2", 1);
 	assert_int_equal(fdstore_take(verify, got, NULL), 0);
 	assert_null(getenv("LISTEN_FDS"));
+	assert_string_equal(got, "");
+	assert_int_equal(fd_count(), open);
 
 	setenv("LISTEN_PID", "x", 1);
 	setenv("LISTEN_FDS", "2", 1);
