@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+# ioasidctl.bash - what can follow on a command line of ioasidctl, for bash
+#
+# Options come from the verbs' own --help, names from the daemon, if it answers
+# within a second.
+# shellcheck shell=bash
+
+# _ioasidctl_names() - The names of what there is: devices, leases, operations
+# $1: a verb that lists them
+_ioasidctl_names() {
+	local IFS=' '
+	# shellcheck disable=SC2086 # two words, "lease list"
+	ioasidctl -t 1 $1 2>/dev/null |
+		awk 'NR > 1 && /^[0-9a-z]/ { print $1 }'
+}
+
+# _ioasidctl_options() - The options of a verb
+# $@: the verb
+_ioasidctl_options() {
+	ioasidctl "$@" --help 2>/dev/null |
+		awk '{ for (i = 1; i <= 2; i++) if ($i ~ /^-.,?$|^--/) {
+			sub(/,$/, "", $i); print $i } }'
+}
+
+# _ioasidctl() - Complete the word under the cursor into COMPREPLY
+_ioasidctl() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+	local -a verb=()
+	local i words=
+
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		--) # run: from here on it is another command's line
+			_command_offset $((i + 1)) 2>/dev/null
+			return ;;
+		-*) ;;
+		*) ((${#verb[@]} < 2)) && verb+=("${COMP_WORDS[i]}") ;;
+		esac
+	done
+	case ${verb[0]-} in
+	device | lease | operation) ;;
+	*) verb=("${verb[@]:0:1}") ;;
+	esac
+
+	case "$prev" in
+	-s | --socket)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return ;;
+	-d | --device) words=$(_ioasidctl_names devices) ;;
+	--lease) words=$(_ioasidctl_names "lease list") ;;
+	-u | --uid) words=$(compgen -u) ;;
+	-g | --gid) words=$(compgen -g) ;;
+	--vmm) words='qemu none' ;;
+	*)
+		case "$cur/${verb[*]}" in
+		-*) words=$(_ioasidctl_options "${verb[@]}") ;;
+		*/) words='devices device groups prepare restore lease
+			operation run version' ;;
+		*/device) words='show recover' ;;
+		*/lease) words='create list show release' ;;
+		*/operation) words='list show' ;;
+		*/device\ * | */prepare | */restore | */"lease create")
+			words=$(_ioasidctl_names devices) ;;
+		*/lease\ show | */lease\ release)
+			words=$(_ioasidctl_names "lease list") ;;
+		*/operation\ show)
+			words=$(_ioasidctl_names "operation list") ;;
+		esac ;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+	# A PCI address has colons, at which readline begins a new word.
+	declare -F __ltrim_colon_completions >/dev/null &&
+		__ltrim_colon_completions "$cur"
+}
+
+complete -F _ioasidctl ioasidctl
