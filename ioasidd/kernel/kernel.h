@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * kernel.h - the machine, behind one table
+ *
+ * DOC: Theory of Operation
+ *
+ * All that ioasidd asks of the kernel about devices, groups, IOMMUs, VFIO and
+ * iommufd goes through struct kernel_ops, one function an operation. There is
+ * one implementation for the real kernel (kernel_real_new()); the simulated
+ * machine is another. Functions may be called from every thread at once unless
+ * they say otherwise, and keep no state that outlives a call, but for the
+ * helper processes they left behind.
+ *
+ * A PCI function is named by its address, "dddd:bb:dd.f".
+ *
+ * Driver unbind and bind take device locks and wait for other people's
+ * descriptors inside the kernel, where the wait cannot be killed. They run in
+ * a short-lived helper process that holds nothing but the one sysfs file. Past
+ * its time it is left behind: the call returns -ETIMEDOUT and says which
+ * process that is, and until stuck_ended() says that it has ended nothing may
+ * be called that takes the device's lock: unbind, probe, get_override,
+ * set_override, vfio_bind.
+ *
+ * Some sysfs files take the device's lock even to be read, on one kernel or
+ * another: driver_override and sriov_numvfs do. A read of one while a driver
+ * hangs in unbind hangs too. So the inventory reads neither: how many VFs there
+ * are is counted from their physfn links, and driver_override is read and
+ * written in the helper as well.
+ */
+#ifndef IOASIDD_KERNEL_KERNEL_H
+#define IOASIDD_KERNEL_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+#define BDF_SIZE 20	/* "dddd:bb:dd.f", domains of up to 8 digits */
+#define DRIVER_SIZE 64
+
+struct kernel;
+
+/**
+ * struct kernel_info - What this kernel is
+ * @release:	uname(2)
+ * @boot_id:	/proc/sys/kernel/random/boot_id
+ * @iommufd:	There is a /dev/iommu
+ */
+struct kernel_info {
+	char release[65];
+	char boot_id[37];
+	bool iommufd;
+};
+
+enum kernel_isolated_msi {
+	ISOLATED_MSI_UNKNOWN,	/* nothing in sysfs tells */
+	ISOLATED_MSI_YES,	/* the host remaps interrupts */
+	ISOLATED_MSI_NO,	/* it does not */
+};
+
+/**
+ * struct kernel_device - What sysfs says of a PCI function; a snapshot
+ * @bdf:		Its address
+ * @vendor:		16 bits, as are @device and the subsystem's
+ * @class:		24 bits
+ * @revision:		8 bits
+ * @bridge:		It has a header of type 1 or 2, or is a host bridge
+ *			(class 06xx): never assigned
+ * @numa_node:		-1 if unknown
+ * @driver:		Name of the driver bound; empty if none
+ * @vfio:		That driver is a VFIO driver (there is a vfio-dev folder)
+ * @group:		Number of its IOMMU group; -1 if none
+ * @iommu:		Name in /sys/class/iommu; empty if none
+ * @physfn:		Of a VF its PF; empty otherwise
+ * @sriov_total:	How many VFs a PF can have
+ * @sriov_num:		How many it has
+ * @reset_methods:	reset_method as it is, "flr bus"; empty if none works
+ * @cdev:		Device number of /dev/vfio/devices/vfioN; 0 if none
+ * @cdev_name:		"vfioN"; empty if none
+ */
+struct kernel_device {
+	char bdf[BDF_SIZE];
+	uint16_t vendor, device, subsystem_vendor, subsystem_device;
+	uint32_t class;
+	uint8_t revision;
+	bool bridge;
+	int numa_node;
+	char driver[DRIVER_SIZE];
+	bool vfio;
+	int group;
+	char iommu[64];
+	char physfn[BDF_SIZE];
+	unsigned int sriov_total, sriov_num;
+	char reset_methods[64];
+	dev_t cdev;
+	char cdev_name[24];
+};
+
+/**
+ * struct kernel_reserved - A reserved region of a group
+ * @start:	First address, bytes
+ * @last:	Last address, inclusive
+ * @type:	"direct", "direct-relaxable", "reserved", "msi"
+ */
+struct kernel_reserved {
+	uint64_t start, last;
+	char type[24];
+};
+
+/**
+ * struct kernel_group - An IOMMU group
+ * @number:	The kernel's number, for this boot
+ * @type:	The kernel's word for its default domain
+ * @reserved:	Its reserved regions; @n_reserved of them
+ */
+struct kernel_group {
+	int number;
+	char type[24];
+	struct kernel_reserved *reserved;
+	size_t n_reserved;
+};
+
+struct kernel_register {
+	char name[24];
+	char value[40];
+};
+
+/**
+ * struct kernel_iommu - One translation unit
+ * @name:	In /sys/class/iommu
+ * @family:	"vt-d", "amd-vi", "smmuv3", "virtio-iommu", "spapr-tce", "other"
+ * @registers:	What sysfs shows of its registers
+ */
+struct kernel_iommu {
+	char name[64];
+	char family[16];
+	struct kernel_register registers[8];
+	size_t n_registers;
+};
+
+/**
+ * struct kernel_inventory - The machine at one moment; devices sorted by @bdf,
+ *			     groups by number, iommus by name
+ */
+struct kernel_inventory {
+	struct kernel_device *devices;
+	size_t n_devices;
+	struct kernel_group *groups;
+	size_t n_groups;
+	struct kernel_iommu *iommus;
+	size_t n_iommus;
+	enum kernel_isolated_msi isolated_msi;
+};
+
+/**
+ * struct kernel_stuck - A helper process that was left behind
+ * @pid:		0 for none
+ * @start_ticks:	Its start, see struct process
+ * @boot_id:		The boot it lives in
+ * @call:		What it does, "unbind", "probe", "get_override" or
+ *			"set_override"
+ */
+struct kernel_stuck {
+	pid_t pid;
+	uint64_t start_ticks;
+	char boot_id[37];
+	char call[16];
+};
+
+struct kernel_range {
+	uint64_t start, last;	/* bytes, inclusive */
+};
+
+/**
+ * struct kernel_hw_info - IOMMU_GET_HW_INFO
+ * @type:		enum iommu_hw_info_type
+ * @data:		The type's struct; @data_len bytes
+ * @capabilities:	enum iommufd_hw_capabilities
+ * @max_pasid_log2:	Width of PASIDs, bits; 0 if none
+ */
+struct kernel_hw_info {
+	uint32_t type;
+	uint8_t data[256];
+	uint32_t data_len;
+	uint64_t capabilities;
+	uint8_t max_pasid_log2;
+};
+
+/**
+ * struct kernel_health - How a bound device answers
+ * @vendor:		Vendor id read through the config region
+ * @device:		Device id, likewise
+ * @command:		PCI_COMMAND
+ * @power_state:	PMCSR: 0 for D0; 0 too if it has no PM capability
+ * @bar:		Number of the memory BAR that was read; -1 if none
+ * @bar_ones:		The first 16 bytes of that BAR were all ones
+ */
+struct kernel_health {
+	uint16_t vendor, device, command;
+	unsigned int power_state;
+	int bar;
+	bool bar_ones;
+};
+
+/**
+ * struct kernel_uevent - What a kernel uevent said about devices
+ * @rescan:	Read everything anew: messages were lost (ENOBUFS)
+ * @action:	"add", "remove", "bind", "unbind", "change"
+ * @subsystem:	"pci", "vfio-dev", "iommu"
+ * @bdf:	The PCI function concerned; empty if none
+ */
+struct kernel_uevent {
+	bool rescan;
+	char action[16];
+	char subsystem[16];
+	char bdf[BDF_SIZE];
+};
+
+/**
+ * struct kernel_ops - The table
+ *
+ * Each returns 0 or -errno and fills @err on failure (it may be NULL).
+ */
+struct kernel_ops {
+	/* --- what there is --- */
+
+	void (*free)(struct kernel *k);
+	int (*info)(struct kernel *k, struct kernel_info *ret,
+		    struct error *err);
+
+	/* inventory - Read the whole machine. @ret ends with
+	 * kernel_inventory_free(). A device that vanishes while it is read is
+	 * left out.
+	 */
+	int (*inventory)(struct kernel *k, struct kernel_inventory **ret,
+			 struct error *err);
+
+	/* device - Read one function anew. -ENODEV: it is gone. */
+	int (*device)(struct kernel *k, const char *bdf,
+		      struct kernel_device *ret, struct error *err);
+
+	/* device_users - Does anything on the host use a function that is with
+	 * its host driver? Mounts in any mount namespace, swap, dm and md
+	 * holders, exclusive opens of its block devices, network interfaces
+	 * that are up with an address or are a port of a bridge or bond, VFs
+	 * that exist, UIO, VFIO group or cdev descriptors.
+	 * -EBUSY, device.in-use: it does; each cause is one user.
+	 */
+	int (*device_users)(struct kernel *k, const char *bdf,
+			    struct error *err);
+
+	/* uevents - Open the kernel's announcements; non-blocking. Only what
+	 * the kernel itself sends (nl_pid 0) is ever taken.
+	 */
+	int (*uevents)(struct kernel *k, int *ret_fd, struct error *err);
+
+	/* uevent_read - The next announcement that concerns us.
+	 * -EAGAIN: no more for now.
+	 */
+	int (*uevent_read)(struct kernel *k, int fd, struct kernel_uevent *ret,
+			   struct error *err);
+
+	/* --- drivers --- */
+
+	/* get_override - Read driver_override, in a helper process.
+	 * @ret: empty for none
+	 * @timeout_ms, @ret_stuck: see unbind
+	 */
+	int (*get_override)(struct kernel *k, const char *bdf,
+			    unsigned int timeout_ms, char ret[DRIVER_SIZE],
+			    struct kernel_stuck *ret_stuck,
+			    struct error *err);
+
+	/* set_override - Write driver_override, in a helper process; ""
+	 * clears it.
+	 * @timeout_ms, @ret_stuck: see unbind
+	 */
+	int (*set_override)(struct kernel *k, const char *bdf,
+			    const char *driver, unsigned int timeout_ms,
+			    struct kernel_stuck *ret_stuck,
+			    struct error *err);
+
+	/* unbind - Take the driver off, in a helper process. No driver: 0.
+	 * @timeout_ms: how long to wait for the helper
+	 * @ret_stuck: on -ETIMEDOUT the helper that was left behind
+	 * -ETIMEDOUT, device.blocked.
+	 */
+	int (*unbind)(struct kernel *k, const char *bdf,
+		      unsigned int timeout_ms, struct kernel_stuck *ret_stuck,
+		      struct error *err);
+
+	/* probe - Let the kernel find the driver, in a helper process. That
+	 * none was found is no failure: look at the device afterwards.
+	 */
+	int (*probe)(struct kernel *k, const char *bdf,
+		     unsigned int timeout_ms, struct kernel_stuck *ret_stuck,
+		     struct error *err);
+
+	/* stuck_ended - Has the helper that was left behind ended? */
+	bool (*stuck_ended)(struct kernel *k,
+			    const struct kernel_stuck *stuck);
+
+	/* --- VFIO --- */
+
+	/* cdev_open - Open the function's own cdev, checked to be the one that
+	 * sysfs names. Opening changes nothing at the device.
+	 * -ENOENT, kernel.no-cdev.
+	 */
+	int (*cdev_open)(struct kernel *k, const char *bdf, int *ret_fd,
+			 struct error *err);
+
+	/* cdev_holders - Which processes but ours have the function's cdev
+	 * open, or memory of it mapped, by descriptor, map or VFIO group?
+	 * -EBUSY, device.held: each cause is a process.
+	 */
+	int (*cdev_holders)(struct kernel *k, const char *bdf,
+			    struct error *err);
+
+	/* vfio_bind - VFIO_DEVICE_BIND_IOMMUFD. Resets the function.
+	 * -EPERM, group.not-viable: a sibling is with a host driver or another
+	 * owner; -EPERM, device.unsafe-interrupts: its interrupts are not
+	 * isolated. Which one it was is found in sysfs.
+	 */
+	int (*vfio_bind)(struct kernel *k, const char *bdf, int cdev,
+			 int iommufd, uint32_t *ret_dev_id, struct error *err);
+
+	/* vfio_attach - VFIO_DEVICE_ATTACH_IOMMUFD_PT. */
+	int (*vfio_attach)(struct kernel *k, int cdev, uint32_t pt_id,
+			   uint32_t *ret_pt_id, struct error *err);
+
+	/* vfio_reset_set - The functions that a hot reset resets, itself
+	 * included; to be freed. None: 0 and *@ret_n 0.
+	 */
+	int (*vfio_reset_set)(struct kernel *k, int cdev,
+			      char (**ret)[BDF_SIZE], size_t *ret_n,
+			      struct error *err);
+
+	/* vfio_reset - VFIO_DEVICE_RESET of a bound device, to hear whether it
+	 * works. -ENOTTY or -EINVAL: it has no function reset.
+	 */
+	int (*vfio_reset)(struct kernel *k, int cdev, struct error *err);
+
+	/* vfio_health - Read what a bound device answers; no verdict. */
+	int (*vfio_health)(struct kernel *k, int cdev,
+			   struct kernel_health *ret, struct error *err);
+
+	/* --- iommufd --- */
+
+	/* iommufd_open - A new context. -ENOENT, kernel.no-iommufd. */
+	int (*iommufd_open)(struct kernel *k, int *ret_fd, struct error *err);
+
+	/* iommufd_rlimit_mode - Account pinned memory to the process that
+	 * maps, not to its user: IOMMU_OPTION_RLIMIT_MODE 1. Only on a context
+	 * without objects.
+	 */
+	int (*iommufd_rlimit_mode)(struct kernel *k, int iommufd,
+				   struct error *err);
+
+	int (*ioas_alloc)(struct kernel *k, int iommufd, uint32_t *ret_id,
+			  struct error *err);
+
+	/* ioas_ranges - IOMMU_IOAS_IOVA_RANGES; @ret to be freed. */
+	int (*ioas_ranges)(struct kernel *k, int iommufd, uint32_t ioas_id,
+			   struct kernel_range **ret, size_t *ret_n,
+			   uint64_t *ret_alignment, struct error *err);
+
+	int (*hw_info)(struct kernel *k, int iommufd, uint32_t dev_id,
+		       struct kernel_hw_info *ret, struct error *err);
+
+	/* hwpt_alloc - IOMMU_HWPT_ALLOC without data; @flags as in enum
+	 * iommufd_hwpt_alloc_flags. -EOPNOTSUPP: this IOMMU cannot.
+	 */
+	int (*hwpt_alloc)(struct kernel *k, int iommufd, uint32_t dev_id,
+			  uint32_t pt_id, uint32_t flags, uint32_t *ret_id,
+			  struct error *err);
+
+	/* destroy - IOMMU_DESTROY. */
+	int (*destroy)(struct kernel *k, int iommufd, uint32_t id,
+		       struct error *err);
+};
+
+/* The machine. Implementations embed it first. */
+struct kernel {
+	const struct kernel_ops *ops;
+};
+
+/**
+ * kernel_real_new() - The machine that this process runs on
+ * @sysfs:	Where sysfs is, "/sys"; tests give a copy
+ * @ret:	Ends with its ops->free()
+ */
+int kernel_real_new(const char *sysfs, struct kernel **ret, struct error *err);
+
+/* kernel_inventory_free() - NULL is allowed. Return: NULL. */
+struct kernel_inventory *kernel_inventory_free(struct kernel_inventory *inv);
+
+/**
+ * bdf_parse() - Read a PCI address as people write it
+ * @s:		"0000:3b:00.0", "3b:00.0", either case
+ * @ret:	As the kernel writes it
+ *
+ * Return: 0 or -EINVAL.
+ */
+int bdf_parse(const char *s, char ret[BDF_SIZE]);
+
+#endif
