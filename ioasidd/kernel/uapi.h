@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * uapi.h - what we need of the interfaces of iommufd and VFIO, in our words
+ *
+ * DOC: Theory of Operation
+ *
+ * Distributions build us against headers that are older than the kernel we run
+ * on, and some have no <linux/iommufd.h> at all. So the binary interface is
+ * declared here: each structure under the name that the kernel gives it with
+ * "uapi_" for "iommu_" or "vfio_", each constant with UAPI_ for IOMMU_ or
+ * VFIO_. It is declared up to the kernel named beside it; the kernel is told
+ * our size in the first field and takes an older one. tests/unit/test-uapi.c
+ * compares every size, offset and number with the newest kernel's headers.
+ *
+ * The interfaces are documented in the kernel's Documentation/userspace-api/
+ * iommufd.rst and Documentation/driver-api/vfio.rst. "Since" is the release.
+ */
+#ifndef IOASIDD_KERNEL_UAPI_H
+#define IOASIDD_KERNEL_UAPI_H
+
+#include <stdint.h>
+#include <sys/ioctl.h>
+
+/* A 64-bit field is aligned to 8 bytes on 32-bit machines too. */
+typedef uint64_t __attribute__((aligned(8))) uapi_u64;
+
+/* --- iommufd: <linux/iommufd.h>, calls on an open /dev/iommu --------------- */
+
+#define UAPI_IOMMUFD(nr) _IO(';', nr)
+
+#define UAPI_DESTROY UAPI_IOMMUFD(0x80)		  /* since 6.2 */
+#define UAPI_IOAS_ALLOC UAPI_IOMMUFD(0x81)	  /* since 6.2 */
+#define UAPI_IOAS_ALLOW_IOVAS UAPI_IOMMUFD(0x82)  /* since 6.2 */
+#define UAPI_IOAS_COPY UAPI_IOMMUFD(0x83)	  /* since 6.2 */
+#define UAPI_IOAS_IOVA_RANGES UAPI_IOMMUFD(0x84)  /* since 6.2 */
+#define UAPI_IOAS_MAP UAPI_IOMMUFD(0x85)	  /* since 6.2 */
+#define UAPI_IOAS_UNMAP UAPI_IOMMUFD(0x86)	  /* since 6.2 */
+#define UAPI_OPTION UAPI_IOMMUFD(0x87)		  /* since 6.2 */
+#define UAPI_HWPT_ALLOC UAPI_IOMMUFD(0x89)	  /* since 6.6 */
+#define UAPI_GET_HW_INFO UAPI_IOMMUFD(0x8a)	  /* since 6.6 */
+#define UAPI_IOAS_MAP_FILE UAPI_IOMMUFD(0x8f)	  /* since 6.13 */
+
+/**
+ * struct uapi_destroy - IOMMU_DESTROY: end an object
+ * @size:	Of this structure, as in all that follow
+ * @id:		Which
+ *
+ * EBUSY: something uses it. ENOENT: there is none.
+ */
+struct uapi_destroy {
+	uint32_t size;
+	uint32_t id;
+};
+
+/**
+ * struct uapi_ioas_alloc - IOMMU_IOAS_ALLOC: make an I/O address space
+ * @flags:	0
+ * @out_ioas_id: Its id
+ */
+struct uapi_ioas_alloc {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t out_ioas_id;
+};
+
+/**
+ * struct uapi_iova_range - A range of addresses
+ * @start:	First, bytes
+ * @last:	Last, inclusive
+ */
+struct uapi_iova_range {
+	uapi_u64 start;
+	uapi_u64 last;
+};
+
+/**
+ * struct uapi_ioas_iova_ranges - IOMMU_IOAS_IOVA_RANGES: what can be mapped
+ * @num_iovas:	Room in the array; the kernel says how many there are
+ * @allowed_iovas: Address of an array of struct uapi_iova_range
+ * @out_iova_alignment: What addresses have to be aligned to
+ *
+ * EMSGSIZE: there are more than room; @num_iovas says how many.
+ */
+struct uapi_ioas_iova_ranges {
+	uint32_t size;
+	uint32_t ioas_id;
+	uint32_t num_iovas;
+	uint32_t reserved;
+	uapi_u64 allowed_iovas;
+	uapi_u64 out_iova_alignment;
+};
+
+/**
+ * struct uapi_ioas_allow_iovas - IOMMU_IOAS_ALLOW_IOVAS: ranges that every
+ *				  attachment has to leave usable
+ * @num_iovas:	How many; they replace those set before
+ * @allowed_iovas: Address of an array of struct uapi_iova_range
+ *
+ * EADDRINUSE: a device that is attached reserves part of them.
+ */
+struct uapi_ioas_allow_iovas {
+	uint32_t size;
+	uint32_t ioas_id;
+	uint32_t num_iovas;
+	uint32_t reserved;
+	uapi_u64 allowed_iovas;
+};
+
+/* enum iommufd_ioas_map_flags */
+#define UAPI_IOAS_MAP_FIXED_IOVA (1U << 0)
+#define UAPI_IOAS_MAP_WRITEABLE (1U << 1)
+#define UAPI_IOAS_MAP_READABLE (1U << 2)
+
+/**
+ * struct uapi_ioas_map - IOMMU_IOAS_MAP: map memory of the calling process
+ * @flags:	UAPI_IOAS_MAP_*
+ * @user_va:	Where it is in the process
+ * @length:	Bytes
+ * @iova:	Where it shall be; without FIXED_IOVA where it came to be
+ */
+struct uapi_ioas_map {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t ioas_id;
+	uint32_t reserved;
+	uapi_u64 user_va;
+	uapi_u64 length;
+	uapi_u64 iova;
+};
+
+/**
+ * struct uapi_ioas_map_file - IOMMU_IOAS_MAP_FILE: map pages of a memfd
+ * @flags:	UAPI_IOAS_MAP_*
+ * @fd:		Of shmem or hugetlbfs; its access mode is not looked at
+ * @start:	Offset in it, bytes
+ * @length:	Bytes
+ * @iova:	As in struct uapi_ioas_map
+ */
+struct uapi_ioas_map_file {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t ioas_id;
+	int32_t fd;
+	uapi_u64 start;
+	uapi_u64 length;
+	uapi_u64 iova;
+};
+
+/**
+ * struct uapi_ioas_copy - IOMMU_IOAS_COPY: map again what another space maps
+ * @flags:	UAPI_IOAS_MAP_*
+ * @length:	Bytes, within one mapping of the source
+ */
+struct uapi_ioas_copy {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t dst_ioas_id;
+	uint32_t src_ioas_id;
+	uapi_u64 length;
+	uapi_u64 dst_iova;
+	uapi_u64 src_iova;
+};
+
+/**
+ * struct uapi_ioas_unmap - IOMMU_IOAS_UNMAP: end mappings, whole ones only
+ * @iova:	From where; 0 with the longest @length ends all
+ * @length:	Bytes; the kernel says how many were unmapped
+ */
+struct uapi_ioas_unmap {
+	uint32_t size;
+	uint32_t ioas_id;
+	uapi_u64 iova;
+	uapi_u64 length;
+};
+
+/* enum iommufd_option, enum iommufd_option_ops */
+#define UAPI_OPTION_RLIMIT_MODE 0
+#define UAPI_OPTION_HUGE_PAGES 1
+#define UAPI_OPTION_OP_SET 0
+#define UAPI_OPTION_OP_GET 1
+
+/**
+ * struct uapi_option - IOMMU_OPTION: read or set an option
+ * @option_id:	UAPI_OPTION_*
+ * @op:		UAPI_OPTION_OP_*
+ * @object_id:	Of the object the option belongs to; 0 for the context
+ * @val64:	The value
+ *
+ * RLIMIT_MODE: EBUSY once the context has an object; EPERM without
+ * CAP_SYS_RESOURCE.
+ */
+struct uapi_option {
+	uint32_t size;
+	uint32_t option_id;
+	uint16_t op;
+	uint16_t reserved;
+	uint32_t object_id;
+	uapi_u64 val64;
+};
+
+/* enum iommufd_hwpt_alloc_flags */
+#define UAPI_HWPT_ALLOC_NEST_PARENT (1U << 0)
+#define UAPI_HWPT_ALLOC_DIRTY_TRACKING (1U << 1)
+#define UAPI_HWPT_FAULT_ID_VALID (1U << 2)
+#define UAPI_HWPT_ALLOC_PASID (1U << 3)
+
+/* enum iommu_hwpt_data_type */
+#define UAPI_HWPT_DATA_NONE 0
+
+/**
+ * struct uapi_hwpt_alloc - IOMMU_HWPT_ALLOC: make a page table for a device
+ * @flags:	UAPI_HWPT_*
+ * @dev_id:	The device it has to suit
+ * @pt_id:	The IOAS it translates, or the page table it is nested on
+ * @out_hwpt_id: Its id
+ * @data_type:	What @data_uptr points to, enum iommu_hwpt_data_type
+ * @fault_id:	With FAULT_ID_VALID, where faults go
+ */
+struct uapi_hwpt_alloc {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t dev_id;
+	uint32_t pt_id;
+	uint32_t out_hwpt_id;
+	uint32_t reserved;
+	uint32_t data_type;
+	uint32_t data_len;
+	uapi_u64 data_uptr;
+	uint32_t fault_id;
+	uint32_t reserved2;
+};
+
+/* enum iommu_hw_info_type */
+#define UAPI_HW_INFO_TYPE_NONE 0
+#define UAPI_HW_INFO_TYPE_INTEL_VTD 1
+#define UAPI_HW_INFO_TYPE_ARM_SMMUV3 2
+#define UAPI_HW_INFO_TYPE_TEGRA241_CMDQV 3
+#define UAPI_HW_INFO_TYPE_AMD 4
+
+/* enum iommufd_hw_capabilities */
+#define UAPI_HW_CAP_DIRTY_TRACKING (1U << 0)
+#define UAPI_HW_CAP_PCI_PASID_EXEC (1U << 1)
+#define UAPI_HW_CAP_PCI_PASID_PRIV (1U << 2)
+#define UAPI_HW_CAP_PCI_ATS_NOT_SUPPORTED (1U << 3)
+
+/**
+ * struct uapi_hw_info - IOMMU_GET_HW_INFO: what a device's IOMMU can do
+ * @flags:	0
+ * @dev_id:	Of a bound device
+ * @data_len:	Room at @data_uptr; the kernel says how much it has
+ * @data_uptr:	Where the registers go
+ * @out_data_type: UAPI_HW_INFO_TYPE_*
+ * @out_max_pasid_log2: Width of PASIDs (since 6.15)
+ * @out_capabilities: UAPI_HW_CAP_* (since 6.7)
+ */
+struct uapi_hw_info {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t dev_id;
+	uint32_t data_len;
+	uapi_u64 data_uptr;
+	uint32_t out_data_type;
+	uint8_t out_max_pasid_log2;
+	uint8_t reserved[3];
+	uapi_u64 out_capabilities;
+};
+
+/* --- VFIO: <linux/vfio.h>, calls on a device's descriptor ------------------ */
+
+#define UAPI_VFIO(nr) _IO(';', 100 + (nr))
+
+#define UAPI_GROUP_GET_STATUS UAPI_VFIO(3)	      /* on a group */
+#define UAPI_DEVICE_GET_INFO UAPI_VFIO(7)
+#define UAPI_DEVICE_GET_REGION_INFO UAPI_VFIO(8)
+#define UAPI_DEVICE_GET_IRQ_INFO UAPI_VFIO(9)
+#define UAPI_DEVICE_SET_IRQS UAPI_VFIO(10)
+#define UAPI_DEVICE_RESET UAPI_VFIO(11)		      /* no argument */
+#define UAPI_DEVICE_GET_PCI_HOT_RESET_INFO UAPI_VFIO(12)
+#define UAPI_DEVICE_PCI_HOT_RESET UAPI_VFIO(13)
+#define UAPI_DEVICE_BIND_IOMMUFD UAPI_VFIO(18)	      /* since 6.6 */
+#define UAPI_DEVICE_ATTACH_IOMMUFD_PT UAPI_VFIO(19)   /* since 6.6 */
+#define UAPI_DEVICE_DETACH_IOMMUFD_PT UAPI_VFIO(20)   /* since 6.6 */
+
+#define UAPI_DEVICE_FLAGS_RESET (1U << 0)
+#define UAPI_DEVICE_FLAGS_PCI (1U << 1)
+
+/**
+ * struct uapi_device_info - VFIO_DEVICE_GET_INFO
+ * @argsz:	Size of this structure, as in all that follow
+ * @flags:	UAPI_DEVICE_FLAGS_*
+ * @num_regions: Of regions
+ * @num_irqs:	Of interrupt indexes
+ * @cap_offset:	Of the first capability; 0 if none
+ */
+struct uapi_device_info {
+	uint32_t argsz;
+	uint32_t flags;
+	uint32_t num_regions;
+	uint32_t num_irqs;
+	uint32_t cap_offset;
+	uint32_t pad;
+};
+
+/* Regions of a vfio-pci device: the BARs are 0 to 5. */
+#define UAPI_PCI_BAR0_REGION_INDEX 0
+#define UAPI_PCI_BAR5_REGION_INDEX 5
+#define UAPI_PCI_CONFIG_REGION_INDEX 7
+
+#define UAPI_REGION_INFO_FLAG_READ (1U << 0)
+#define UAPI_REGION_INFO_FLAG_WRITE (1U << 1)
+#define UAPI_REGION_INFO_FLAG_MMAP (1U << 2)
+
+/**
+ * struct uapi_region_info - VFIO_DEVICE_GET_REGION_INFO
+ * @flags:	UAPI_REGION_INFO_FLAG_*
+ * @index:	Which region
+ * @region_size: Bytes; 0 for one that the device does not have
+ * @offset:	Where it begins in the descriptor
+ */
+struct uapi_region_info {
+	uint32_t argsz;
+	uint32_t flags;
+	uint32_t index;
+	uint32_t cap_offset;
+	uapi_u64 region_size;
+	uapi_u64 offset;
+};
+
+#define UAPI_PCI_DEVID_OWNED 0U
+#define UAPI_PCI_DEVID_NOT_OWNED 0xffffffffU
+#define UAPI_PCI_HOT_RESET_FLAG_DEV_ID (1U << 0)
+#define UAPI_PCI_HOT_RESET_FLAG_DEV_ID_OWNED (1U << 1)
+
+/**
+ * struct uapi_pci_dependent_device - A function that a hot reset resets too
+ * @devid:	Its id in the iommufd, or UAPI_PCI_DEVID_*; with the group
+ *		interface the number of its group
+ * @segment:	PCI domain; only its low 16 bits
+ * @bus:	Bus
+ * @devfn:	Slot and function
+ */
+struct uapi_pci_dependent_device {
+	uint32_t devid;
+	uint16_t segment;
+	uint8_t bus;
+	uint8_t devfn;
+};
+
+/**
+ * struct uapi_pci_hot_reset_info - VFIO_DEVICE_GET_PCI_HOT_RESET_INFO
+ * @flags:	UAPI_PCI_HOT_RESET_FLAG_*
+ * @count:	How many functions are concerned
+ * @devices:	As many as there is room for in @argsz
+ *
+ * ENOSPC: more than there is room for, @count says how many. ENODEV: neither
+ * slot nor bus can be reset.
+ */
+struct uapi_pci_hot_reset_info {
+	uint32_t argsz;
+	uint32_t flags;
+	uint32_t count;
+	struct uapi_pci_dependent_device devices[];
+};
+
+/**
+ * struct uapi_pci_hot_reset - VFIO_DEVICE_PCI_HOT_RESET
+ * @flags:	0
+ * @count:	Of group descriptors; 0 for devices opened as cdev
+ */
+struct uapi_pci_hot_reset {
+	uint32_t argsz;
+	uint32_t flags;
+	uint32_t count;
+	int32_t group_fds[];
+};
+
+#define UAPI_DEVICE_BIND_FLAG_TOKEN (1U << 0)
+
+/**
+ * struct uapi_device_bind_iommufd - VFIO_DEVICE_BIND_IOMMUFD
+ * @flags:	UAPI_DEVICE_BIND_FLAG_*
+ * @iommufd:	An open /dev/iommu
+ * @out_devid:	The device's id in it
+ * @token_uuid_ptr: With FLAG_TOKEN (since 6.17): address of the VF token
+ *
+ * A kernel without token_uuid_ptr takes the longer structure as long as what it
+ * does not know is 0.
+ */
+struct uapi_device_bind_iommufd {
+	uint32_t argsz;
+	uint32_t flags;
+	int32_t iommufd;
+	uint32_t out_devid;
+	uapi_u64 token_uuid_ptr;
+};
+
+/**
+ * struct uapi_device_attach_iommufd_pt - VFIO_DEVICE_ATTACH_IOMMUFD_PT
+ * @flags:	0; 1 for a PASID (since 6.15)
+ * @pt_id:	IOAS or page table; the kernel says which page table it is
+ * @pasid:	Only with the flag
+ */
+struct uapi_device_attach_iommufd_pt {
+	uint32_t argsz;
+	uint32_t flags;
+	uint32_t pt_id;
+	uint32_t pasid;
+};
+
+/**
+ * struct uapi_device_detach_iommufd_pt - VFIO_DEVICE_DETACH_IOMMUFD_PT
+ * @flags:	0; 1 for a PASID (since 6.15)
+ * @pasid:	Only with the flag
+ */
+struct uapi_device_detach_iommufd_pt {
+	uint32_t argsz;
+	uint32_t flags;
+	uint32_t pasid;
+};
+
+#endif

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test-uapi.c - our declarations of the kernel's interfaces are the kernel's
+ *
+ * Every structure, field, flag and number of uapi.h is compared with the
+ * headers of the newest kernel source, which tests/vm/kernel keeps beside the
+ * kernel that it built, in $IOASIDD_CACHE. The headers this program is built
+ * with may be older, so the comparison is a second compilation of this file, at
+ * run time. IOASIDD_UAPI_INCLUDE names a folder of other headers.
+ */
+#ifdef COMPARE
+
+#include <stddef.h>
+
+#include <linux/iommufd.h>
+#include <linux/vfio.h>
+
+#include "kernel/uapi.h"
+
+#define SAME(a, b) _Static_assert((a) == (b), #a " is not " #b)
+#define SIZE(s) SAME(sizeof(struct uapi_##s), sizeof(struct iommu_##s))
+#define FIELD(s, f)                                                        \
+	SAME(offsetof(struct uapi_##s, f), offsetof(struct iommu_##s, f)); \
+	SAME(sizeof(((struct uapi_##s *)0)->f),                            \
+	     sizeof(((struct iommu_##s *)0)->f))
+#define VSIZE(s) SAME(sizeof(struct uapi_##s), sizeof(struct vfio_##s))
+#define VFIELD2(s, f, g)                                                  \
+	SAME(offsetof(struct uapi_##s, f), offsetof(struct vfio_##s, g)); \
+	SAME(sizeof(((struct uapi_##s *)0)->f),                           \
+	     sizeof(((struct vfio_##s *)0)->g))
+#define VFIELD(s, f) VFIELD2(s, f, f)
+#define FLAG(f) SAME(UAPI_##f, IOMMU_##f)
+#define VFLAG(f) SAME(UAPI_##f, VFIO_##f)
+
+/* --- iommufd */
+FLAG(DESTROY);
+FLAG(IOAS_ALLOC);
+FLAG(IOAS_ALLOW_IOVAS);
+FLAG(IOAS_COPY);
+FLAG(IOAS_IOVA_RANGES);
+FLAG(IOAS_MAP);
+FLAG(IOAS_UNMAP);
+FLAG(OPTION);
+FLAG(HWPT_ALLOC);
+FLAG(GET_HW_INFO);
+FLAG(IOAS_MAP_FILE);
+
+SIZE(destroy);
+FIELD(destroy, size);
+FIELD(destroy, id);
+
+SIZE(ioas_alloc);
+FIELD(ioas_alloc, size);
+FIELD(ioas_alloc, flags);
+FIELD(ioas_alloc, out_ioas_id);
+
+SIZE(iova_range);
+FIELD(iova_range, start);
+FIELD(iova_range, last);
+
+SIZE(ioas_iova_ranges);
+FIELD(ioas_iova_ranges, size);
+FIELD(ioas_iova_ranges, ioas_id);
+FIELD(ioas_iova_ranges, num_iovas);
+FIELD(ioas_iova_ranges, allowed_iovas);
+FIELD(ioas_iova_ranges, out_iova_alignment);
+
+SIZE(ioas_allow_iovas);
+FIELD(ioas_allow_iovas, size);
+FIELD(ioas_allow_iovas, ioas_id);
+FIELD(ioas_allow_iovas, num_iovas);
+FIELD(ioas_allow_iovas, allowed_iovas);
+
+FLAG(IOAS_MAP_FIXED_IOVA);
+FLAG(IOAS_MAP_WRITEABLE);
+FLAG(IOAS_MAP_READABLE);
+SIZE(ioas_map);
+FIELD(ioas_map, size);
+FIELD(ioas_map, flags);
+FIELD(ioas_map, ioas_id);
+FIELD(ioas_map, user_va);
+FIELD(ioas_map, length);
+FIELD(ioas_map, iova);
+
+SIZE(ioas_map_file);
+FIELD(ioas_map_file, size);
+FIELD(ioas_map_file, flags);
+FIELD(ioas_map_file, ioas_id);
+FIELD(ioas_map_file, fd);
+FIELD(ioas_map_file, start);
+FIELD(ioas_map_file, length);
+FIELD(ioas_map_file, iova);
+
+SIZE(ioas_copy);
+FIELD(ioas_copy, size);
+FIELD(ioas_copy, flags);
+FIELD(ioas_copy, dst_ioas_id);
+FIELD(ioas_copy, src_ioas_id);
+FIELD(ioas_copy, length);
+FIELD(ioas_copy, dst_iova);
+FIELD(ioas_copy, src_iova);
+
+SIZE(ioas_unmap);
+FIELD(ioas_unmap, size);
+FIELD(ioas_unmap, ioas_id);
+FIELD(ioas_unmap, iova);
+FIELD(ioas_unmap, length);
+
+FLAG(OPTION_RLIMIT_MODE);
+FLAG(OPTION_HUGE_PAGES);
+FLAG(OPTION_OP_SET);
+FLAG(OPTION_OP_GET);
+SIZE(option);
+FIELD(option, size);
+FIELD(option, option_id);
+FIELD(option, op);
+FIELD(option, object_id);
+FIELD(option, val64);
+
+FLAG(HWPT_ALLOC_NEST_PARENT);
+FLAG(HWPT_ALLOC_DIRTY_TRACKING);
+FLAG(HWPT_FAULT_ID_VALID);
+FLAG(HWPT_ALLOC_PASID);
+FLAG(HWPT_DATA_NONE);
+SIZE(hwpt_alloc);
+FIELD(hwpt_alloc, size);
+FIELD(hwpt_alloc, flags);
+FIELD(hwpt_alloc, dev_id);
+FIELD(hwpt_alloc, pt_id);
+FIELD(hwpt_alloc, out_hwpt_id);
+FIELD(hwpt_alloc, data_type);
+FIELD(hwpt_alloc, data_len);
+FIELD(hwpt_alloc, data_uptr);
+FIELD(hwpt_alloc, fault_id);
+
+FLAG(HW_INFO_TYPE_NONE);
+FLAG(HW_INFO_TYPE_INTEL_VTD);
+FLAG(HW_INFO_TYPE_ARM_SMMUV3);
+FLAG(HW_INFO_TYPE_TEGRA241_CMDQV);
+FLAG(HW_INFO_TYPE_AMD);
+FLAG(HW_CAP_DIRTY_TRACKING);
+FLAG(HW_CAP_PCI_PASID_EXEC);
+FLAG(HW_CAP_PCI_PASID_PRIV);
+FLAG(HW_CAP_PCI_ATS_NOT_SUPPORTED);
+SIZE(hw_info);
+FIELD(hw_info, size);
+FIELD(hw_info, flags);
+FIELD(hw_info, dev_id);
+FIELD(hw_info, data_len);
+FIELD(hw_info, data_uptr);
+FIELD(hw_info, out_data_type);
+FIELD(hw_info, out_max_pasid_log2);
+FIELD(hw_info, out_capabilities);
+
+/* --- VFIO */
+VFLAG(GROUP_GET_STATUS);
+VFLAG(DEVICE_GET_INFO);
+VFLAG(DEVICE_GET_REGION_INFO);
+VFLAG(DEVICE_GET_IRQ_INFO);
+VFLAG(DEVICE_SET_IRQS);
+VFLAG(DEVICE_RESET);
+VFLAG(DEVICE_GET_PCI_HOT_RESET_INFO);
+VFLAG(DEVICE_PCI_HOT_RESET);
+VFLAG(DEVICE_BIND_IOMMUFD);
+VFLAG(DEVICE_ATTACH_IOMMUFD_PT);
+VFLAG(DEVICE_DETACH_IOMMUFD_PT);
+
+VFLAG(DEVICE_FLAGS_RESET);
+VFLAG(DEVICE_FLAGS_PCI);
+VSIZE(device_info);
+VFIELD(device_info, argsz);
+VFIELD(device_info, flags);
+VFIELD(device_info, num_regions);
+VFIELD(device_info, num_irqs);
+VFIELD(device_info, cap_offset);
+
+VFLAG(PCI_BAR0_REGION_INDEX);
+VFLAG(PCI_BAR5_REGION_INDEX);
+VFLAG(PCI_CONFIG_REGION_INDEX);
+VFLAG(REGION_INFO_FLAG_READ);
+VFLAG(REGION_INFO_FLAG_WRITE);
+VFLAG(REGION_INFO_FLAG_MMAP);
+VSIZE(region_info);
+VFIELD(region_info, argsz);
+VFIELD(region_info, flags);
+VFIELD(region_info, index);
+VFIELD(region_info, cap_offset);
+VFIELD2(region_info, region_size, size);
+VFIELD(region_info, offset);
+
+VFLAG(PCI_DEVID_OWNED);
+SAME(UAPI_PCI_DEVID_NOT_OWNED, (uint32_t)VFIO_PCI_DEVID_NOT_OWNED);
+VFLAG(PCI_HOT_RESET_FLAG_DEV_ID);
+VFLAG(PCI_HOT_RESET_FLAG_DEV_ID_OWNED);
+VSIZE(pci_dependent_device);
+VFIELD(pci_dependent_device, devid);
+VFIELD(pci_dependent_device, segment);
+VFIELD(pci_dependent_device, bus);
+VFIELD(pci_dependent_device, devfn);
+VSIZE(pci_hot_reset_info);
+VFIELD(pci_hot_reset_info, argsz);
+VFIELD(pci_hot_reset_info, flags);
+VFIELD(pci_hot_reset_info, count);
+SAME(offsetof(struct uapi_pci_hot_reset_info, devices),
+     offsetof(struct vfio_pci_hot_reset_info, devices));
+VSIZE(pci_hot_reset);
+VFIELD(pci_hot_reset, argsz);
+VFIELD(pci_hot_reset, flags);
+VFIELD(pci_hot_reset, count);
+SAME(offsetof(struct uapi_pci_hot_reset, group_fds),
+     offsetof(struct vfio_pci_hot_reset, group_fds));
+
+VFLAG(DEVICE_BIND_FLAG_TOKEN);
+VSIZE(device_bind_iommufd);
+VFIELD(device_bind_iommufd, argsz);
+VFIELD(device_bind_iommufd, flags);
+VFIELD(device_bind_iommufd, iommufd);
+VFIELD(device_bind_iommufd, out_devid);
+VFIELD(device_bind_iommufd, token_uuid_ptr);
+VSIZE(device_attach_iommufd_pt);
+VFIELD(device_attach_iommufd_pt, argsz);
+VFIELD(device_attach_iommufd_pt, flags);
+VFIELD(device_attach_iommufd_pt, pt_id);
+VFIELD(device_attach_iommufd_pt, pasid);
+VSIZE(device_detach_iommufd_pt);
+VFIELD(device_detach_iommufd_pt, argsz);
+VFIELD(device_detach_iommufd_pt, flags);
+VFIELD(device_detach_iommufd_pt, pasid);
+
+#ifdef WRONG
+SAME(UAPI_DESTROY, IOMMU_OPTION);
+#endif
+
+#else
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <glob.h>
+
+#include <cmocka.h>
+
+/**
+ * find_headers() - Find the headers of the newest kernel
+ * @buf:	Their folder
+ * @size:	Room there
+ *
+ * Return: 0; -1 if there are none.
+ */
+static int find_headers(char *buf, size_t size)
+{
+	const char *given = getenv("IOASIDD_UAPI_INCLUDE");
+	const char *cache = getenv("IOASIDD_CACHE");
+	char pattern[512];
+	glob_t found;
+	int r;
+
+	if (given) {
+		snprintf(buf, size, "%s", given);
+		return 0;
+	}
+	snprintf(pattern, sizeof(pattern), "%s/kernel/linux-source-*/include",
+		 cache ? cache : "/var/cache/ioasidd-test");
+	r = glob(pattern, 0, NULL, &found);
+	if (r)
+		return -1;
+	snprintf(buf, size, "%s", found.gl_pathv[found.gl_pathc - 1]);
+	globfree(&found);
+
+	return 0;
+}
+
+/**
+ * compare() - Compile this file once more
+ * @include:	The kernel's headers
+ * @extra:	One more option
+ * @quiet:	It is meant to fail
+ *
+ * Return: the compiler's exit status.
+ */
+static int compare(const char *include, const char *extra, bool quiet)
+{
+	const char *cc = getenv("CC");
+	pid_t child = fork();
+	int status = -1;
+
+	if (!child) {
+		if (quiet)
+			close(STDERR_FILENO);
+		execlp(cc ? cc : "cc", cc ? cc : "cc", "-std=gnu17",
+		       "-fsyntax-only", "-DCOMPARE", extra, "-isystem",
+		       include, "-Iioasidd", __FILE__, (char *)NULL);
+		_exit(127);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+
+	return WEXITSTATUS(status);
+}
+
+static void our_declarations_are_the_kernels(void **state)
+{
+	char include[512];
+
+	if (find_headers(include, sizeof(include))) {
+		print_message("no kernel headers to compare with: run "
+			      "tests/vm/kernel, or set IOASIDD_UAPI_INCLUDE\n");
+		skip();
+	}
+	if (access(__FILE__, R_OK))
+		fail_msg("no '%s' here: run from the top of the source",
+			 __FILE__);
+	print_message("compared with %s\n", include);
+	assert_int_equal(compare(include, "-Werror", false), 0);
+}
+
+static void a_difference_would_be_seen(void **state)
+{
+	char include[512];
+
+	if (find_headers(include, sizeof(include)))
+		skip();
+	assert_int_not_equal(compare(include, "-DWRONG", true), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(our_declarations_are_the_kernels),
+		cmocka_unit_test(a_difference_would_be_seen),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+#endif
