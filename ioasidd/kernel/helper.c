@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * helper.c - one access to one sysfs file, in a process that can be left behind
+ */
+#include "kernel/helper.h"
+
+#include <errno.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/process.h"
+#include "base/str.h"
+
+/* Exit status of a helper that could not let go of our descriptors; above
+ * every errno that Linux has.
+ */
+#define EXIT_NO_CLOSE 255
+
+/* What the child leaves for us, in memory that both have. */
+struct answer {
+	size_t size;
+	char text[4096];
+};
+
+static void answer_freep(struct answer **answer)
+{
+	if (*answer)
+		(void)munmap(*answer, sizeof(**answer));
+}
+
+/**
+ * child() - What the helper does
+ * @job:	What
+ * @answer:	Where what is read goes
+ *
+ * It has one of our threads and a copy of our memory, in which any lock may be
+ * held by a thread that it does not have. So: system calls, and nothing else.
+ * The exit status is the errno.
+ */
+__attribute__((noreturn)) static void child(const struct helper_job *job,
+					    struct answer *answer)
+{
+	sigset_t none;
+	ssize_t n;
+
+	(void)prctl(PR_SET_NAME, HELPER_NAME); /* for people only */
+	if ((job->fd > 0 && close_range(0, (unsigned int)job->fd - 1, 0)) ||
+	    close_range((unsigned int)job->fd + 1, ~0U, 0))
+		_exit(EXIT_NO_CLOSE);
+	/* Handlers are gone since clone3(). Let it be killed where it can. */
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+
+	if (job->text && write(job->fd, job->text, strlen(job->text)) < 0)
+		_exit(errno);
+	if (job->read) {
+		n = pread(job->fd, answer->text, sizeof(answer->text) - 1, 0);
+		if (n < 0)
+			_exit(errno);
+		answer->size = (size_t)n;
+	}
+	_exit(0);
+}
+
+/**
+ * start() - Make the child
+ * @job:	What it does
+ * @answer:	Shared memory
+ * @ret_pid:	Its pid
+ * @ret_pidfd:	And its pidfd
+ *
+ * Source: clone3(2), with CLONE_PIDFD since Linux 5.3, CLONE_CLEAR_SIGHAND
+ * since 5.5.
+ *
+ * Return: 0; -EAGAIN, -ENOMEM and others of clone3(2).
+ */
+static int start(const struct helper_job *job, struct answer *answer,
+		 pid_t *ret_pid, int *ret_pidfd)
+{
+	int pidfd = -1;
+	struct clone_args args = {
+		.flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
+		.pidfd = (uint64_t)(uintptr_t)&pidfd,
+		.exit_signal = 0,
+	};
+	sigset_t all, old;
+	long pid;
+	int r;
+
+	(void)sigfillset(&all);
+	r = pthread_sigmask(SIG_SETMASK, &all, &old);
+	if (r)
+		return -r;
+	pid = syscall(SYS_clone3, &args, sizeof(args));
+	if (pid == 0)
+		child(job, answer);
+	r = pid < 0 ? -errno : 0;
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (r < 0)
+		return r;
+
+	*ret_pid = (pid_t)pid;
+	*ret_pidfd = pidfd;
+	return 0;
+}
+
+/**
+ * wait_until() - Wait for the end of a child
+ * @pidfd:	The child
+ * @deadline:	CLOCK_MONOTONIC, ns
+ *
+ * Return: true if it has ended.
+ */
+static bool wait_until(int pidfd, uint64_t deadline)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	for (;;) {
+		uint64_t now = clock_mono_ns(), ms;
+		int r;
+
+		/* Round up: a last millisecond is waited for, not spun. */
+		ms = now < deadline ? (deadline - now + 999999) / 1000000 : 0;
+		r = poll(&p, 1, ms > INT32_MAX ? INT32_MAX : (int)ms);
+		if (r > 0)
+			return true;
+		if (r == 0 && clock_mono_ns() >= deadline)
+			return false;
+	}
+}
+
+/**
+ * leave() - Note what is to be known of a helper that is left behind
+ * @job:	What it does
+ * @pid:	Its pid: our child, so the pid is its own until it is reaped
+ * @timeout_ms:	How long it was waited for
+ * @ret_stuck:	Filled
+ * @err:	Filled
+ *
+ * Return: -ETIMEDOUT.
+ */
+static int leave(const struct helper_job *job, pid_t pid,
+		 unsigned int timeout_ms, struct kernel_stuck *ret_stuck,
+		 struct error *err)
+{
+	struct kernel_stuck stuck = { .pid = pid };
+	struct process process;
+
+	(void)str_copy(stuck.call, sizeof(stuck.call), job->call);
+	/* Without these it is known by its pid alone: better than not. */
+	if (!process_read(pid, &process, NULL))
+		stuck.start_ticks = process.start_ticks;
+	(void)process_boot_id(stuck.boot_id, NULL);
+	*ret_stuck = stuck;
+
+	return error_set(err, -ETIMEDOUT, ERROR_DEVICE_BLOCKED,
+			 "%s has not come back from the kernel within %u ms; "
+			 "helper process %d stays in it",
+			 job->what, timeout_ms, (int)pid);
+}
+
+/* helper_run() - Start a helper and wait for it */
+int helper_run(const struct helper_job *job, unsigned int timeout_ms,
+	       char *ret, size_t size, struct kernel_stuck *ret_stuck,
+	       struct error *err)
+{
+	uint64_t deadline = clock_mono_ns() + timeout_ms * UINT64_C(1000000);
+	__attribute__((cleanup(answer_freep))) struct answer *answer = NULL;
+	_cleanup_fd_ int pidfd = -1;
+	siginfo_t info = { 0 };
+	pid_t pid = 0;
+	void *shared;
+	int r;
+
+	shared = mmap(NULL, sizeof(*answer), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
+		return error_set(err, -errno, ERROR_KERNEL_HELPER,
+				 "memory for a helper process: %m");
+	answer = shared;
+
+	r = start(job, answer, &pid, &pidfd);
+	if (r < 0)
+		return error_set(err, r, ERROR_KERNEL_HELPER,
+				 "start a helper process for %s: %m",
+				 job->what);
+	if (!wait_until(pidfd, deadline))
+		return leave(job, pid, timeout_ms, ret_stuck, err);
+
+	if (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | __WALL))
+		return error_set(err, -errno, ERROR_KERNEL_HELPER,
+				 "wait for helper process %d: %m", (int)pid);
+	if (info.si_code != CLD_EXITED || info.si_status == EXIT_NO_CLOSE)
+		return error_set(err, -EIO, ERROR_KERNEL_HELPER,
+				 "helper process %d for %s ended by signal or "
+				 "without having begun (status %d)",
+				 (int)pid, job->what, info.si_status);
+	if (info.si_status)
+		return error_set(err, -info.si_status, ERROR_KERNEL_SYSFS,
+				 "%s: %m", job->what);
+
+	if (ret) {
+		answer->text[answer->size] = '\0';
+		(void)str_copy(ret, size, str_chomp(answer->text));
+	}
+	return 0;
+}
+
+/**
+ * helper_ended() - Has a helper that was left behind ended?
+ *
+ * Start time before anything else: our own unreaped child keeps its pid, so a
+ * process with that pid and another start is not it, and must not be reaped
+ * even if it is a child of ours.
+ */
+bool helper_ended(const struct kernel_stuck *stuck)
+{
+	_cleanup_fd_ int pidfd = -1;
+	struct process process;
+	char boot_id[37];
+	siginfo_t info;
+
+	if (stuck->pid <= 0)
+		return true;
+	if (stuck->boot_id[0] && !process_boot_id(boot_id, NULL) &&
+	    !str_eq(boot_id, stuck->boot_id))
+		return true;
+	/* Alive, or not to be told now; a zombie counts as ended. */
+	if (process_open(stuck->pid, stuck->start_ticks, &pidfd, NULL) !=
+	    -ESRCH)
+		return false;
+
+	if (!process_read(stuck->pid, &process, NULL) &&
+	    process.start_ticks == stuck->start_ticks)
+		/* ECHILD: not our child; its parent or init reaps it. */
+		(void)waitid(P_PID, (id_t)stuck->pid, &info,
+			     WEXITED | WNOHANG | __WALL);
+
+	return true;
+}
