@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * iommufd.h - one function for each call to iommufd that we make
+ */
+#ifndef IOASIDD_KERNEL_IOMMUFD_H
+#define IOASIDD_KERNEL_IOMMUFD_H
+
+#include "kernel/kernel.h"
+
+/**
+ * iommufd_open() - Make a context
+ * @path:	"/dev/iommu"
+ * @ret_fd:	The context, empty; ends with its last descriptor and device
+ * @err:	Filled on failure
+ *
+ * Return: 0; -ENOENT, kernel.no-iommufd, if the kernel has none; -errno.
+ */
+int iommufd_open(const char *path, int *ret_fd, struct error *err);
+
+/**
+ * iommufd_rlimit_mode() - Account pinned memory to processes, not to users
+ * @fd:		A context without objects
+ * @err:	Filled on failure
+ *
+ * Source: IOMMU_OPTION, RLIMIT_MODE 1. What is mapped then counts towards the
+ * RLIMIT_MEMLOCK of the process that maps, instead of towards all of its uid.
+ *
+ * Return: 0; -EBUSY if it has an object; -EPERM without CAP_SYS_RESOURCE.
+ */
+int iommufd_rlimit_mode(int fd, struct error *err);
+
+/**
+ * iommufd_ioas_alloc() - Make an I/O address space
+ * @fd:		The context
+ * @ret_id:	Its id; undone by iommufd_destroy()
+ * @err:	Filled on failure
+ *
+ * Source: IOMMU_IOAS_ALLOC.
+ *
+ * Return: 0; -ENOMEM; other kernel errors unchanged.
+ */
+int iommufd_ioas_alloc(int fd, uint32_t *ret_id, struct error *err);
+
+/**
+ * iommufd_ioas_ranges() - Ask where memory can be mapped
+ * @fd:		The context
+ * @ioas_id:	The space
+ * @ret:	Ranges, ascending; the caller frees them
+ * @ret_n:	How many
+ * @ret_alignment: Of addresses, bytes
+ * @err:	Filled on failure
+ *
+ * Source: IOMMU_IOAS_IOVA_RANGES. They change with each attachment.
+ *
+ * Return: 0; -ENOENT if there is no such space; -ENOMEM; -EAGAIN if they did
+ * not stop changing.
+ */
+int iommufd_ioas_ranges(int fd, uint32_t ioas_id, struct kernel_range **ret,
+			size_t *ret_n, uint64_t *ret_alignment,
+			struct error *err);
+
+/**
+ * iommufd_hw_info() - Ask what a device's IOMMU can do
+ * @fd:		The context
+ * @dev_id:	A device that is bound to it
+ * @ret:	What it can do
+ * @err:	Filled on failure
+ *
+ * Source: IOMMU_GET_HW_INFO.
+ *
+ * Return: 0; -ENOENT if there is no such device; -EOPNOTSUPP if it has no
+ * IOMMU.
+ */
+int iommufd_hw_info(int fd, uint32_t dev_id, struct kernel_hw_info *ret,
+		    struct error *err);
+
+/**
+ * iommufd_hwpt_alloc() - Make a page table, without data
+ * @fd:		The context
+ * @dev_id:	The device that it is for
+ * @pt_id:	The space that it translates
+ * @flags:	enum iommufd_hwpt_alloc_flags, UAPI_HWPT_* in uapi.h
+ * @ret_id:	Its id; undone by iommufd_destroy()
+ * @err:	Filled on failure
+ *
+ * Source: IOMMU_HWPT_ALLOC.
+ *
+ * Return: 0; -EOPNOTSUPP if the IOMMU cannot do what @flags say; -ENOENT;
+ * other kernel errors unchanged.
+ */
+int iommufd_hwpt_alloc(int fd, uint32_t dev_id, uint32_t pt_id, uint32_t flags,
+		       uint32_t *ret_id, struct error *err);
+
+/**
+ * iommufd_destroy() - End an object
+ * @fd:		The context
+ * @id:		The object; not a device, which ends with its descriptor
+ * @err:	Filled on failure
+ *
+ * Source: IOMMU_DESTROY.
+ *
+ * Return: 0; -EBUSY if something uses it; -ENOENT if there is none.
+ */
+int iommufd_destroy(int fd, uint32_t id, struct error *err);
+
+#endif
