@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * vfio.h - one function for each call to a VFIO device that we make
+ */
+#ifndef IOASIDD_KERNEL_VFIO_H
+#define IOASIDD_KERNEL_VFIO_H
+
+#include "kernel/kernel.h"
+
+/**
+ * vfio_cdev_open() - Open a function's own cdev
+ * @sysfs:	An open sysfs
+ * @folder:	Where the nodes are, "/dev/vfio/devices"
+ * @bdf:	The function
+ * @ret_fd:	The cdev, not bound
+ * @err:	Filled on failure
+ *
+ * sysfs says which number is the function's, and is asked again afterwards: a
+ * number is used anew when a function is taken from its driver.
+ *
+ * Return: 0; -ENOENT, kernel.no-cdev, if it has none; -ESTALE if it is not
+ * the same one any more; -ENODEV, device.not-found; open(2) errors.
+ */
+int vfio_cdev_open(int sysfs, const char *folder, const char *bdf, int *ret_fd,
+		   struct error *err);
+
+/**
+ * vfio_bind() - Bind a function to an iommufd
+ * @sysfs:	An open sysfs, to find out why not
+ * @proc:	An open procfs, likewise
+ * @bdf:	The function
+ * @cdev:	Its cdev; ends what is done here when it is closed
+ * @iommufd:	A context
+ * @ret_dev_id:	Its id there
+ * @err:	Filled on failure
+ *
+ * Source: VFIO_DEVICE_BIND_IOMMUFD. The function is reset if a reset works, and
+ * its whole group belongs to the context until the last device of it is closed.
+ *
+ * Return: 0; -EPERM, group.not-viable or device.unsafe-interrupts; -EINVAL if
+ * it is bound already; -EBUSY if its group is open by VFIO's group interface;
+ * -EACCES for a VF whose PF wants a token; others unchanged. All these are
+ * device.unusable.
+ */
+int vfio_bind(int sysfs, int proc, const char *bdf, int cdev, int iommufd,
+	      uint32_t *ret_dev_id, struct error *err);
+
+/**
+ * vfio_attach() - Attach a bound device to a space or a page table
+ * @cdev:	Bound; borrowed
+ * @pt_id:	Space or page table in its iommufd
+ * @ret_pt_id:	The space given, or the page table now in use
+ * @err:	Filled on failure
+ *
+ * Source: VFIO_DEVICE_ATTACH_IOMMUFD_PT. A device that is attached is moved,
+ * not refused. The ranges of the space may become narrower. Undone by
+ * VFIO_DEVICE_DETACH_IOMMUFD_PT or the last close.
+ *
+ * Return: 0; -EBUSY while a device of its group is reset; -EADDRINUSE if a
+ * mapping or an allowed range lies where the device reserves; -EINVAL if a
+ * sibling is attached elsewhere; -EFAULT if the process behind a mapping has
+ * ended; others unchanged.
+ */
+int vfio_attach(int cdev, uint32_t pt_id, uint32_t *ret_pt_id,
+		struct error *err);
+
+/**
+ * vfio_reset_set() - Ask which functions a hot reset of the bus resets
+ * @cdev:	Bound; borrowed
+ * @ret:	Their addresses, its own too; the caller frees them
+ * @ret_n:	How many; 0 if neither bus nor slot can be reset
+ * @err:	Filled on failure
+ *
+ * Source: VFIO_DEVICE_GET_PCI_HOT_RESET_INFO. It tells the low 16 bits of the
+ * domain only.
+ *
+ * Return: 0; -EAGAIN if functions come and go; -ENOMEM; others unchanged.
+ */
+int vfio_reset_set(int cdev, char (**ret)[BDF_SIZE], size_t *ret_n,
+		   struct error *err);
+
+/**
+ * vfio_reset() - Reset a bound device
+ * @cdev:	Bound; borrowed
+ * @err:	Filled on failure
+ *
+ * Source: VFIO_DEVICE_RESET.
+ *
+ * Return: 0; -EINVAL or -ENOTTY if it has no function reset; -ETIMEDOUT and
+ * others of the reset itself.
+ */
+int vfio_reset(int cdev, struct error *err);
+
+/**
+ * vfio_health() - Read what a bound device answers
+ * @cdev:	Bound; borrowed
+ * @ret:	What was read
+ * @err:	Filled on failure
+ *
+ * Source: VFIO_DEVICE_GET_REGION_INFO and pread(2) of the regions. To read a
+ * BAR, memory space is switched on in PCI_COMMAND, and put back.
+ *
+ * Return: 0; -EIO if something could not be read; others unchanged.
+ */
+int vfio_health(int cdev, struct kernel_health *ret, struct error *err);
+
+#endif
