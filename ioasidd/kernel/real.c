@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * real.c - the machine that this process runs on, behind the table
+ *
+ * Here is only what joins the parts: which file in sysfs is written for which
+ * call, and where sysfs, procfs and the nodes are.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/process.h"
+#include "base/str.h"
+#include "kernel/helper.h"
+#include "kernel/inventory.h"
+#include "kernel/iommufd.h"
+#include "kernel/kernel.h"
+#include "kernel/sysfs.h"
+#include "kernel/uevent.h"
+#include "kernel/users.h"
+#include "kernel/vfio.h"
+
+#define IOMMUFD_PATH "/dev/iommu"
+#define CDEV_FOLDER "/dev/vfio/devices"
+
+/**
+ * struct real - The machine; nothing in it changes after kernel_real_new()
+ * @kernel:	What callers see
+ * @sysfs:	An open sysfs
+ * @proc:	An open procfs
+ */
+struct real {
+	struct kernel kernel;
+	int sysfs, proc;
+};
+
+/**
+ * real_of() - The machine behind what callers see
+ */
+static struct real *real_of(struct kernel *k)
+{
+	return (struct real *)k; /* it is the first member */
+}
+
+/**
+ * real_free() - End the machine; helpers that were left behind go on
+ * @k:		NULL is allowed
+ */
+static void real_free(struct kernel *k)
+{
+	if (!k)
+		return;
+
+	(void)fd_close(real_of(k)->sysfs);
+	(void)fd_close(real_of(k)->proc);
+	free(real_of(k));
+}
+
+/**
+ * real_info() - What this kernel is
+ *
+ * Return: 0; -errno if procfs has no boot id.
+ */
+static int real_info(struct kernel *k, struct kernel_info *ret,
+		     struct error *err)
+{
+	struct kernel_info info = { 0 };
+	struct utsname name;
+	struct stat st;
+	int r;
+
+	if (uname(&name))
+		return error_set(err, -errno, ERROR_KERNEL_SYSTEM,
+				 "uname: %m");
+	(void)str_copy(info.release, sizeof(info.release), name.release);
+	r = process_boot_id(info.boot_id, err);
+	if (r < 0)
+		return r;
+	info.iommufd = !stat(IOMMUFD_PATH, &st) && S_ISCHR(st.st_mode);
+
+	*ret = info;
+	return 0;
+}
+
+/* real_inventory() - See inventory_read(). */
+static int real_inventory(struct kernel *k, struct kernel_inventory **ret,
+			  struct error *err)
+{
+	return inventory_read(real_of(k)->sysfs, ret, err);
+}
+
+/* real_device() - See inventory_device(). */
+static int real_device(struct kernel *k, const char *bdf,
+		       struct kernel_device *ret, struct error *err)
+{
+	return inventory_device(real_of(k)->sysfs, bdf, ret, err);
+}
+
+/* real_device_users() - See users_find(). */
+static int real_device_users(struct kernel *k, const char *bdf,
+			     struct error *err)
+{
+	return users_find(real_of(k)->sysfs, real_of(k)->proc, bdf, err);
+}
+
+/* real_uevents() - See uevent_open(). */
+static int real_uevents(struct kernel *k, int *ret_fd, struct error *err)
+{
+	return uevent_open(ret_fd, err);
+}
+
+/* real_uevent_read() - See uevent_next(). */
+static int real_uevent_read(struct kernel *k, int fd, struct kernel_uevent *ret,
+			    struct error *err)
+{
+	return uevent_next(fd, ret, err);
+}
+
+/**
+ * open_attribute() - Open a file of a function
+ * @k:		The machine
+ * @bdf:	The function, checked to be an address
+ * @name:	The file, "driver/unbind"
+ * @flags:	O_RDWR, O_WRONLY or O_RDONLY
+ * @ret_fd:	The file
+ * @err:	Filled on failure
+ *
+ * Opening takes no lock of the device.
+ *
+ * Return: 0; -ENODEV, device.not-found; -ENOENT if only the file is missing;
+ * open(2) errors.
+ */
+static int open_attribute(struct kernel *k, const char *bdf, const char *name,
+			  int flags, int *ret_fd, struct error *err)
+{
+	_cleanup_fd_ int fd = -1;
+	struct kernel_device dev;
+	char path[128];
+	int r;
+
+	r = inventory_device(real_of(k)->sysfs, bdf, &dev, err);
+	if (r < 0)
+		return r;
+	(void)str_format(path, sizeof(path), "bus/pci/devices/%s/%s", bdf,
+			 name);
+	fd = openat(real_of(k)->sysfs, path, flags | O_CLOEXEC);
+	if (fd < 0)
+		return error_set(err, -errno, ERROR_KERNEL_SYSFS,
+				 "open '%s' in sysfs: %m", path);
+
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+/**
+ * run() - Let a helper process do something to a function
+ * @bdf:	The function
+ * @job:	What; @what is filled in here
+ * @name:	The file, for messages
+ *
+ * The rest as in helper_run().
+ */
+static int run(const char *bdf, struct helper_job *job, const char *name,
+	       unsigned int timeout_ms, char *ret, size_t size,
+	       struct kernel_stuck *ret_stuck, struct error *err)
+{
+	char what[96];
+	int r;
+
+	(void)str_format(what, sizeof(what), "%s %s of %s",
+			 job->text ? "write" : "read", name, bdf);
+	job->what = what;
+	r = helper_run(job, timeout_ms, ret, size, ret_stuck, err);
+	if (r < 0)
+		error_object(err, "devices/%s", bdf);
+
+	return r;
+}
+
+/**
+ * real_get_override() - Read driver_override
+ *
+ * Linux shows "(null)" where there is none.
+ *
+ * Return: 0; -ETIMEDOUT, device.blocked; -ENODEV; others of helper_run().
+ */
+static int real_get_override(struct kernel *k, const char *bdf,
+			     unsigned int timeout_ms, char ret[DRIVER_SIZE],
+			     struct kernel_stuck *ret_stuck, struct error *err)
+{
+	struct helper_job job = { .call = "get_override", .read = true };
+	_cleanup_fd_ int fd = -1;
+	char text[DRIVER_SIZE];
+	int r;
+
+	r = open_attribute(k, bdf, "driver_override", O_RDONLY, &fd, err);
+	if (r < 0)
+		return r;
+	job.fd = fd;
+	r = run(bdf, &job, "driver_override", timeout_ms, text, sizeof(text),
+		ret_stuck, err);
+	if (r < 0)
+		return r;
+
+	(void)str_copy(ret, DRIVER_SIZE, str_eq(text, "(null)") ? "" : text);
+	return 0;
+}
+
+/**
+ * real_set_override() - Write driver_override, and look what came of it
+ *
+ * A newline alone clears it.
+ *
+ * Return: 0; -EINVAL if @driver cannot be a driver's name; -EIO if it did not
+ * take; others as real_get_override().
+ */
+static int real_set_override(struct kernel *k, const char *bdf,
+			     const char *driver, unsigned int timeout_ms,
+			     struct kernel_stuck *ret_stuck, struct error *err)
+{
+	struct helper_job job = { .call = "set_override", .read = true };
+	char line[DRIVER_SIZE + 1], text[DRIVER_SIZE];
+	_cleanup_fd_ int fd = -1;
+	int r;
+
+	if (strlen(driver) >= DRIVER_SIZE || strpbrk(driver, "/\n") ||
+	    !str_format(line, sizeof(line), "%s\n", driver))
+		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
+				 "'%s' is no name of a driver", driver);
+
+	r = open_attribute(k, bdf, "driver_override", O_RDWR, &fd, err);
+	if (r < 0)
+		return r;
+	job.fd = fd;
+	job.text = line;
+	r = run(bdf, &job, "driver_override", timeout_ms, text, sizeof(text),
+		ret_stuck, err);
+	if (r < 0)
+		return r;
+	if (!str_eq(text, driver[0] ? driver : "(null)") &&
+	    !str_eq(text, driver))
+		return error_set(err, -EIO, ERROR_KERNEL_SYSFS,
+				 "driver_override of %s is '%s' after '%s' was "
+				 "written", bdf, text, driver);
+
+	return 0;
+}
+
+/**
+ * name_holders() - Say who keeps a driver from letting go of a function
+ * @k:		The machine
+ * @dev:	The function, as it was before: its cdev is gone by now
+ * @err:	A filled error; causes are added
+ */
+static void name_holders(struct kernel *k, const struct kernel_device *dev,
+			 struct error *err)
+{
+	struct error held;
+
+	if (!err || users_cdev_holders(real_of(k)->sysfs, real_of(k)->proc, dev,
+				       &held) != -EBUSY)
+		return;
+
+	for (size_t i = 0; i < held.n_causes; i++)
+		error_cause(err, held.causes[i].kind, held.causes[i].name,
+			    "%s", held.causes[i].detail);
+}
+
+/**
+ * real_unbind() - Take the driver off a function
+ *
+ * Source: /sys/bus/pci/drivers/<driver>/unbind, by way of the function's own
+ * link, so that it is never another driver's. -ENODEV from the write means that
+ * it was unbound while we came.
+ *
+ * Return: 0; -ETIMEDOUT, device.blocked, with the processes that hold its cdev;
+ * -ENODEV, device.not-found; others of helper_run().
+ */
+static int real_unbind(struct kernel *k, const char *bdf,
+		       unsigned int timeout_ms, struct kernel_stuck *ret_stuck,
+		       struct error *err)
+{
+	struct helper_job job = { .call = "unbind", .text = bdf };
+	struct kernel_device dev, after;
+	_cleanup_fd_ int fd = -1;
+	int r;
+
+	r = inventory_device(real_of(k)->sysfs, bdf, &dev, err);
+	if (r < 0)
+		return r;
+	if (!dev.driver[0])
+		return 0;
+	r = open_attribute(k, bdf, "driver/unbind", O_WRONLY, &fd, err);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return r;
+
+	job.fd = fd;
+	r = run(bdf, &job, "driver/unbind", timeout_ms, NULL, 0, ret_stuck,
+		err);
+	if (r == -ETIMEDOUT)
+		name_holders(k, &dev, err);
+	if (r == -ENODEV &&
+	    !inventory_device(real_of(k)->sysfs, bdf, &after, NULL) &&
+	    !after.driver[0])
+		return 0;
+
+	return r;
+}
+
+/**
+ * real_probe() - Let the kernel find a driver for a function
+ *
+ * Source: /sys/bus/pci/drivers_probe.
+ *
+ * Return: 0, also if there is none; -EINVAL or -EBUSY if one was found and the
+ * kernel refused it, as for a sibling of an assigned function; -ETIMEDOUT,
+ * device.blocked; -ENODEV, device.not-found; others of helper_run().
+ */
+static int real_probe(struct kernel *k, const char *bdf,
+		      unsigned int timeout_ms, struct kernel_stuck *ret_stuck,
+		      struct error *err)
+{
+	struct helper_job job = { .call = "probe", .text = bdf };
+	_cleanup_fd_ int fd = -1;
+	struct kernel_device dev;
+	int r;
+
+	r = inventory_device(real_of(k)->sysfs, bdf, &dev, err);
+	if (r < 0)
+		return r;
+	fd = openat(real_of(k)->sysfs, "bus/pci/drivers_probe",
+		    O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return error_set(err, -errno, ERROR_KERNEL_SYSFS,
+				 "open 'bus/pci/drivers_probe' in sysfs: %m");
+
+	job.fd = fd;
+	return run(bdf, &job, "drivers_probe", timeout_ms, NULL, 0, ret_stuck,
+		   err);
+}
+
+/* real_stuck_ended() - See helper_ended(). */
+static bool real_stuck_ended(struct kernel *k, const struct kernel_stuck *stuck)
+{
+	return helper_ended(stuck);
+}
+
+/* real_cdev_open() - See vfio_cdev_open(). */
+static int real_cdev_open(struct kernel *k, const char *bdf, int *ret_fd,
+			  struct error *err)
+{
+	return vfio_cdev_open(real_of(k)->sysfs, CDEV_FOLDER, bdf, ret_fd,
+			      err);
+}
+
+/* real_cdev_holders() - See users_cdev_holders(). */
+static int real_cdev_holders(struct kernel *k, const char *bdf,
+			     struct error *err)
+{
+	struct kernel_device dev;
+	int r;
+
+	r = inventory_device(real_of(k)->sysfs, bdf, &dev, err);
+	if (r < 0)
+		return r;
+
+	return users_cdev_holders(real_of(k)->sysfs, real_of(k)->proc, &dev,
+				  err);
+}
+
+/* real_vfio_bind() - See vfio_bind(). */
+static int real_vfio_bind(struct kernel *k, const char *bdf, int cdev,
+			  int iommufd, uint32_t *ret_dev_id, struct error *err)
+{
+	return vfio_bind(real_of(k)->sysfs, real_of(k)->proc, bdf, cdev,
+			 iommufd, ret_dev_id, err);
+}
+
+/* real_vfio_attach() - See vfio_attach(). */
+static int real_vfio_attach(struct kernel *k, int cdev, uint32_t pt_id,
+			    uint32_t *ret_pt_id, struct error *err)
+{
+	return vfio_attach(cdev, pt_id, ret_pt_id, err);
+}
+
+/* real_vfio_reset_set() - See vfio_reset_set(). */
+static int real_vfio_reset_set(struct kernel *k, int cdev,
+			       char (**ret)[BDF_SIZE], size_t *ret_n,
+			       struct error *err)
+{
+	return vfio_reset_set(cdev, ret, ret_n, err);
+}
+
+/* real_vfio_reset() - See vfio_reset(). */
+static int real_vfio_reset(struct kernel *k, int cdev, struct error *err)
+{
+	return vfio_reset(cdev, err);
+}
+
+/* real_vfio_health() - See vfio_health(). */
+static int real_vfio_health(struct kernel *k, int cdev,
+			    struct kernel_health *ret, struct error *err)
+{
+	return vfio_health(cdev, ret, err);
+}
+
+/* real_iommufd_open() - See iommufd_open(). */
+static int real_iommufd_open(struct kernel *k, int *ret_fd, struct error *err)
+{
+	return iommufd_open(IOMMUFD_PATH, ret_fd, err);
+}
+
+/* real_iommufd_rlimit_mode() - See iommufd_rlimit_mode(). */
+static int real_iommufd_rlimit_mode(struct kernel *k, int iommufd,
+				    struct error *err)
+{
+	return iommufd_rlimit_mode(iommufd, err);
+}
+
+/* real_ioas_alloc() - See iommufd_ioas_alloc(). */
+static int real_ioas_alloc(struct kernel *k, int iommufd, uint32_t *ret_id,
+			   struct error *err)
+{
+	return iommufd_ioas_alloc(iommufd, ret_id, err);
+}
+
+/* real_ioas_ranges() - See iommufd_ioas_ranges(). */
+static int real_ioas_ranges(struct kernel *k, int iommufd, uint32_t ioas_id,
+			    struct kernel_range **ret, size_t *ret_n,
+			    uint64_t *ret_alignment, struct error *err)
+{
+	return iommufd_ioas_ranges(iommufd, ioas_id, ret, ret_n, ret_alignment,
+				   err);
+}
+
+/* real_hw_info() - See iommufd_hw_info(). */
+static int real_hw_info(struct kernel *k, int iommufd, uint32_t dev_id,
+			struct kernel_hw_info *ret, struct error *err)
+{
+	return iommufd_hw_info(iommufd, dev_id, ret, err);
+}
+
+/* real_hwpt_alloc() - See iommufd_hwpt_alloc(). */
+static int real_hwpt_alloc(struct kernel *k, int iommufd, uint32_t dev_id,
+			   uint32_t pt_id, uint32_t flags, uint32_t *ret_id,
+			   struct error *err)
+{
+	return iommufd_hwpt_alloc(iommufd, dev_id, pt_id, flags, ret_id, err);
+}
+
+/* real_destroy() - See iommufd_destroy(). */
+static int real_destroy(struct kernel *k, int iommufd, uint32_t id,
+			struct error *err)
+{
+	return iommufd_destroy(iommufd, id, err);
+}
+
+static const struct kernel_ops real_ops = {
+	.free = real_free,
+	.info = real_info,
+	.inventory = real_inventory,
+	.device = real_device,
+	.device_users = real_device_users,
+	.uevents = real_uevents,
+	.uevent_read = real_uevent_read,
+	.get_override = real_get_override,
+	.set_override = real_set_override,
+	.unbind = real_unbind,
+	.probe = real_probe,
+	.stuck_ended = real_stuck_ended,
+	.cdev_open = real_cdev_open,
+	.cdev_holders = real_cdev_holders,
+	.vfio_bind = real_vfio_bind,
+	.vfio_attach = real_vfio_attach,
+	.vfio_reset_set = real_vfio_reset_set,
+	.vfio_reset = real_vfio_reset,
+	.vfio_health = real_vfio_health,
+	.iommufd_open = real_iommufd_open,
+	.iommufd_rlimit_mode = real_iommufd_rlimit_mode,
+	.ioas_alloc = real_ioas_alloc,
+	.ioas_ranges = real_ioas_ranges,
+	.hw_info = real_hw_info,
+	.hwpt_alloc = real_hwpt_alloc,
+	.destroy = real_destroy,
+};
+
+/* kernel_real_new() - The machine that this process runs on */
+int kernel_real_new(const char *sysfs, struct kernel **ret, struct error *err)
+{
+	struct real *real = calloc(1, sizeof(*real));
+
+	if (!real)
+		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
+				 "no memory for the machine");
+	real->kernel.ops = &real_ops;
+	real->sysfs = sysfs_open(AT_FDCWD, sysfs);
+	real->proc = sysfs_open(AT_FDCWD, "/proc");
+	if (real->sysfs < 0 || real->proc < 0) {
+		int r = real->sysfs < 0 ? real->sysfs : real->proc;
+		const char *path = real->sysfs < 0 ? sysfs : "/proc";
+
+		real_free(&real->kernel);
+		return error_set(err, r, ERROR_KERNEL_SYSTEM, "open '%s': %m",
+				 path);
+	}
+
+	*ret = &real->kernel;
+	return 0;
+}
