@@ -73,8 +73,9 @@ static struct json_object *json_base64(const ProtobufCBinaryData *bytes)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
-	_cleanup_free_ char *text = NULL;
+	struct json_object *object;
 	size_t n = 0;
+	char *text;
 
 	text = malloc((bytes->len + 2) / 3 * 4 + 1);
 	if (!text)
@@ -91,7 +92,9 @@ static struct json_object *json_base64(const ProtobufCBinaryData *bytes)
 		text[n++] = left > 2 ? digits[v & 63] : '=';
 	}
 	text[n] = '\0';
-	return need(json_object_new_string(text));
+	object = json_object_new_string(text);
+	free(text);
+	return need(object);
 }
 
 /**

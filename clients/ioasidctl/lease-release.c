@@ -16,26 +16,21 @@ static const struct option_spec options[] = {
 };
 
 /**
- * run() - End a lease
+ * release() - End a lease
  * @ctl:	This run
- * @args:	The lease
- * @n_args:	1
+ * @name:	Its name
  *
  * Return: enum ctl_exit.
  */
-static int run(struct ctl *ctl, char **args, int n_args)
+static int release(struct ctl *ctl, char *name)
 {
 	Ioasid__V1__ReleaseLeaseRequest request =
 		IOASID__V1__RELEASE_LEASE_REQUEST__INIT;
 	_cleanup_message_ ProtobufCMessage *reply = NULL;
 	const Ioasid__V1__Lease *lease;
-	char name[CTL_NAME_SIZE];
 	char word[32];
 	int r;
 
-	r = ctl_object_name("leases", args[0], name);
-	if (r)
-		return r;
 	request.name = name;
 	request.dry_run = opt_dry_run;
 	r = ctl_call(ctl, "Leases/ReleaseLease", &request.base,
@@ -50,6 +45,23 @@ static int run(struct ctl *ctl, char **args, int n_args)
 		       ctl_word(&ioasid__v1__lease__state__descriptor,
 				(int)lease->state, word));
 	return CTL_DONE;
+}
+
+/**
+ * run() - End a lease
+ * @ctl:	This run
+ * @args:	The lease
+ * @n_args:	1
+ *
+ * Return: enum ctl_exit.
+ */
+static int run(struct ctl *ctl, char **args, int n_args)
+{
+	char name[CTL_NAME_SIZE];
+	int r;
+
+	r = ctl_object_name("leases", args[0], name);
+	return r ? r : release(ctl, name);
 }
 
 const struct verb verb_lease_release = {

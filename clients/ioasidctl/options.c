@@ -125,7 +125,7 @@ int options_parse(const struct option_spec *const *tables, int argc,
 	const struct option_spec *spec;
 	int val;
 
-	strcpy(parser.shorts, stop ? "+" : "");
+	parser.shorts[0] = stop ? '+' : '\0';
 	for (; *tables; tables++)
 		for (spec = *tables; spec->name; spec++)
 			parser_add(&parser, spec);

@@ -43,9 +43,10 @@ static int channel_dead(struct ioasid *conn, int ret)
 int channel_broken(struct ioasid *conn, const char *what,
 		   struct ioasid_error *err)
 {
-	return channel_dead(conn, fail_set(err, -EPROTO, IOASID_ERROR_PROTOCOL,
-					   "the daemon broke the protocol: %s; "
-					   "the connection was closed", what));
+	(void)fail_set(err, -EPROTO, IOASID_ERROR_PROTOCOL,
+		       "the daemon broke the protocol: %s; the connection was "
+		       "closed", what);
+	return channel_dead(conn, -EPROTO);
 }
 
 /**
@@ -171,7 +172,7 @@ static int channel_receive(struct ioasid *conn, struct channel_fds *fds,
 
 	do {
 		r = channel_wait(conn, POLLIN, deadline, err);
-		if (r < 0)
+		if (r)
 			return r;
 		n = fd_receive(conn->fd, conn->buf, CHANNEL_MAX_PACKET,
 			       fds ? fds->fds : NULL, fds ? CHANNEL_MAX_FDS : 0,
@@ -218,7 +219,8 @@ static int channel_refused(struct ioasid *conn,
 		return channel_broken(conn, "an error without an id", err);
 	if (envelope->id == 0)
 		(void)channel_dead(conn, 0);
-	return fail_remote(err, envelope->error);
+	(void)fail_remote(err, envelope->error);
+	return -EREMOTEIO;
 }
 
 /**
@@ -241,7 +243,7 @@ static int channel_answer(struct ioasid *conn, struct channel_fds *fds,
 		int r;
 
 		r = channel_receive(conn, fds, deadline, &envelope, err);
-		if (r < 0)
+		if (r)
 			return r;
 		if (envelope->body_case == IOASID__V1__ENVELOPE__BODY_REPLY &&
 		    envelope->id == conn->last_id) {
@@ -318,6 +320,66 @@ static int envelope_pack(struct ioasid *conn, const char *method,
 }
 
 /**
+ * channel_ask() - Send a request
+ * @conn:	The connection
+ * @method:	Without the package
+ * @request:	The method's request message
+ * @deadline:	See channel_deadline()
+ * @err:	May be NULL
+ *
+ * Return: see ioasid.h.
+ */
+static int channel_ask(struct ioasid *conn, const char *method,
+		       const ProtobufCMessage *request, uint64_t deadline,
+		       struct ioasid_error *err)
+{
+	void *packet = NULL;
+	size_t size = 0;
+	int r;
+
+	if (conn->fd < 0)
+		return fail_set(err, -ENOTCONN, IOASID_ERROR_CLOSED,
+				"the connection was closed after an earlier "
+				"failure");
+	r = envelope_pack(conn, method, request, &packet, &size, err);
+	if (r)
+		return r;
+	r = channel_send(conn, packet, size, deadline, err);
+	free(packet);
+	return r;
+}
+
+/**
+ * channel_read_reply() - Take a reply out of its envelope
+ * @conn:	The connection; dead if the reply is not as it should be
+ * @reply:	The reply
+ * @n_fds:	How many descriptors came with it
+ * @type:	Descriptor of the method's reply message
+ * @ret:	The reply message
+ * @err:	May be NULL
+ *
+ * Return: see ioasid.h.
+ */
+static int channel_read_reply(struct ioasid *conn,
+			      const Ioasid__V1__Reply *reply, size_t n_fds,
+			      const ProtobufCMessageDescriptor *type,
+			      ProtobufCMessage **ret, struct ioasid_error *err)
+{
+	int r;
+
+	if (reply->descriptors != n_fds)
+		return channel_broken(conn, "not as many descriptors as the "
+				      "reply states", err);
+	r = message_unpack(type, reply->payload.data, reply->payload.len, ret);
+	if (r == -EPROTO)
+		return channel_broken(conn, "a reply that cannot be read", err);
+	if (r)
+		return fail_set(err, r, IOASID_ERROR_MEMORY,
+				"no memory for the answer");
+	return 0;
+}
+
+/**
  * channel_exchange() - Send a request and receive its reply
  * @wait_ms:	See channel_call_long()
  * @fds:	See channel_call_fds(); NULL if none may come
@@ -332,41 +394,20 @@ static int channel_exchange(struct ioasid *conn, const char *method,
 			    struct channel_fds *fds, ProtobufCMessage **ret,
 			    struct ioasid_error *err)
 {
-	_cleanup_message_ Ioasid__V1__Envelope *answer = NULL;
-	_cleanup_free_ void *packet = NULL;
-	uint64_t deadline;
-	size_t size = 0;
+	uint64_t deadline = channel_deadline(conn, wait_ms);
+	Ioasid__V1__Envelope *answer = NULL;
 	int r;
 
-	if (conn->fd < 0)
-		return fail_set(err, -ENOTCONN, IOASID_ERROR_CLOSED,
-				"the connection was closed after an earlier "
-				"failure");
-	r = envelope_pack(conn, method, request, &packet, &size, err);
-	if (r < 0)
-		return r;
-	deadline = channel_deadline(conn, wait_ms);
-	r = channel_send(conn, packet, size, deadline, err);
-	if (r < 0)
+	r = channel_ask(conn, method, request, deadline, err);
+	if (r)
 		return r;
 	r = channel_answer(conn, fds, deadline, &answer, err);
-	if (r < 0)
+	if (r)
 		return r;
-
-	if (answer->reply->descriptors != (fds ? fds->n : 0)) {
-		r = channel_broken(conn, "not as many descriptors as the reply "
-				   "states", err);
-		goto undo_fds;
-	}
-	r = message_unpack(type, answer->reply->payload.data,
-			   answer->reply->payload.len, ret);
-	if (r == -EPROTO)
-		r = channel_broken(conn, "a reply that cannot be read", err);
-	else if (r < 0)
-		r = fail_set(err, r, IOASID_ERROR_MEMORY, "no memory for the "
-			     "answer");
-undo_fds:
-	if (r < 0 && fds)
+	r = channel_read_reply(conn, answer->reply, fds ? fds->n : 0, type,
+			       ret, err);
+	(void)message_free(answer);
+	if (r && fds)
 		channel_fds_close(fds);
 	return r;
 }
@@ -415,7 +456,7 @@ static int channel_greet(struct ioasid *conn, struct ioasid_error *err)
 	int r;
 
 	r = channel_receive(conn, NULL, channel_deadline(conn, 0), &first, err);
-	if (r < 0)
+	if (r)
 		return r;
 	if (first->body_case == IOASID__V1__ENVELOPE__BODY_ERROR)
 		return channel_refused(conn, first, err);

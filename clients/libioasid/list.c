@@ -11,6 +11,11 @@
 #include "libioasid/fail.h"
 #include "libioasid/message.h"
 
+#ifndef __clang__
+/* gcc 12's -fanalyzer forgets what an array of unknown length points to. */
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
+
 /* More objects than any host has: a daemon that sends more is broken. */
 #define LIST_MAX 65536
 
@@ -65,9 +70,9 @@ static int objects_move(ProtobufCMessage *all, ProtobufCMessage *page)
 	if (!items)
 		return -ENOMEM;
 	memcpy(items + *to.n, *from.items, *from.n * sizeof(*items));
-	*to.items = items;
 	*to.n += *from.n;
 	*from.n = 0;
+	*to.items = items;
 	return 0;
 }
 

@@ -62,7 +62,7 @@ static struct ioasid_operation *operation_new(Ioasid__V1__Operation **msg)
 		(void)fail_remote(&box->error, box->msg->error);
 		box->pub.error = &box->error;
 	}
-	return &box->pub;
+	return (void *)box; /* whose first member it is */
 }
 
 /* ioasid_operation_free() - See ioasid.h. */
