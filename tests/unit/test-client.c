@@ -414,6 +414,63 @@ static void message_that_grows_too_large_is_refused(void **state)
 	assert_null(list);
 }
 
+/* The packet of a good claim, for a test to damage. Return: its length. */
+static size_t claim_packet(uint8_t *packet)
+{
+	Ioasid__V1__Envelope envelope = IOASID__V1__ENVELOPE__INIT;
+	Ioasid__V1__Reply reply = IOASID__V1__REPLY__INIT;
+	struct claim_reply c;
+	uint8_t payload[1024];
+
+	claim_reply_init(&c);
+	reply.payload.len = protobuf_c_message_pack(&c.reply.base, payload);
+	reply.payload.data = payload;
+	reply.descriptors = 3;
+	envelope.id = 1;
+	envelope.body_case = IOASID__V1__ENVELOPE__BODY_REPLY;
+	envelope.reply = &reply;
+	return protobuf_c_message_pack(&envelope.base, packet);
+}
+
+static void damaged_claims_leave_nothing(void **state)
+{
+	uint8_t good[2048], bad[2048];
+	size_t size = claim_packet(good);
+	uint32_t chance = 2463534242;	/* xorshift32; the same each time */
+	int count = fd_count(), succeeded = 0;
+
+	for (int i = 0; i < 4000; i++) {
+		struct ioasid *victim;
+		size_t length = size;
+		int sock[2];
+
+		memcpy(bad, good, size);
+		for (int n = 1 + i % 4; n > 0; n--) {
+			chance ^= chance << 13;
+			chance ^= chance >> 17;
+			chance ^= chance << 5;
+			bad[chance % size] ^= (uint8_t)(1 + (chance >> 24));
+		}
+		if (i % 8 == 0)
+			length = 1 + chance % size;
+		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sock),
+				 0);
+		assert_int_equal(fake_hello(sock[0], "ioasid.v1"), 0);
+		assert_int_equal(channel_start(sock[1], 1000, &victim, &err),
+				 0);
+		assert_int_equal(fd_send(sock[0], bad, length, memfd, 3), 0);
+		(void)shutdown(sock[0], SHUT_WR);
+		succeeded += ioasid_lease_claim(victim, LEASE, &claim, &err) ==
+			     0;
+		claim = ioasid_claim_free(claim);
+		(void)ioasid_disconnect(victim);
+		(void)fd_close(sock[0]);
+	}
+	assert_int_equal(fd_count(), count);
+	/* Some damage is where it does not matter, most is not. */
+	assert_in_range(succeeded, 0, 1000);
+}
+
 static void silence_ends_at_the_time_set(void **state)
 {
 	uint64_t start = clock_mono_ns(), took_ms;
@@ -918,6 +975,7 @@ int main(void)
 		TEST(too_long_a_packet_is_refused),
 		TEST(string_that_is_not_utf8_is_refused),
 		TEST(message_that_grows_too_large_is_refused),
+		TEST(damaged_claims_leave_nothing),
 		TEST(silence_ends_at_the_time_set),
 		TEST(unknown_events_are_passed_over),
 		TEST(refusal_keeps_the_connection),
