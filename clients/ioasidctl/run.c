@@ -84,18 +84,20 @@ struct command {
 /**
  * try_path() - Is a file a command?
  * @path:	The file
+ * @search:	It is one of many where it may be: in a folder that we may
+ *		not look into, it is not
  *
  * Execution may still be refused to the user whom we become; exec tells.
  *
  * Return: CTL_DONE, CTL_CANNOT_EXEC or CTL_NO_COMMAND.
  */
-static int try_path(const char *path)
+static int try_path(const char *path, bool search)
 {
 	struct stat st;
 
 	if (stat(path, &st) < 0)
-		return errno == ENOENT || errno == ENOTDIR ? CTL_NO_COMMAND :
-							     CTL_CANNOT_EXEC;
+		return search || errno == ENOENT || errno == ENOTDIR ?
+		       CTL_NO_COMMAND : CTL_CANNOT_EXEC;
 	if (!S_ISREG(st.st_mode) || access(path, X_OK) < 0)
 		return CTL_CANNOT_EXEC;
 	return CTL_DONE;
@@ -116,7 +118,7 @@ static int find_command(const char *name, char *path)
 	int r, worst = CTL_NO_COMMAND;
 
 	if (strchr(name, '/'))
-		return str_copy(path, PATH_MAX, name) ? try_path(path) :
+		return str_copy(path, PATH_MAX, name) ? try_path(path, false) :
 							CTL_NO_COMMAND;
 	if (!dirs)
 		dirs = "/usr/local/bin:/usr/bin:/bin";
@@ -126,7 +128,7 @@ static int find_command(const char *name, char *path)
 		/* An empty entry is the current directory. */
 		if (str_format(path, PATH_MAX, "%.*s%s%s", (int)n, dirs,
 			       n ? "/" : "./", name)) {
-			r = try_path(path);
+			r = try_path(path, true);
 			if (r == CTL_DONE)
 				return r;
 			if (r == CTL_CANNOT_EXEC)
