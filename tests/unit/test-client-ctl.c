@@ -15,6 +15,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -601,6 +603,23 @@ static void run_holds_only_what_it_claimed(void **state)
 	assert_has(out, pid);
 }
 
+static void run_knows_users_by_name_and_keeps_kvm(void **state)
+{
+	const struct passwd *nobody = getpwnam("nobody");
+	const struct group *kvm = getgrnam("kvm");
+	char words[64];
+
+	if (geteuid() != 0 || !nobody || !kvm)
+		skip();
+	(void)str_format(words, sizeof(words), "%u %u %u %u\n", nobody->pw_uid,
+			 nobody->pw_gid, nobody->pw_gid, kvm->gr_gid);
+	assert_int_equal(RUN("run", "-d", "3b:00.0", "-u", "nobody", "-k", "--",
+			     "sh", "-c", "echo $(id -u) $(id -g) $(id -G)"),
+			 0);
+	assert_string_equal(out, words);
+	assert_int_equal(seen->offer_uid, nobody->pw_uid);
+}
+
 static void run_tells_the_right_numbers(void **state)
 {
 	assert_int_equal(RUN("run", "-d", "3b:00.0", "--", "sh", "-c",
@@ -718,6 +737,7 @@ int main(void)
 		TEST(nonsense_is_2),
 		TEST(every_verb_has_help),
 		TEST(run_holds_only_what_it_claimed),
+		TEST(run_knows_users_by_name_and_keeps_kvm),
 		TEST(run_tells_the_right_numbers),
 		TEST(run_tells_qemu_by_its_options),
 		TEST(run_claims_what_was_offered),
