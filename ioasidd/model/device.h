@@ -131,8 +131,8 @@ struct capabilities {
  * @recorded:	There is a row for it
  * @caps:	What the probe found; NULL before, or of another boot or driver
  * @lease:	Name of the lease that has it; empty for none
- * @operation:	Name of the operation that has claimed it; empty for none. Only
- *		that operation may change the device.
+ * @operation:	Name of the operation, or of the change of a lease, that has
+ *		claimed it; empty for none. Only that may change the device.
  */
 struct device {
 	char name[NAME_SIZE];

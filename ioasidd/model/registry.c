@@ -497,11 +497,15 @@ static int claim_one(struct device *device, const char *op, struct strv *ret,
 	if (str_eq(device->operation, op))
 		return 0;
 	if (device->operation[0]) {
+		/* A change of a lease claims as "<lease>:<its own name>". */
+		char other[NAME_SIZE];
+
+		str_copy(other, sizeof(other), device->operation);
+		other[strcspn(other, ":")] = '\0';
 		r = error_set(err, -EBUSY, ERROR_DEVICE_BUSY,
-			      "%s is at work on %s", device->operation,
-			      device->name);
-		error_cause(err, "operation", device->operation,
-			    "is at work on %s", device->name);
+			      "%s is at work on %s", other, device->name);
+		error_cause(err, "operation", other, "is at work on %s",
+			    device->name);
 		error_object(err, "%s", device->name);
 		return r;
 	}

@@ -360,10 +360,11 @@ int lease_claim(struct host *host, const struct caller *caller,
 		void *data, struct error *err)
 {
 	struct claiming c = { .host = host, .caller = caller, .pidfd = -1 };
+	char owned[NAME_SIZE];
 	int r;
 
-	r = lease_own(host, change->name, change->name, OWN_TIMEOUT_MS,
-		      &c.lease, err);
+	r = lease_own(host, change->name, OWN_TIMEOUT_MS, owned, &c.lease,
+		      err);
 	if (r < 0)
 		return r;
 	c.pidfd = fcntl(caller->pidfd, F_DUPFD_CLOEXEC, 3);
@@ -376,6 +377,6 @@ int lease_claim(struct host *host, const struct caller *caller,
 		error_object(err, "%s", change->name);
 	fd_close(c.pidfd);
 	lease_free(c.lease);
-	lease_disown(host, change->name);
+	lease_disown(host, owned);
 	return r;
 }

@@ -116,6 +116,7 @@ int journal_before(struct host *host, struct operation *op, struct act *act,
 	str_copy(op->step, sizeof(op->step), name);
 	registry_unlock(host->registry);
 	r = commit_write(host, &commit, err);
+	log_debug("%s: %s %s begins", op->name, name, object);
 	act->start_ns = clock_mono_ns();
 	return r;
 }

@@ -129,12 +129,19 @@ void lease_later(struct host *host, const char *name,
 /**
  * lease_own() - See lease.h
  */
-int lease_own(struct host *host, const char *name, const char *claim,
-	      unsigned int timeout_ms, struct lease **ret, struct error *err)
+int lease_own(struct host *host, const char *name, unsigned int timeout_ms,
+	      char ret_claim[NAME_SIZE], struct lease **ret, struct error *err)
 {
 	struct registry *reg = host->registry;
 	struct lease *copy = NULL, *before = NULL;
+	char ulid[ULID_SIZE];
 	int r;
+
+	/* Every claim has a name of its own: two changes of one lease must not
+	 * be taken for one.
+	 */
+	ulid_make(ulid);
+	str_format(ret_claim, NAME_SIZE, "%s:%s", name, ulid);
 
 	registry_lock(reg);
 	*ret = registry_lease(reg, name);
@@ -142,7 +149,7 @@ int lease_own(struct host *host, const char *name, const char *claim,
 		before = lease_copy(*ret);
 	r = !*ret ? not_found(name, err) : !before ? -ENOMEM : 0;
 	if (r == 0)
-		r = registry_claim_wait(reg, &before->devices, claim,
+		r = registry_claim_wait(reg, &before->devices, ret_claim,
 					timeout_ms, NULL, err);
 	/* It may have changed, or been forgotten, while we waited. */
 	if (r == 0) {
@@ -151,7 +158,7 @@ int lease_own(struct host *host, const char *name, const char *claim,
 		copy = *ret ? lease_copy(*ret) : NULL;
 		if (!copy) {
 			r = r ? r : -ENOMEM;
-			registry_unclaim(reg, claim);
+			registry_unclaim(reg, ret_claim);
 		}
 	}
 	registry_unlock(reg);
@@ -463,12 +470,12 @@ static int write_lease(struct host *host, struct lease *lease,
 int lease_release(struct host *host, const struct caller *caller,
 		  const struct change *change, struct error *err)
 {
+	char claim[NAME_SIZE];
 	struct lease *lease;
 	char etag[24];
 	int r;
 
-	r = lease_own(host, change->name, change->name, OWN_TIMEOUT_MS, &lease,
-		      err);
+	r = lease_own(host, change->name, OWN_TIMEOUT_MS, claim, &lease, err);
 	if (r < 0)
 		return r;
 	etag_of(lease->revision, etag);
@@ -498,7 +505,7 @@ int lease_release(struct host *host, const struct caller *caller,
 				   caller->principal);
 	}
 	lease_free(lease);
-	lease_disown(host, change->name);
+	lease_disown(host, claim);
 	return r;
 }
 
@@ -508,9 +515,10 @@ int lease_release(struct host *host, const struct caller *caller,
 void lease_expire(struct host *host, const char *name)
 {
 	struct error err = ERROR_NULL;
+	char claim[NAME_SIZE];
 	struct lease *lease;
 
-	if (lease_own(host, name, name, OWN_TIMEOUT_MS, &lease, &err) < 0)
+	if (lease_own(host, name, OWN_TIMEOUT_MS, claim, &lease, &err) < 0)
 		return;	/* the next look at offers comes back to it */
 	if (lease->state == LEASE_OFFERED && lease->expires_us &&
 	    lease->expires_us <= clock_real_us()) {
@@ -522,7 +530,7 @@ void lease_expire(struct host *host, const char *name)
 			log_notice("%s: expired", name);
 	}
 	lease_free(lease);
-	lease_disown(host, name);
+	lease_disown(host, claim);
 }
 
 /**
@@ -532,11 +540,11 @@ int lease_acknowledge(struct host *host, const struct caller *caller,
 		      const struct change *change, struct error *err)
 {
 	const struct holder *holder;
+	char claim[NAME_SIZE];
 	struct lease *lease;
 	int r;
 
-	r = lease_own(host, change->name, change->name, OWN_TIMEOUT_MS, &lease,
-		      err);
+	r = lease_own(host, change->name, OWN_TIMEOUT_MS, claim, &lease, err);
 	if (r < 0)
 		return r;
 	holder = lease_holder(lease);
@@ -559,7 +567,7 @@ int lease_acknowledge(struct host *host, const struct caller *caller,
 		r = write_lease(host, lease, err);
 	}
 	lease_free(lease);
-	lease_disown(host, change->name);
+	lease_disown(host, claim);
 	return r;
 }
 

@@ -32,16 +32,17 @@ void lease_later(struct host *host, const char *name,
 /**
  * lease_own() - Claim a lease's devices, so that nobody else changes the lease
  * @name:	The lease
- * @claim:	Name for the claim; until registry_unclaim() of it
+ * @ret_claim:	Name of the claim, for lease_disown()
  * @timeout_ms:	How long to wait for others
  * @ret:	A copy of the lease as it is then; ends with lease_free()
  *
  * Return: 0; -ENOENT lease.not-found; -EBUSY device.busy; -ENOMEM.
  */
-int lease_own(struct host *host, const char *name, const char *claim,
-	      unsigned int timeout_ms, struct lease **ret, struct error *err);
+int lease_own(struct host *host, const char *name, unsigned int timeout_ms,
+	      char ret_claim[NAME_SIZE], struct lease **ret,
+	      struct error *err);
 
-/* lease_disown() - registry_unclaim(), locked. */
+/* lease_disown() - Let go of the devices. */
 void lease_disown(struct host *host, const char *claim);
 
 /* lease_end() - Fill in that it has ended now, and why. */

@@ -117,6 +117,22 @@ static int check_sriov(struct host *host, const struct kernel_device *facts,
 }
 
 /**
+ * no_reset() - The refusal of a device that cannot be reset
+ * @device:	The draft's copy
+ *
+ * Return: -EINVAL.
+ */
+static int no_reset(const struct device *device, struct error *err)
+{
+	int r = error_set(err, -EINVAL, ERROR_DEVICE_NO_RESET,
+			  "the kernel has no way to reset %s",
+			  device->facts.bdf);
+
+	error_object(err, "%s", device->name);
+	return r;
+}
+
+/**
  * check_device() - May this endpoint be taken?
  * @p:		The prepare
  * @device:	The draft's copy
@@ -136,9 +152,7 @@ static int check_device(struct preparing *p, const struct device *device,
 	if (r < 0)
 		return r;
 	if (!facts->reset_methods[0] && !p->options.allow_no_reset)
-		return error_set(err, -EINVAL, ERROR_DEVICE_NO_RESET,
-				 "the kernel has no way to reset %s",
-				 facts->bdf);
+		return no_reset(device, err);
 	if (host->registry->isolated_msi == ISOLATED_MSI_NO &&
 	    !p->options.allow_unsafe_interrupts)
 		return error_set(err, -EINVAL, ERROR_DEVICE_UNSAFE_INTERRUPTS,
@@ -245,7 +259,6 @@ static void write_record(const struct preparing *p, struct device *device,
 	str_copy(record->vfio_driver, DRIVER_SIZE, p->driver);
 	str_copy(record->former_driver, DRIVER_SIZE, undo->driver);
 	str_copy(record->former_override, DRIVER_SIZE, undo->override);
-	record->no_reset = !facts->reset_methods[0];
 	record->unsafe_interrupts =
 		p->host->registry->isolated_msi != ISOLATED_MSI_YES &&
 		p->options.allow_unsafe_interrupts;
@@ -285,17 +298,22 @@ static int move_all(struct preparing *p, struct error *err)
 static int probe_all(struct preparing *p, struct error *err)
 {
 	struct capabilities *caps;
+	bool resets;
 	size_t i;
 	int r;
 
 	for (i = 0; i < p->draft.n; i++) {
-		if (is_ready(p, &p->draft.copies[i]))
+		struct device *device = &p->draft.copies[i];
+
+		if (is_ready(p, device))
 			continue;
-		r = probe_device(p->host, p->op, &p->draft.copies[i], &caps,
-				 err);
+		r = probe_device(p->host, p->op, device, &caps, &resets, err);
 		if (r < 0)
 			return r;
 		draft_capabilities(&p->draft, i, caps);
+		device->record.no_reset = !resets;
+		if (!resets && !p->options.allow_no_reset)
+			return no_reset(device, err);
 	}
 	return 0;
 }

@@ -132,9 +132,11 @@ static int read_reset_set(struct host *host,
  * read_capabilities() - Bind, attach and ask
  * @device:	The draft's copy
  * @caps:	Where it goes
+ * @ret_resets:	A reset of the function works
  */
 static int read_capabilities(struct host *host, const struct device *device,
-			     struct capabilities *caps, struct error *err)
+			     struct capabilities *caps, bool *ret_resets,
+			     struct error *err)
 {
 	const struct kernel_ops *k = host->kernel->ops;
 	_cleanup_probe_ struct probe_context context = PROBE_CONTEXT_NULL;
@@ -164,6 +166,7 @@ static int read_capabilities(struct host *host, const struct device *device,
 					 HWPT_DIRTY_TRACKING);
 	caps->pasid = can_alloc(host, &context, ioas, HWPT_PASID);
 	caps->bind_us = context.bind_us;
+	*ret_resets = k->vfio_reset(host->kernel, context.cdev, NULL) == 0;
 	return read_reset_set(host, &context, caps, err);
 }
 
@@ -172,7 +175,7 @@ static int read_capabilities(struct host *host, const struct device *device,
  */
 int probe_device(struct host *host, struct operation *op,
 		 const struct device *device, struct capabilities **ret,
-		 struct error *err)
+		 bool *ret_resets, struct error *err)
 {
 	_cleanup_free_ struct capabilities *caps = calloc(1, sizeof(*caps));
 	struct act act;
@@ -189,7 +192,7 @@ int probe_device(struct host *host, struct operation *op,
 	str_copy(caps->boot_id, sizeof(caps->boot_id),
 		 host->registry->boot_id);
 	caps->probed_us = clock_real_us();
-	r = read_capabilities(host, device, caps, err);
+	r = read_capabilities(host, device, caps, ret_resets, err);
 	error_object(r < 0 ? err : NULL, "%s", device->name);
 	if (journal_after(host, op, &act, r, err) < 0)
 		return r;

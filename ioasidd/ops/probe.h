@@ -40,12 +40,14 @@ void probe_release(struct probe_context *context);
  * @op:		The operation, which has claimed the device
  * @device:	The draft's copy, on its VFIO driver
  * @ret:	To be freed
+ * @ret_resets:	A reset of the function works; what sysfs says of that is what
+ *		the kernel thought when it scanned the bus
  *
  * Return: 0; -EPERM group.not-viable or device.unsafe-interrupts; other kernel
  * errors.
  */
 int probe_device(struct host *host, struct operation *op,
 		 const struct device *device, struct capabilities **ret,
-		 struct error *err);
+		 bool *ret_resets, struct error *err);
 
 #endif

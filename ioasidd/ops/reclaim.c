@@ -128,12 +128,13 @@ void lease_reclaim(struct host *host, const char *name)
 {
 	_cleanup_draft_ struct draft draft = DRAFT_NULL;
 	struct error err = ERROR_NULL;
+	char claim[NAME_SIZE];
 	struct operation *op;
 	struct lease *lease;
 	bool restore;
 	int r;
 
-	r = lease_own(host, name, name, OWN_TIMEOUT_MS, &lease, &err);
+	r = lease_own(host, name, OWN_TIMEOUT_MS, claim, &lease, &err);
 	if (r < 0) {
 		log_problem(LOG_LEVEL_ERROR, &err, "%s: cannot be reclaimed",
 			    name);
@@ -160,5 +161,5 @@ void lease_reclaim(struct host *host, const char *name)
 		log_problem(LOG_LEVEL_ERROR, &err, "%s: cannot be reclaimed",
 			    name);
 	draft_close(&draft);
-	lease_disown(host, name);
+	lease_disown(host, claim);
 }

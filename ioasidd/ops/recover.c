@@ -89,6 +89,7 @@ static int recover(struct recovering *c, struct error *err)
 {
 	struct device *device = &c->draft.copies[0];
 	struct capabilities *caps;
+	bool resets;
 	int r;
 
 	r = draft_refresh(c->host, &c->draft, 0, err);
@@ -98,7 +99,8 @@ static int recover(struct recovering *c, struct error *err)
 	if (device->record.prepared) {
 		r = ladder_run(c->host, c->op, device, err);
 		if (r == 0 && !device->caps) {
-			r = probe_device(c->host, c->op, device, &caps, err);
+			r = probe_device(c->host, c->op, device, &caps, &resets,
+					 err);
 			if (r == 0)
 				draft_capabilities(&c->draft, 0, caps);
 		}
