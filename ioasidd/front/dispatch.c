@@ -1,0 +1,621 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * dispatch.c - from a packet to its answer
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "front/contract.h"
+#include "front/handlers.h"
+#include "front/server.h"
+#include "ops/workers.h"
+
+/* What reading one packet may take. Only the administrator has requests that
+ * are more than a few names, and those of others may stay a while.
+ */
+#define READING_BUDGET (1 << 20)
+#define STRANGER_BUDGET (64 << 10)
+
+/**
+ * struct request - A request from its packet to its answer
+ * @front:	A reference
+ * @peer:	A reference; may be closed by now
+ * @id:		The client's
+ * @method:	What was called, and by what it is answered
+ * @binding:	likewise
+ * @arena:	Has @input
+ * @input:	The request message
+ * @reply:	Made by the worker; NULL if it was sent, or without memory
+ * @sent:	The worker has sent the reply
+ * @attached:	In its peer's list; loop thread only, like all that follows
+ * @user:	Who is charged for it; NULL if nobody is
+ * @prev:	In the peer's list, as is @next
+ * @timer:	Of one that waits; NULL for others
+ * @prev_wait:	In the front's list of those that wait, as is @next_wait
+ */
+struct request {
+	struct front *front;
+	struct peer *peer;
+	uint64_t id;
+	const struct method *method;
+	const struct binding *binding;
+	struct arena arena;
+	ProtobufCMessage *input;
+	struct packet *reply;
+	bool sent;
+
+	bool attached;
+	struct user *user;
+	struct request *prev, *next;
+	struct loop_source *timer;
+	struct request *prev_wait, *next_wait;
+};
+
+/**
+ * answer_error() - Send an error
+ * @peer:	To whom; may be closed
+ * @id:		Of the request; 0 if none can be told
+ * @err:	The error
+ */
+static void answer_error(struct peer *peer, uint64_t id,
+			 const struct error *err)
+{
+	log_debug("to pid %d of %s: %s: %s",
+		  (int)peer->caller.process.pid, peer->caller.principal,
+		  error_kind(err->kind)->id, err->msg);
+	peer_send_consume(peer, packet_error(id, err));
+}
+
+/**
+ * request_new() - Begin a request
+ * @front:	The front
+ * @peer:	Who asks
+ * @id:		His number for it
+ * @method:	What he asks for
+ * @binding:	What answers it
+ *
+ * Return: the request; NULL without memory.
+ */
+static struct request *request_new(struct front *front, struct peer *peer,
+				   uint64_t id, const struct method *method,
+				   const struct binding *binding)
+{
+	struct request *request = calloc(1, sizeof(*request));
+
+	if (!request)
+		return NULL;
+	atomic_fetch_add(&front->refs, 1);
+	request->front = front;
+	request->peer = peer_ref(peer);
+	request->id = id;
+	request->method = method;
+	request->binding = binding;
+	arena_init(&request->arena, caller_is_admin(&peer->caller) ?
+					    READING_BUDGET :
+					    STRANGER_BUDGET);
+	return request;
+}
+
+/**
+ * request_free() - End a request that is in no list
+ * @request:	From every thread
+ */
+static void request_free(struct request *request)
+{
+	free(request->reply);
+	arena_deinit(&request->arena);
+	peer_unref(request->peer);
+	front_unref(request->front);
+	free(request);
+}
+
+/**
+ * request_attach() - Charge a request that is not answered at once
+ * @request:	Gets into its peer's list
+ */
+static void request_attach(struct request *request)
+{
+	struct peer *peer = request->peer;
+
+	request->attached = true;
+	request->next = peer->requests;
+	if (request->next)
+		request->next->prev = request;
+	peer->requests = request;
+	peer->n_requests++;
+	request->user = peer->user;
+	request->user->n_requests++;
+}
+
+/**
+ * request_detach() - Take a request out of its peer's list
+ * @request:	Stays charged to its user
+ */
+static void request_detach(struct request *request)
+{
+	struct peer *peer = request->peer;
+
+	if (!request->attached)
+		return;
+	request->attached = false;
+	if (request->prev)
+		request->prev->next = request->next;
+	else
+		peer->requests = request->next;
+	if (request->next)
+		request->next->prev = request->prev;
+	peer->n_requests--;
+}
+
+/**
+ * request_stop_waiting() - Take a request out of the list of waiters
+ * @request:	Nothing is done if it is not there
+ */
+static void request_stop_waiting(struct request *request)
+{
+	struct front *front = request->front;
+
+	if (!request->timer)
+		return;
+	request->timer = loop_unwatch(request->timer);
+	if (front->cursor == request)
+		front->cursor = request->next_wait;
+	if (request->prev_wait)
+		request->prev_wait->next_wait = request->next_wait;
+	else
+		front->waiters = request->next_wait;
+	if (request->next_wait)
+		request->next_wait->prev_wait = request->prev_wait;
+}
+
+/**
+ * request_end() - End a request on the loop's thread, wherever it is
+ * @request:	Freed
+ */
+static void request_end(struct request *request)
+{
+	struct user *user = request->user;
+
+	request_stop_waiting(request);
+	request_detach(request);
+	if (user && !request->front->stopped) {
+		user->n_requests--;
+		front_user_settle(request->front, user);
+	}
+	request_free(request);
+}
+
+/**
+ * make_packet() - Make the answer of a call
+ * @request:	Whose
+ * @call:	With its reply
+ * @r:		What the handler returned
+ * @err:	Filled if that is negative
+ *
+ * Return: the packet; NULL without memory.
+ */
+static struct packet *make_packet(const struct request *request,
+				  const struct call *call, int r,
+				  struct error *err)
+{
+	struct packet *packet = NULL;
+
+	if (r >= 0)
+		r = packet_reply(request->id, call->reply, 0, &packet, err);
+	if (r >= 0)
+		return packet;
+	log_debug("%s by %s: %s: %s", request->method->name,
+		  call->caller->principal, error_kind(err->kind)->id,
+		  err->msg);
+	return packet_error(request->id, err);
+}
+
+/**
+ * look() - Let a handler that only looks make an answer
+ * @request:	Whose
+ * @fn:		The handler
+ * @ret:	The packet; NULL without memory
+ *
+ * Return: 0; -EINPROGRESS if it is to be asked later.
+ */
+static int look(struct request *request, method_fn fn, struct packet **ret)
+{
+	_cleanup_arena_ struct arena arena;
+	struct error err = ERROR_NULL;
+	struct call call = {
+		.host = request->front->host,
+		.caller = &request->peer->caller,
+		.input = request->input,
+		.arena = &arena,
+	};
+	int r;
+
+	arena_init(&arena, VIEW_BUDGET);
+	r = fn(&call, &err);
+	if (r == -EINPROGRESS)
+		return r;
+	*ret = make_packet(request, &call, r, &err);
+	return 0;
+}
+
+/**
+ * request_answer_consume() - Answer a request and end it, on the loop's thread
+ * @request:	Freed
+ * @packet:	Freed; NULL without memory
+ *
+ * Sending may close the peer, which ends all that is in its list.
+ */
+static void request_answer_consume(struct request *request,
+				   struct packet *packet)
+{
+	request_stop_waiting(request);
+	request_detach(request);
+	peer_send_consume(request->peer, packet);
+	request_end(request);
+}
+
+/**
+ * request_refuse() - Answer a request with an error and end it
+ * @request:	Freed
+ * @err:	The error
+ */
+static void request_refuse(struct request *request, const struct error *err)
+{
+	request_detach(request);
+	answer_error(request->peer, request->id, err);
+	request_end(request);
+}
+
+/**
+ * wait_over() - A waiting request's time is up
+ * @data:	The request
+ */
+static void wait_over(void *data)
+{
+	struct request *request = data;
+	struct packet *packet = NULL;
+
+	(void)look(request, wait_done, &packet); /* never in progress */
+	request_answer_consume(request, packet);
+}
+
+/**
+ * begin_wait() - Answer now, or when an operation has ended
+ * @request:	Owned by the front, or freed
+ */
+static void begin_wait(struct request *request)
+{
+	struct front *front = request->front;
+	uint64_t ms = wait_timeout_ms(request->input);
+	struct packet *packet = NULL;
+	struct error err;
+
+	if (!look(request, request->binding->fn, &packet)) {
+		request_answer_consume(request, packet);
+		return;
+	}
+	if (loop_timer(front->host->loop, wait_over, request,
+		       &request->timer) < 0) {
+		error_set(&err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
+			  "no memory to wait");
+		request_refuse(request, &err);
+		return;
+	}
+	request_attach(request);
+	request->next_wait = front->waiters;
+	if (request->next_wait)
+		request->next_wait->prev_wait = request;
+	front->waiters = request;
+	loop_arm(request->timer, clock_mono_ns() + ms * 1000000);
+}
+
+/* dispatch_operation_ended() - Look whose waiting is over. An answer may close
+ * its peer, and so end other requests: the cursor steps over those.
+ */
+void dispatch_operation_ended(struct front *front)
+{
+	front->cursor = front->waiters;
+	while (front->cursor) {
+		struct request *request = front->cursor;
+		struct packet *packet = NULL;
+
+		front->cursor = request->next_wait;
+		if (!look(request, request->binding->fn, &packet))
+			request_answer_consume(request, packet);
+	}
+}
+
+/**
+ * request_done() - A worker is done with a request
+ * @data:	The request
+ *
+ * When the front has stopped there is nobody to answer and nothing to charge.
+ */
+static void request_done(void *data)
+{
+	struct request *request = data;
+	struct packet *packet = TAKE_PTR(request->reply);
+
+	if (request->attached && !request->sent) {
+		request_answer_consume(request, packet);
+		return;
+	}
+	free(packet);
+	request_end(request);
+}
+
+/**
+ * request_return() - Give a request back to the loop, from a worker
+ * @request:	The worker's no more
+ *
+ * Without memory to post it is tried again: who asked cannot hear of it in any
+ * other way.
+ */
+static void request_return(struct request *request)
+{
+	const struct timespec nap = { .tv_nsec = 10000000 };
+	struct front *front = request->front;
+
+	for (;;) {
+		bool stopped;
+		int r = 0;
+
+		pthread_mutex_lock(&front->lock);
+		stopped = front->stopped;
+		if (!stopped)
+			r = loop_post(front->host->loop, request_done,
+				      request);
+		pthread_mutex_unlock(&front->lock);
+
+		if (stopped)
+			request_free(request);
+		if (stopped || r >= 0)
+			return;
+		(void)nanosleep(&nap, NULL); /* short is fine */
+	}
+}
+
+/**
+ * hand_over() - Send a reply with descriptors, from a worker
+ * @data:	The request
+ * @reply:	The reply message
+ * @fds:	Borrowed
+ * @n_fds:	How many
+ *
+ * Return: 0 or -errno, see peer_hand_over().
+ */
+static int hand_over(void *data, const ProtobufCMessage *reply,
+		     const int *fds, size_t n_fds)
+{
+	struct request *request = data;
+	_cleanup_free_ struct packet *packet = NULL;
+	int r;
+
+	r = packet_reply(request->id, reply, n_fds, &packet, NULL);
+	if (r < 0)
+		return r;
+	return peer_hand_over(request->peer, packet, fds, n_fds);
+}
+
+/**
+ * run_change() - Let a handler work, on a worker
+ * @data:	The request
+ */
+static void run_change(void *data)
+{
+	struct request *request = data;
+	_cleanup_arena_ struct arena arena;
+	struct error err = ERROR_NULL;
+	struct call call = {
+		.host = request->front->host,
+		.caller = &request->peer->caller,
+		.input = request->input,
+		.arena = &arena,
+		.hand_over = hand_over,
+		.data = request,
+	};
+	int r;
+
+	arena_init(&arena, VIEW_BUDGET);
+	r = request->binding->fn(&call, &err);
+	request->sent = call.sent;
+	if (!call.sent)
+		request->reply = make_packet(request, &call, r, &err);
+	else if (r < 0)
+		log_problem(LOG_LEVEL_WARNING, &err,
+			    "%s by %s: after the reply was sent",
+			    request->method->name, call.caller->principal);
+	request_return(request);
+}
+
+/**
+ * begin_change() - Give a request to a worker
+ * @request:	The worker's, or freed
+ */
+static void begin_change(struct request *request)
+{
+	struct error err;
+	int r;
+
+	request_attach(request);
+	r = workers_submit(request->front->host->workers, run_change,
+			   request);
+	if (r >= 0)
+		return;
+	error_set(&err, r, ERROR_DAEMON_NO_MEMORY, "no thread for it: %m");
+	request_refuse(request, &err);
+}
+
+/**
+ * check_limits() - May the peer have one more request unanswered?
+ * @peer:	The peer
+ *
+ * Return: 0; -EAGAIN limit.requests.
+ */
+static int check_limits(const struct peer *peer, struct error *err)
+{
+	unsigned int limit = caller_is_admin(&peer->caller) ?
+				     REQUESTS_OF_ROOT :
+				     REQUESTS_PER_UID;
+
+	if (peer->n_requests >= REQUESTS_PER_PEER)
+		return error_set(err, -EAGAIN, ERROR_LIMIT_REQUESTS,
+				 "%d requests of this connection are not answered yet",
+				 REQUESTS_PER_PEER);
+	if (peer->user->n_requests >= limit)
+		return error_set(err, -EAGAIN, ERROR_LIMIT_REQUESTS,
+				 "%u requests of %s are not answered yet",
+				 limit, peer->caller.principal);
+	return 0;
+}
+
+/**
+ * check_envelope() - Is it a request that can be told from the others?
+ * @peer:	Whose
+ * @envelope:	The packet
+ *
+ * Return: 0; -EBADMSG, -EEXIST request.malformed; -EMSGSIZE
+ * request.too-large.
+ */
+static int check_envelope(const struct peer *peer, const pb_envelope *envelope,
+			  struct error *err)
+{
+	if (envelope->body_case != IOASID__V1__ENVELOPE__BODY_REQUEST)
+		return error_set(err, -EBADMSG, ERROR_REQUEST_MALFORMED,
+				 "the packet is no request");
+	if (!envelope->id)
+		return error_set(err, -EBADMSG, ERROR_REQUEST_MALFORMED,
+				 "the request has no id");
+	for (struct request *other = peer->requests; other;
+	     other = other->next)
+		if (other->id == envelope->id)
+			return error_set(err, -EEXIST,
+					 ERROR_REQUEST_MALFORMED,
+					 "the id %llu is another request's that is not answered yet",
+					 (unsigned long long)envelope->id);
+	if (envelope->request->payload.len > MESSAGE_MAX)
+		return error_set(err, -EMSGSIZE, ERROR_REQUEST_TOO_LARGE,
+				 "the payload has more than %d bytes",
+				 MESSAGE_MAX);
+	return 0;
+}
+
+/**
+ * begin() - Begin a request
+ * @front:	The front
+ * @peer:	Who asks
+ * @envelope:	His packet, checked
+ *
+ * Return: 0 if it is answered or will be; -errno to be answered here.
+ */
+static int begin(struct front *front, struct peer *peer,
+		 const pb_envelope *envelope, struct error *err)
+{
+	const Ioasid__V1__Request *in = envelope->request;
+	const struct binding *binding;
+	const struct method *method;
+	struct packet *packet = NULL;
+	struct request *request;
+	int r;
+
+	method = method_find(in->method, &binding);
+	if (!method)
+		return error_set(err, -ENOSYS, ERROR_REQUEST_UNKNOWN_METHOD,
+				 "there is no method '%s'", in->method);
+	r = method_allowed(method, &peer->caller, err);
+	if (r >= 0 && binding->kind != METHOD_READ)
+		r = check_limits(peer, err);
+	if (r < 0)
+		return r;
+
+	request = request_new(front, peer, envelope->id, method, binding);
+	if (!request)
+		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
+				 "no memory for the request");
+	r = codec_unpack(method->input, in->payload.data, in->payload.len,
+			 &request->arena, &request->input, err);
+	if (r < 0) {
+		request_end(request);
+		return r;
+	}
+
+	switch (binding->kind) {
+	case METHOD_READ:
+		(void)look(request, binding->fn, &packet); /* always answers */
+		request_answer_consume(request, packet);
+		break;
+	case METHOD_WAIT:
+		begin_wait(request);
+		break;
+	case METHOD_CHANGE:
+		begin_change(request);
+		break;
+	}
+	return 0;
+}
+
+/* dispatch_packet() - A packet came. An id that is taken cannot be answered
+ * under that id: it would be the other's answer.
+ */
+void dispatch_packet(struct front *front, struct peer *peer,
+		     const uint8_t *data, size_t size)
+{
+	_cleanup_arena_ struct arena arena;
+	ProtobufCMessage *message = NULL;
+	struct error err = ERROR_NULL;
+	uint64_t id = 0;
+	int r;
+
+	arena_init(&arena, READING_BUDGET);
+	r = codec_unpack(PB(envelope), data, size, &arena, &message, &err);
+	if (r >= 0) {
+		const pb_envelope *envelope = (const void *)message;
+
+		id = envelope->id;
+		r = check_envelope(peer, envelope, &err);
+		if (r == -EEXIST)
+			id = 0;
+		if (r >= 0)
+			r = begin(front, peer, envelope, &err);
+	} else {
+		id = codec_peek_id(data, size);
+	}
+	if (r < 0)
+		answer_error(peer, id, &err);
+}
+
+/* dispatch_refused() - A packet came that could not be taken */
+void dispatch_refused(struct peer *peer, int error)
+{
+	struct error err;
+
+	if (error == -EMSGSIZE)
+		error_set(&err, error, ERROR_REQUEST_TOO_LARGE,
+			  "the packet has more than %d bytes", PACKET_MAX);
+	else
+		error_set(&err, error, ERROR_REQUEST_UNEXPECTED_DESCRIPTOR,
+			  "descriptors came with the packet; they were closed");
+	answer_error(peer, 0, &err);
+}
+
+/* dispatch_closed() - A peer is closed. What waits ends; what works goes on,
+ * and is charged to its user until it is done.
+ */
+void dispatch_closed(struct front *front, struct peer *peer)
+{
+	struct request *next;
+
+	for (struct request *request = peer->requests; request;
+	     request = next) {
+		next = request->next;
+		if (request->timer)
+			request_end(request);
+		else
+			request_detach(request);
+	}
+}

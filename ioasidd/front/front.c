@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * front.c - the native socket: who is let in
+ */
+#include "front/front.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "front/listener.h"
+#include "front/methods.h"
+#include "front/server.h"
+
+/* front_unref() - Let go. After front_stop() nothing is left but memory. */
+struct front *front_unref(struct front *front)
+{
+	if (!front || atomic_fetch_sub(&front->refs, 1) != 1)
+		return NULL;
+
+	while (front->users) {
+		struct user *user = front->users;
+
+		front->users = user->next;
+		free(user);
+	}
+	pthread_mutex_destroy(&front->lock);
+	free(front);
+
+	return NULL;
+}
+
+/**
+ * user_get() - What a uid has
+ * @front:	The front
+ * @uid:	Whose
+ *
+ * Return: the user, new with nothing; NULL without memory.
+ */
+static struct user *user_get(struct front *front, uid_t uid)
+{
+	struct user *user;
+
+	for (user = front->users; user; user = user->next)
+		if (user->uid == uid)
+			return user;
+	user = calloc(1, sizeof(*user));
+	if (!user)
+		return NULL;
+	user->uid = uid;
+	user->next = front->users;
+	front->users = user;
+
+	return user;
+}
+
+/* front_user_settle() - Forget a user that has nothing */
+void front_user_settle(struct front *front, struct user *user)
+{
+	struct user **at = &front->users;
+
+	if (user->n_peers || user->n_requests)
+		return;
+	while (*at != user)
+		at = &(*at)->next;
+	*at = user->next;
+	free(user);
+}
+
+/**
+ * on_packet() - A peer sent a packet
+ * @owner:	The front
+ * @peer:	Who
+ * @data:	The packet
+ * @size:	Its length
+ */
+static void on_packet(void *owner, struct peer *peer, const uint8_t *data,
+		      size_t size)
+{
+	dispatch_packet(owner, peer, data, size);
+}
+
+/**
+ * on_refused() - A peer sent what could not be taken
+ * @owner:	The front
+ * @peer:	Who
+ * @error:	Why
+ */
+static void on_refused(void *owner, struct peer *peer, int error)
+{
+	dispatch_refused(peer, error);
+}
+
+/**
+ * on_closed() - A connection is over
+ * @owner:	The front
+ * @peer:	Leaves the list, which held a reference
+ */
+static void on_closed(void *owner, struct peer *peer)
+{
+	struct front *front = owner;
+	struct user *user = peer->user;
+
+	dispatch_closed(front, peer);
+	if (peer->prev)
+		peer->prev->next = peer->next;
+	else
+		front->peers = peer->next;
+	if (peer->next)
+		peer->next->prev = peer->prev;
+	front->n_peers--;
+	peer->user = NULL;
+	user->n_peers--;
+	front_user_settle(front, user);
+	peer_unref(peer);
+}
+
+static const struct peer_events peer_events = {
+	.packet = on_packet,
+	.refused = on_refused,
+	.closed = on_closed,
+};
+
+/**
+ * check_room() - Is there room for one more connection of a uid?
+ * @front:	The front
+ * @user:	The uid's
+ *
+ * Return: 0; -EMFILE limit.clients.
+ */
+static int check_room(const struct front *front, const struct user *user,
+		      struct error *err)
+{
+	bool root = user->uid == 0;
+	unsigned int own = root ? PEERS_OF_ROOT : PEERS_PER_UID;
+	unsigned int all = root ? PEERS_MAX : PEERS_MAX - PEERS_FOR_ROOT;
+
+	if (user->n_peers >= own)
+		return error_set(err, -EMFILE, ERROR_LIMIT_CLIENTS,
+				 "uid %u has %u connections already",
+				 (unsigned int)user->uid, own);
+	if (front->n_peers >= all)
+		return error_set(err, -EMFILE, ERROR_LIMIT_CLIENTS,
+				 "there are %u connections already",
+				 front->n_peers);
+	return 0;
+}
+
+/**
+ * identify() - Find out who has connected
+ * @fd:		The connection; borrowed
+ * @ret:	Who; its pidfd is owned by the caller
+ *
+ * Return: 0; -ESRCH if he has ended; -EPERM.
+ */
+static int identify(int fd, struct caller *ret, struct error *err)
+{
+	int r;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->pidfd = -1;
+	r = process_peer(fd, &ret->process, &ret->pidfd, err);
+	if (r < 0)
+		return r;
+	(void)str_format(ret->principal, sizeof(ret->principal), "uid:%u",
+			 (unsigned int)ret->process.uid);
+	return 0;
+}
+
+/**
+ * admit_consume() - Take a connection in
+ * @front:	The front
+ * @user:	Whose it is; forgotten if that was all and it is over already
+ * @fd:		The connection; closed on failure
+ * @caller:	Who; its pidfd is taken
+ *
+ * The first packet of every connection is the hello.
+ */
+static void admit_consume(struct front *front, struct user *user, int fd,
+			  const struct caller *caller)
+{
+	const struct process *process = &caller->process;
+	struct peer *peer;
+	int r;
+
+	r = peer_new_consume(front->host->loop, fd, caller, front->buffer,
+			     &peer_events, front, &peer);
+	if (r < 0) {
+		errno = -r;
+		log_warning("connection of %s: %m", caller->principal);
+		front_user_settle(front, user);
+		return;
+	}
+	peer->user = user;
+	user->n_peers++;
+	peer->next = front->peers;
+	if (peer->next)
+		peer->next->prev = peer;
+	front->peers = peer;
+	front->n_peers++;
+	log_debug("pid %d of %s connected", (int)process->pid,
+		  caller->principal);
+	peer_send_consume(peer, packet_hello(process->uid, process->pid));
+}
+
+/**
+ * on_accepted() - Somebody has connected
+ * @data:	The front
+ * @fd:		The connection; ours
+ *
+ * Limits are checked before procfs is read: a flood should cost little.
+ */
+static void on_accepted(void *data, int fd)
+{
+	struct front *front = data;
+	_cleanup_fd_ int sock = fd;
+	struct error err = ERROR_NULL;
+	struct ucred cred = { .uid = (uid_t)-1 };
+	socklen_t size = sizeof(cred);
+	struct caller caller;
+	struct user *user;
+	int r;
+
+	if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &size))
+		return;
+	user = user_get(front, cred.uid);
+	if (!user)
+		return;
+	r = check_room(front, user, &err);
+	if (r >= 0)
+		r = identify(sock, &caller, &err);
+	if (r < 0) {
+		log_debug("connection of uid %u: %s", (unsigned int)cred.uid,
+			  err.msg);
+		peer_dismiss(TAKE_FD(sock), &err);
+		front_user_settle(front, user);
+		return;
+	}
+	admit_consume(front, user, TAKE_FD(sock), &caller);
+}
+
+/**
+ * on_operation_ended() - An operation was published as ended
+ * @data:	The front
+ */
+static void on_operation_ended(void *data)
+{
+	dispatch_operation_ended(data);
+}
+
+/* front_start() - Serve the native socket */
+int front_start(struct host *host, const char *socket_path,
+		struct front **ret, struct error *err)
+{
+	struct front *front;
+	int r;
+
+	r = methods_check(err);
+	if (r < 0)
+		return r;
+	front = calloc(1, sizeof(*front));
+	if (!front)
+		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
+				 "no memory for the native socket");
+	atomic_init(&front->refs, 1);
+	pthread_mutex_init(&front->lock, NULL);
+	front->host = host;
+
+	r = listener_new(host->loop, socket_path, on_accepted, front,
+			 &front->listener, err);
+	if (r < 0) {
+		front_unref(front);
+		return r;
+	}
+	host->operation_ended = on_operation_ended;
+	host->front = front;
+
+	*ret = front;
+	return 0;
+}
+
+/* front_stop() - Close all connections and remove the socket */
+struct front *front_stop(struct front *front)
+{
+	if (!front)
+		return NULL;
+
+	front->listener = listener_free(front->listener);
+	front->host->operation_ended = NULL;
+	front->host->front = NULL;
+	while (front->peers)
+		peer_close(front->peers);
+	pthread_mutex_lock(&front->lock);
+	front->stopped = true;
+	pthread_mutex_unlock(&front->lock);
+
+	return front_unref(front);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * server.h - what front.c and dispatch.c share: connections and requests
+ *
+ * DOC: Theory of Operation
+ *
+ * front.c lets connections in and knows their number; dispatch.c takes their
+ * packets apart and answers. All of it happens on the loop's thread, but for
+ * run_change() on a worker, which only touches its own request, and leaves it
+ * to the loop when it is done. So a request holds on to its peer, whose
+ * credentials it needs, and to the front, which tells whether there still is a
+ * loop.
+ */
+#ifndef IOASIDD_FRONT_SERVER_H
+#define IOASIDD_FRONT_SERVER_H
+
+#include "front/front.h"
+#include "front/peer.h"
+
+/* Connections in all, those of them that are kept for root, and of one uid:
+ * one uid, or a few, cannot keep the others out.
+ */
+#define PEERS_MAX 512
+#define PEERS_FOR_ROOT 64
+#define PEERS_PER_UID 32
+#define PEERS_OF_ROOT 256
+
+/* Requests that were not answered yet: of a connection and of a uid. What can
+ * be answered at once does not count.
+ */
+#define REQUESTS_PER_PEER 64
+#define REQUESTS_PER_UID 128
+#define REQUESTS_OF_ROOT 1024
+
+struct listener;
+
+/**
+ * struct user - What one uid has
+ * @next:	In the front's list
+ * @uid:	Whose
+ * @n_peers:	Connections
+ * @n_requests:	Requests, those included whose connection is gone
+ */
+struct user {
+	struct user *next;
+	uid_t uid;
+	unsigned int n_peers;
+	unsigned int n_requests;
+};
+
+/**
+ * struct front - The native socket; loop thread only, but for the first four
+ * @refs:	Every thread: front_start()'s own, and one for each request
+ * @host:	Fixed
+ * @lock:	Guards @stopped against workers
+ * @stopped:	There may be no loop any more
+ * @listener:	Lets connections in; NULL once stopped
+ * @peers:	Open connections; @n_peers of them
+ * @users:	Who has connections or requests
+ * @waiters:	Requests that wait for operations to end
+ * @cursor:	The next one to look at, while all are looked at
+ * @buffer:	Where packets are received
+ */
+struct front {
+	_Atomic unsigned int refs;
+	struct host *host;
+	pthread_mutex_t lock;
+	bool stopped;
+
+	struct listener *listener;
+	struct peer *peers;
+	unsigned int n_peers;
+	struct user *users;
+	struct request *waiters;
+	struct request *cursor;
+	uint8_t buffer[PACKET_MAX];
+};
+
+/* front_unref() - Let go; from every thread. Return: NULL. */
+struct front *front_unref(struct front *front);
+
+/* front_user_settle() - Forget a user that has nothing. */
+void front_user_settle(struct front *front, struct user *user);
+
+/* dispatch_packet() - A packet came. */
+void dispatch_packet(struct front *front, struct peer *peer,
+		     const uint8_t *data, size_t size);
+
+/* dispatch_refused() - One came that could not be taken, see peer.h. */
+void dispatch_refused(struct peer *peer, int error);
+
+/* dispatch_closed() - A peer is closed: nobody waits for its answers. */
+void dispatch_closed(struct front *front, struct peer *peer);
+
+/* dispatch_operation_ended() - Look whose waiting is over. */
+void dispatch_operation_ended(struct front *front);
+
+#endif
