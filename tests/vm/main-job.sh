@@ -34,7 +34,7 @@ wait_for() {
 }
 
 start_daemon() {
-	ioasidd --foreground --state-dir "$state" --socket "$IOASIDD_SOCKET" \
+	ioasidd --foreground --log-level debug --state-dir "$state" --socket "$IOASIDD_SOCKET" \
 		>>"$state/ioasidd.log" 2>&1 &
 	daemon=$!
 	wait_for 20 ioasidctl version || fail "ioasidd does not answer"
@@ -53,7 +53,7 @@ show ioasidctl prepare "$NVME0" || fail "prepare"
 step "QEMU starts as uid $uid without any capability, with descriptors from ioasidd"
 echo "\$ ioasidctl run --device $NVME0 --uid $uid --memlock 1G --vmm qemu -- qemu-system-x86_64 ..."
 chmod 755 "$state"
-ioasidctl run --device "$NVME0" --uid $uid --gid $uid --memlock 1G --vmm qemu -- \
+L2_APPEND=ioasid.loop=1 ioasidctl run --device "$NVME0" --uid $uid --gid $uid --memlock 1G --vmm qemu -- \
 	/opt/ioasidd/tests/vm/l2-qemu >"$out" 2>&1 </dev/null &
 vmm=$!
 wait_for 90 grep -q "L2: marker" "$out" || {
