@@ -42,8 +42,6 @@ CTL_SRC	= $(wildcard clients/ioasidctl/*.c)
 UNIT_SRC = $(wildcard tests/unit/test-*.c)
 VM_SRC	= $(wildcard tests/vm/progs/*.c)
 BELIEF_SRC = $(wildcard tests/vm/beliefs/*.c)
-SCRIPTS	= .ci/run packaging/prerequisites.sh $(shell grep -lsE '^\#!/bin/(ba)?sh' \
-	tests/vm/* tests/daemon/* tests/*.sh packaging/*)
 
 PROTO_OBJ = $(PROTO_NAMES:%=$(OBJ)/gen/%.pb-c.o)
 BASE_OBJ = $(BASE_SRC:%.c=$(OBJ)/%.o)
@@ -200,6 +198,10 @@ install: all
 	mkdir -p $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' clients/libioasid/libioasid.pc.in \
 		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/libioasid.pc
+	install -D -m 644 packaging/completions/ioasidctl.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/ioasidctl
+	install -D -m 644 packaging/systemd/ioasidd.service \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/ioasidd.service
 	for m in packaging/man/*.[1-8]; do install -D -m 644 $$m \
 		$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
 
