@@ -106,6 +106,27 @@ void device_caps_free(struct device *device)
 }
 
 /**
+ * device_facts_equal() - See device.h
+ */
+bool device_facts_equal(const struct kernel_device *a,
+			const struct kernel_device *b)
+{
+	return str_eq(a->bdf, b->bdf) && a->vendor == b->vendor &&
+	       a->device == b->device &&
+	       a->subsystem_vendor == b->subsystem_vendor &&
+	       a->subsystem_device == b->subsystem_device &&
+	       a->class == b->class && a->revision == b->revision &&
+	       a->bridge == b->bridge && a->numa_node == b->numa_node &&
+	       str_eq(a->driver, b->driver) && a->vfio == b->vfio &&
+	       a->group == b->group && str_eq(a->iommu, b->iommu) &&
+	       str_eq(a->physfn, b->physfn) &&
+	       a->sriov_total == b->sriov_total &&
+	       a->sriov_num == b->sriov_num &&
+	       str_eq(a->reset_methods, b->reset_methods) &&
+	       a->cdev == b->cdev && str_eq(a->cdev_name, b->cdev_name);
+}
+
+/**
  * device_same() - See device.h
  */
 bool device_same(const struct kernel_device *facts,

@@ -181,6 +181,10 @@ enum device_state device_resting_state(const struct device *device);
 /* device_caps_free() - Drop what the probe found. */
 void device_caps_free(struct device *device);
 
+/* device_facts_equal() - Do two scans say the same of a device? */
+bool device_facts_equal(const struct kernel_device *a,
+			const struct kernel_device *b);
+
 /* device_same() - Is the device in the slot the one on record? */
 bool device_same(const struct kernel_device *facts,
 		 const struct device_record *record);

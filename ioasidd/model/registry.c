@@ -308,8 +308,8 @@ static int take_facts(struct registry *reg, const struct kernel_device *facts)
 	r = registry_record(reg, name, &device);
 	if (r < 0)
 		return r;
-	if (memcmp(&device->facts, facts, sizeof(*facts))) {
-		memcpy(&device->facts, facts, sizeof(*facts));
+	if (!device_facts_equal(&device->facts, facts)) {
+		device->facts = *facts;
 		device->revision = registry_revise(reg);
 	}
 	if (!device->operation[0])

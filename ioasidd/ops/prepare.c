@@ -479,7 +479,7 @@ int prepare_start(struct host *host, const struct caller *caller,
 		r = group_check_etag(host, change->name, change->etag, err);
 	if (r == 0)
 		r = prepare_new(host, caller, change, options, &p, err);
-	if (r < 0)
+	if (r != 0)
 		return r;
 
 	str_copy(name, sizeof(name), p->op->name);
