@@ -519,9 +519,15 @@ static int resume_devices(struct host *host, struct error *err)
  */
 int startup_resume(struct host *host, struct error *err)
 {
+	/* Before anybody is served: what is seen from here on, and was not in
+	 * the life before, has revisions that were not given in it.
+	 */
+	const struct commit only_the_ceiling = { .op = NULL };
 	int r;
 
-	r = resume_operations(host, err);
+	r = commit_write(host, &only_the_ceiling, err);
+	if (r == 0)
+		r = resume_operations(host, err);
 	if (r == 0)
 		r = resume_leases(host, err);
 	if (r == 0)
