@@ -12,7 +12,6 @@ cd "$(dirname "$0")/.." || exit 1
 mode=${1:?fast, check or long}
 out=$(mktemp -d "${TMPDIR:-/tmp}/ioasidd-check.XXXXXX")
 jobs=$(nproc)
-number=0
 
 say() { printf '\n--- %s (%(%T)T)\n' "$*" -1; }
 
@@ -20,10 +19,7 @@ say() { printf '\n--- %s (%(%T)T)\n' "$*" -1; }
 result() { printf '%s - %s\n' "$1" "$2" >>"$out/own.tap"; echo "$1 - $2"; }
 
 # tap_file: where the next program is to write
-tap_file() {
-	number=$((number + 1))
-	printf '%s/%03d.tap' "$out" "$number"
-}
+tap_file() { mktemp "$out/XXXXXX.tap"; }
 
 # build FOLDER MAKE-ARGUMENT...: a build is a test that it has no warnings
 build() {
