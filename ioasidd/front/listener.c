@@ -17,8 +17,10 @@
 #include "base/log.h"
 #include "base/str.h"
 
-/* Connections that wait for accept(2); more get EAGAIN or wait themselves. */
-#define BACKLOG 128
+/* Connections that wait for accept(2); more wait in connect(2), or get EAGAIN
+ * if they do not want to. The kernel cuts it to net.core.somaxconn.
+ */
+#define BACKLOG SOMAXCONN
 
 /* Connections taken in one round of the loop. */
 #define ACCEPTS_PER_ROUND 16
