@@ -138,16 +138,16 @@ void *arena_alloc(struct arena *arena, size_t size)
 /* arena_text() - A copy of a string, made fit for protobuf */
 char *arena_text(struct arena *arena, const char *s)
 {
+	size_t size = strlen(s) + 1;
 	char *copy;
 
 	if (!*s)
 		return (char *)protobuf_c_empty_string;
-	copy = arena_alloc(arena, strlen(s) + 1);
+	copy = arena_alloc(arena, size);
 	if (!copy)
 		return (char *)protobuf_c_empty_string;
-	strcpy(copy, s);
 
-	return str_clean(copy);
+	return str_clean(memcpy(copy, s, size));
 }
 
 /* arena_message() - An empty message of a type */

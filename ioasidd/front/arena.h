@@ -33,7 +33,7 @@ struct arena {
 	struct arena_chunk *chunks;
 };
 
-/* arena_init() - An empty arena; must not be moved. Ends with arena_deinit(). */
+/* arena_init() - An empty arena, not to be moved. Ends with arena_deinit(). */
 void arena_init(struct arena *arena, size_t budget);
 
 /* arena_deinit() - Free all that was taken; the arena is empty afterwards. */
@@ -57,7 +57,7 @@ void *arena_alloc(struct arena *arena, size_t size);
  */
 char *arena_text(struct arena *arena, const char *s);
 
-/* arena_message() - An empty message of a type. Return: NULL as arena_alloc(). */
+/* arena_message() - An empty message. Return: NULL as arena_alloc(). */
 void *arena_message(struct arena *arena,
 		    const ProtobufCMessageDescriptor *type);
 

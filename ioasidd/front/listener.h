@@ -13,8 +13,8 @@ struct listener;
 /**
  * listener_new() - Make the socket and listen
  * @path:	Where; a socket there that nobody listens on is replaced
- * @accepted:	Called on the loop's thread with each connection, non-blocking;
- *		the descriptor is his
+ * @accepted:	Called on the loop's thread with each connection, which does not
+ *		block and is his
  * @data:	For @accepted
  * @ret:	Ends with listener_free()
  *

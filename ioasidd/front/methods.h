@@ -43,7 +43,7 @@ struct method {
  * @input:	The request message, of the method's input type
  * @arena:	Where the reply goes, VIEW_BUDGET
  * @reply:	The reply message, of the method's output type; set on success
- * @hand_over:	Sends a reply with descriptors, once, at once; 0 or -errno of
+ * @hand_over:	Sends a reply with descriptors, at once; 0 or -errno of
  *		fd_send(). Then @sent is true and no @reply is wanted.
  * @data:	For @hand_over
  * @sent:	The reply has left

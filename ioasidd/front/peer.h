@@ -37,8 +37,8 @@ struct user;
 /**
  * struct peer_events - What a peer tells its owner, on the loop's thread
  * @packet:	A packet came; @data is gone after the call
- * @refused:	A packet came that was not taken: -EMSGSIZE, too long; -EPROTO,
- *		descriptors came with it, which are closed
+ * @refused:	A packet was not taken: -EMSGSIZE, it is too long; -EPROTO, it
+ *		had descriptors, which are closed
  * @closed:	The connection is over; called once, from within peer_close()
  *
  * Each may close the peer.
@@ -53,10 +53,10 @@ struct peer_events {
 /**
  * struct peer - A connection
  * @refs:	Every thread
- * @caller:	Who is at the other end; fixed; its pidfd lives as long as this
+ * @caller:	Who is at the other end; fixed. Its pidfd lives as long as this
  * @lock:	Guards @fd against being closed while a worker sends
- * @fd:		The socket; -1 once closed. Changed by the loop's thread, so
- *		read there without the lock
+ * @fd:		The socket; -1 once closed. Changed by the loop's thread only,
+ *		so read there without the lock
  * @loop:	Fixed; all that follows is the loop thread's
  * @source:	Watches @fd
  * @stall:	Runs while the queue is not empty
@@ -115,7 +115,7 @@ struct peer *peer_unref(struct peer *peer);
 
 /**
  * peer_send_consume() - Send a packet, or queue it
- * @packet:	Freed; NULL closes the peer: there was no memory for an answer
+ * @packet:	Freed; NULL, no memory for an answer, closes the peer
  *
  * Loop thread. A peer that does not take it is closed.
  */

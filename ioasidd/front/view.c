@@ -132,13 +132,14 @@ static char **view_virtual_functions(struct arena *arena, struct registry *reg,
  */
 static char **view_words(struct arena *arena, const char *s, size_t *ret_n)
 {
-	char *copy = arena_alloc(arena, strlen(s) + 1), *word, *rest;
-	char **words = view_array(arena, strlen(s) / 2 + 1);
+	size_t size = strlen(s) + 1;
+	char *copy = arena_alloc(arena, size), *word, *rest;
+	char **words = view_array(arena, size / 2 + 1);
 
 	*ret_n = 0;
 	if (!copy || !words)
 		return NULL;
-	strcpy(copy, s);
+	memcpy(copy, s, size);
 	for (word = strtok_r(copy, " ", &rest); word;
 	     word = strtok_r(NULL, " ", &rest))
 		words[(*ret_n)++] = arena_text(arena, word);
@@ -443,8 +444,22 @@ static void view_behind(struct arena *arena, struct registry *reg,
 	}
 }
 
-/* view_iommu() - An IOMMU. Its etag is made of its content (FNV-1a), because a
- * device that leaves has no revision to show.
+/**
+ * hash_text() - Mix a string into a hash (FNV-1a, 64 bits)
+ * @hash:	So far
+ * @s:		What
+ *
+ * Return: the hash now.
+ */
+static uint64_t hash_text(uint64_t hash, const char *s)
+{
+	for (; *s; s++)
+		hash = (hash ^ (uint8_t)*s) * 0x100000001b3;
+	return hash;
+}
+
+/* view_iommu() - An IOMMU. Its etag is made of its content, because a device
+ * that leaves has no revision to show.
  */
 pb_iommu *view_iommu(struct arena *arena, struct registry *reg,
 		     const struct kernel_iommu *iommu)
@@ -468,13 +483,10 @@ pb_iommu *view_iommu(struct arena *arena, struct registry *reg,
 		one->name = arena_text(arena, iommu->registers[i].name);
 		one->value = arena_text(arena, iommu->registers[i].value);
 		ret->registers[ret->n_registers++] = one;
+		hash = hash_text(hash, one->value);
 	}
-	for (size_t i = 0; i < ret->n_devices; i++)
-		for (const char *c = ret->devices[i]; *c; c++)
-			hash = (hash ^ (uint8_t)*c) * 0x100000001b3;
-	for (size_t i = 0; i < ret->n_registers; i++)
-		for (const char *c = ret->registers[i]->value; *c; c++)
-			hash = (hash ^ (uint8_t)*c) * 0x100000001b3;
+	for (size_t i = 0; ret->devices && i < ret->n_devices; i++)
+		hash = hash_text(hash, ret->devices[i]);
 	ret->etag = view_etag(arena, hash);
 
 	return ret;

@@ -183,8 +183,8 @@ static void empty_submessages_are_too_complex(void **state)
 	assert_string_equal(flood(PB(envelope), 0x12), "request.malformed");
 }
 
-/* A message that can lie in itself; schema/tables.c lets none into the contract,
- * protobuf-c would follow it until the stack ends.
+/* A message that can lie in itself; schema/tables.c lets none into the
+ * contract, protobuf-c would follow it until the stack ends.
  */
 static const ProtobufCMessageDescriptor self;
 static const ProtobufCFieldDescriptor self_field = {
@@ -282,8 +282,8 @@ static void the_contract_fits_the_scan(void **state)
 	}
 }
 
-/* A list of numbers may be written in one piece; of requests none has such a
- * list, so the descriptor of a .proto file's is taken... by its looks.
+/* A list of numbers may be written in one piece. No request has such a list yet,
+ * so its descriptor is made here.
  */
 static void packed_lists_are_walked(void **state)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test-peer.c - connections: packets in order, nothing unbounded, nothing leaked
+ * test-peer.c - connections: packets in order, nothing unbounded or leaked
  */
 #include <setjmp.h>
 #include <stdarg.h>
