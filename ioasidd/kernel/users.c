@@ -353,7 +353,8 @@ static bool namespace_of(int pid, char *ret, size_t size)
 		return false;
 	root[n] = '\0';
 
-	return str_format(ret, size, "%s%s", ns, root);
+	return str_format(ret, size, "%s%s", ns,
+			  str_eq(root, "/") ? "" : root);
 }
 
 /**
