@@ -37,10 +37,11 @@ int vfio_cdev_open(int sysfs, const char *folder, const char *bdf, int *ret_fd,
  * Source: VFIO_DEVICE_BIND_IOMMUFD. The function is reset if a reset works, and
  * its whole group belongs to the context until the last device of it is closed.
  *
- * Return: 0; -EPERM, group.not-viable or device.unsafe-interrupts; -EINVAL if
- * it is bound already; -EBUSY if its group is open by VFIO's group interface;
- * -EACCES for a VF whose PF wants a token; others unchanged. All these are
- * device.unusable.
+ * Return: 0; -EPERM, group.not-viable or device.unsafe-interrupts; -EAGAIN if
+ * somebody else has the function's lock just now (a driver switch, a reset by
+ * sysfs): to be tried again; -EINVAL if it is bound already; -EBUSY if its
+ * group is open by VFIO's group interface; -EACCES for a VF whose PF wants a
+ * token; others unchanged. All these are device.unusable.
  */
 int vfio_bind(int sysfs, int proc, const char *bdf, int cdev, int iommufd,
 	      uint32_t *ret_dev_id, struct error *err);
