@@ -1,0 +1,34 @@
+"""What ioasidd believes of the kernel, asked of the kernel.
+
+Each program of tests/vm/beliefs is named for one belief and is one test here:
+exit 0, it is still so; 77, it cannot be asked on this machine; anything else is
+a failure, and its words say what changed.
+"""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parents[3]
+SOURCES = sorted((TOP / "tests/vm/beliefs").glob("*.c"))
+PROGRAMS = TOP / "build/tests/beliefs"
+SKIPPED = 77
+
+
+def test_there_are_beliefs():
+    """An empty folder would pass all the others."""
+    assert len(SOURCES) >= 25
+
+
+@pytest.mark.parametrize("name", [source.stem for source in SOURCES])
+@pytest.mark.limit(150)
+def test_belief(name):
+    """The kernel still believes it."""
+    done = subprocess.run([PROGRAMS / name], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=140,
+                          check=False, env=os.environ)
+    if done.returncode == SKIPPED:
+        pytest.skip(done.stdout.strip())
+    assert done.returncode == 0, done.stdout
