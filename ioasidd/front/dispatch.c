@@ -37,6 +37,9 @@
  * @prev:	In the peer's list, as is @next
  * @timer:	Of one that waits; NULL for others
  * @prev_wait:	In the front's list of those that wait, as is @next_wait
+ * @working:	With a worker, and counted so at its user
+ * @queued:	In its user's queue, waiting for a worker
+ * @next_queued:	There
  */
 struct request {
 	struct front *front;
@@ -54,7 +57,12 @@ struct request {
 	struct request *prev, *next;
 	struct loop_source *timer;
 	struct request *prev_wait, *next_wait;
+	bool working;
+	bool queued;
+	struct request *next_queued;
 };
+
+static void begin_queued(struct user *user);
 
 /**
  * answer_error() - Send an error
@@ -174,8 +182,28 @@ static void request_stop_waiting(struct request *request)
 }
 
 /**
+ * request_unqueue() - Take a request out of its user's queue
+ * @request:	Nothing is done if it is not there
+ */
+static void request_unqueue(struct request *request)
+{
+	struct request **at = &request->user->queue;
+
+	if (!request->queued)
+		return;
+	while (*at != request)
+		at = &(*at)->next_queued;
+	*at = request->next_queued;
+	if (!*at)
+		request->user->queue_end = at;
+	request->queued = false;
+}
+
+/**
  * request_end() - End a request on the loop's thread, wherever it is
  * @request:	Freed
+ *
+ * While others of its user are begun it still counts, which keeps the user.
  */
 static void request_end(struct request *request)
 {
@@ -184,6 +212,11 @@ static void request_end(struct request *request)
 	request_stop_waiting(request);
 	request_detach(request);
 	if (user && !request->front->stopped) {
+		request_unqueue(request);
+		if (request->working) {
+			user->n_changes--;
+			begin_queued(user);
+		}
 		user->n_requests--;
 		front_user_settle(request->front, user);
 	}
@@ -434,21 +467,56 @@ static void run_change(void *data)
 }
 
 /**
- * begin_change() - Give a request to a worker
- * @request:	The worker's, or freed
+ * submit_change() - Give a request to a worker
+ * @request:	Attached; the worker's, or freed
  */
-static void begin_change(struct request *request)
+static void submit_change(struct request *request)
 {
 	struct error err;
 	int r;
 
-	request_attach(request);
+	request->working = true;
+	request->user->n_changes++;
 	r = workers_submit(request->front->host->workers, run_change,
 			   request);
 	if (r >= 0)
 		return;
+	request->working = false;
+	request->user->n_changes--;
 	error_set(&err, r, ERROR_DAEMON_NO_MEMORY, "no thread for it: %m");
 	request_refuse(request, &err);
+}
+
+/**
+ * begin_queued() - Give workers what waits for them
+ * @user:	Whose; has a request that counts meanwhile
+ */
+static void begin_queued(struct user *user)
+{
+	while (user->queue && user->n_changes < CHANGES_PER_UID) {
+		struct request *request = user->queue;
+
+		request_unqueue(request);
+		submit_change(request);
+	}
+}
+
+/**
+ * begin_change() - Give a request to a worker, or queue it
+ * @request:	Owned by the worker or the front, or freed
+ */
+static void begin_change(struct request *request)
+{
+	struct user *user = request->peer->user;
+
+	request_attach(request);
+	if (user->uid == 0 || user->n_changes < CHANGES_PER_UID) {
+		submit_change(request);
+		return;
+	}
+	request->queued = true;
+	*user->queue_end = request;
+	user->queue_end = &request->next_queued;
 }
 
 /**
@@ -603,8 +671,8 @@ void dispatch_refused(struct peer *peer, int error)
 	answer_error(peer, 0, &err);
 }
 
-/* dispatch_closed() - A peer is closed. What waits ends; what works goes on,
- * and is charged to its user until it is done.
+/* dispatch_closed() - A peer is closed. What waits ends, for an operation or for
+ * a worker; what works goes on, and is charged to its user until it is done.
  */
 void dispatch_closed(struct front *front, struct peer *peer)
 {
@@ -613,9 +681,9 @@ void dispatch_closed(struct front *front, struct peer *peer)
 	for (struct request *request = peer->requests; request;
 	     request = next) {
 		next = request->next;
-		if (request->timer)
-			request_end(request);
-		else
+		if (request->working)
 			request_detach(request);
+		else
+			request_end(request);
 	}
 }

@@ -53,6 +53,7 @@ static struct user *user_get(struct front *front, uid_t uid)
 	if (!user)
 		return NULL;
 	user->uid = uid;
+	user->queue_end = &user->queue;
 	user->next = front->users;
 	front->users = user;
 

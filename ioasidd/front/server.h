@@ -32,6 +32,11 @@
 #define REQUESTS_PER_UID 128
 #define REQUESTS_OF_ROOT 1024
 
+/* Changes of one uid but root's that are with workers at once; more wait for
+ * them. A worker may wait for a device, and there are 32 of them for all.
+ */
+#define CHANGES_PER_UID 8
+
 struct listener;
 
 /**
@@ -40,12 +45,18 @@ struct listener;
  * @uid:	Whose
  * @n_peers:	Connections
  * @n_requests:	Requests, those included whose connection is gone
+ * @n_changes:	Those of them that are with workers
+ * @queue:	Those that wait for CHANGES_PER_UID, oldest first
+ * @queue_end:	Where the next one is hung
  */
 struct user {
 	struct user *next;
 	uid_t uid;
 	unsigned int n_peers;
 	unsigned int n_requests;
+	unsigned int n_changes;
+	struct request *queue;
+	struct request **queue_end;
 };
 
 /**

@@ -282,8 +282,8 @@ static void the_contract_fits_the_scan(void **state)
 	}
 }
 
-/* A list of numbers may be written in one piece. No request has such a list yet,
- * so its descriptor is made here.
+/* A list of numbers may be written in one piece. No request has such a list
+ * yet, so its descriptor is made here.
  */
 static void packed_lists_are_walked(void **state)
 {

@@ -144,7 +144,7 @@ static int setup(void **state)
 	assert_int_equal(store_open(w->dir, NULL, NULL, &w->host.store, &err),
 			 0);
 	assert_int_equal(watches_new(&w->host, &err), 0);
-	assert_int_equal(workers_new(8, &w->host.workers), 0);
+	assert_int_equal(workers_new(16, &w->host.workers), 0);
 	assert_int_equal(front_start(&w->host, w->path, &w->front, &err), 0);
 	assert_int_equal(pthread_create(&w->thread, NULL, run_loop,
 					w->host.loop), 0);
@@ -378,7 +378,8 @@ static void every_method_is_bound_and_guarded(void **state)
 static void what_is_asked_is_answered(void **state)
 {
 	struct world *w = *state;
-	Ioasid__V1__GetVersionRequest get = IOASID__V1__GET_VERSION_REQUEST__INIT;
+	Ioasid__V1__GetVersionRequest get =
+		IOASID__V1__GET_VERSION_REQUEST__INIT;
 	Ioasid__V1__ListDevicesRequest list =
 		IOASID__V1__LIST_DEVICES_REQUEST__INIT;
 	Ioasid__V1__ListDevicesResponse *devices;
@@ -504,18 +505,20 @@ static void bad_packets_are_answered(void **state)
 }
 
 /**
- * offer() - Make a lease of one device, addressed to ourselves
+ * offer_to() - Make a lease of one device
  * @device:	"devices/..."
+ * @uid:	To whom
  * @ret:	Its name
  */
-static void offer(int fd, const char *device, char ret[NAME_SIZE])
+static void offer_to(int fd, const char *device, uid_t uid,
+		     char ret[NAME_SIZE])
 {
 	pb_create_lease in = IOASID__V1__CREATE_LEASE_REQUEST__INIT;
 	pb_claimant claimant = IOASID__V1__CLAIMANT__INIT;
 	char *devices[1] = { (char *)device };
 	pb_lease *lease;
 
-	claimant.uid = getuid();
+	claimant.uid = uid;
 	in.devices = devices;
 	in.n_devices = 1;
 	in.claimant = &claimant;
@@ -526,6 +529,12 @@ static void offer(int fd, const char *device, char ret[NAME_SIZE])
 	assert_int_equal(lease->state, IOASID__V1__LEASE__STATE__OFFERED);
 	str_copy(ret, NAME_SIZE, lease->name);
 	ioasid__v1__lease__free_unpacked(lease, NULL);
+}
+
+/* offer() - offer_to() ourselves. */
+static void offer(int fd, const char *device, char ret[NAME_SIZE])
+{
+	offer_to(fd, device, getuid(), ret);
 }
 
 /* iommufd first, then the devices, with one reply and no second one. */
@@ -857,6 +866,87 @@ static void strangers_see_nothing(void **state)
 	close(fd);
 }
 
+/**
+ * hang_up_workers() - Ask for many changes that wait for one, as nobody
+ * @lease:	Addressed to nobody
+ * @asked:	Written to when all have been sent
+ *
+ * Return: 0 if each of them had its answer; the line otherwise.
+ */
+static int hang_up_workers(struct world *w, const char *lease, int asked)
+{
+	Ioasid__V1__GetDeviceRequest in = IOASID__V1__GET_DEVICE_REQUEST__INIT;
+	bool seen[REQUESTS_PER_PEER] = { false };
+	int fd;
+
+	if (setresuid(65534, 65534, 65534))
+		return __LINE__;
+	fd = dial(w);
+	if (!hear(fd, &answer))
+		return __LINE__;
+	in.name = (char *)lease;
+	for (uint64_t i = 1; i < REQUESTS_PER_PEER; i++)
+		say(fd, i, "Leases/ReleaseLease", &in.base);
+	if (write(asked, "x", 1) != 1)
+		return __LINE__;
+	for (int i = 1; i < REQUESTS_PER_PEER; i++) {
+		if (!hear(fd, &answer) || answer.id >= REQUESTS_PER_PEER ||
+		    seen[answer.id])
+			return __LINE__;
+		seen[answer.id] = true;
+	}
+	return 0;
+}
+
+/* Workers that wait for one uid's device are there for others still. */
+static void one_uid_does_not_have_all_workers(void **state)
+{
+	struct world *w = *state;
+	int fd = call_dial(w), asked[2], status;
+	_cleanup_strv_ struct strv devices = STRV_NULL;
+	char lease[NAME_SIZE], byte;
+	uint64_t before;
+	pid_t pid;
+
+	if (getuid())
+		skip();
+	offer_to(fd, VF, 65534, lease);
+	assert_int_equal(strv_add(&devices, VF), 0);
+	registry_lock(w->host.registry);
+	assert_int_equal(registry_claim(w->host.registry, &devices,
+					"operations/1", NULL, NULL), 0);
+	registry_unlock(w->host.registry);
+	assert_int_equal(chmod(w->dir, 0755), 0);
+	assert_int_equal(pipe(asked), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		int line = hang_up_workers(w, lease, asked[1]);
+
+		if (line)
+			fprintf(stderr, "line %d: %s %s\n", line,
+				answer.error, answer.message);
+		_exit(line ? 1 : 0);
+	}
+	assert_int_equal(read(asked[0], &byte, 1), 1);
+	usleep(100000);
+	before = clock_mono_ns();
+	for (int i = 0; i < 10; i++)
+		assert_string_equal(ask_name(fd, "Leases/ReleaseLease",
+					     "leases/1", &answer),
+				    "lease.not-found");
+	assert_true(clock_mono_ns() - before < 1000000000);
+	assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
+	registry_lock(w->host.registry);
+	registry_unclaim(w->host.registry, "operations/1");
+	registry_unlock(w->host.registry);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	close(asked[0]);
+	close(asked[1]);
+	close(fd);
+}
+
 /* Stopped in the middle of everything; teardown counts what is left. */
 static void stopping_ends_all_requests(void **state)
 {
@@ -960,6 +1050,7 @@ int main(void)
 		IN_A_WORLD(unanswered_requests_have_a_limit),
 		IN_A_WORLD(connections_have_a_limit),
 		IN_A_WORLD(strangers_see_nothing),
+		IN_A_WORLD(one_uid_does_not_have_all_workers),
 		cmocka_unit_test_setup(stopping_ends_all_requests, setup),
 		IN_A_WORLD(many_clients_at_once),
 	};
