@@ -552,6 +552,9 @@ static inline off_t region_offset(int cdev, uint32_t index)
 
 /**
  * edu_open() - Make a bound edu ready for DMA
+ *
+ * Skips the program where the emulated IOMMU does not translate: AMD's of QEMU
+ * 10, for which the test machine has no root ports.
  */
 static inline struct edu edu_open(int cdev)
 {
@@ -561,8 +564,11 @@ static inline struct edu edu_open(int cdev)
 		.bar = region_offset(cdev, UAPI_PCI_BAR0_REGION_INDEX),
 	};
 	uint16_t command = 0x0006; /* memory, bus master */
+	const char *iommu = getenv("IOMMU");
 	uint32_t id = 0;
 
+	if (iommu && !strcmp(iommu, "amd") && !getenv("EDU0_PORT"))
+		skipped("this emulated IOMMU does not translate");
 	if (pwrite(cdev, &command, 2, config + 4) != 2 ||
 	    pread(cdev, &id, 4, edu.bar) != 4 || (id & 0xffff) != 0x00ed)
 		broken("this is no edu: 0x%x", id);

@@ -2,8 +2,8 @@
  *
  * BIND resets a function that can be reset
  *
- * What was written to its registers before is gone. So between two holders there
- * is at least one reset, and none has to be made apart from it.
+ * What was written to its registers before is gone. So between two holders
+ * there is at least one reset, and none has to be made apart from it.
  */
 #include "belief.h"
 

@@ -3,8 +3,8 @@
  * A space with memory of a dead process cannot be attached: EFAULT
  *
  * Pages are pinned at attach, through the process that mapped them. With these
- * mappings taken out it can. So memory that shall outlive its process is mapped by
- * file (file-maps-outlive-their-mapper).
+ * mappings taken out it can. So memory that shall outlive its process is mapped
+ * by file (file-maps-outlive-their-mapper).
  */
 #include "belief.h"
 

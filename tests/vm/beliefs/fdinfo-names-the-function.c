@@ -2,8 +2,8 @@
  *
  * fdinfo of a VFIO device names the PCI function
  *
- * It does for a bound and an unbound cdev, and for one whose unbind waits, when it
- * is out of sysfs. So who blocks an unbind is found. Since Linux 6.17.
+ * It does for a bound and an unbound cdev, and for one whose unbind waits, when
+ * it is out of sysfs. So who blocks an unbind is found. Since Linux 6.17.
  */
 #include "belief.h"
 

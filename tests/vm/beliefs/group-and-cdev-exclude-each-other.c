@@ -2,7 +2,8 @@
  *
  * VFIO's group interface and its cdev exclude each other: EBUSY
  *
- * So a group that somebody has open by the older way is not taken away from him.
+ * So a group that somebody has open by the older way is not taken away from
+ * him.
  */
 #include "belief.h"
 

@@ -3,8 +3,8 @@
  * MAP_FILE lets a device write to a file that is open for reading only
  *
  * Neither the descriptor's mode nor seals are looked at. So who may map trusts
- * whoever gives a descriptor, and who has an iommufd may write to every shmem file
- * it can read.
+ * whoever gives a descriptor, and who has an iommufd may write to every shmem
+ * file it can read.
  */
 #include "belief.h"
 

@@ -2,7 +2,8 @@
  *
  * driver_override and drivers_probe bind, without the device's ids
  *
- * A newline clears the override, and then the kernel's own choice is bound again.
+ * A newline clears the override, and then the kernel's own choice is bound
+ * again.
  */
 #include "belief.h"
 

@@ -2,8 +2,8 @@
  *
  * A cdev that is parked, unbound, can BIND when its first holder is gone
  *
- * So that the device is idle says nothing of who may take it next: whoever kept a
- * copy may. Only a completed unbind does (unbind-waits-for-last-close).
+ * So that the device is idle says nothing of who may take it next: whoever kept
+ * a copy may. Only a completed unbind does (unbind-waits-for-last-close).
  */
 #include "belief.h"
 

@@ -2,7 +2,8 @@
  *
  * While an unbind waits, what the inventory reads can be read
  *
- * None of these files takes the device's lock. The cdev is out of sysfs by then.
+ * None of these files takes the device's lock. The cdev is out of sysfs by
+ * then.
  */
 #include "belief.h"
 

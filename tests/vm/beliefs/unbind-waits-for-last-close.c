@@ -2,9 +2,9 @@
  *
  * Taking the driver off a VFIO device returns only at the last close
  *
- * Also if the last descriptor was never bound. So unbind runs in a helper that can
- * be left behind, and one that has come back proves that nobody has the device,
- * parked copies included.
+ * Also if the last descriptor was never bound. So unbind runs in a helper that
+ * can be left behind, and one that has come back proves that nobody has the
+ * device, parked copies included.
  */
 #include "belief.h"
 
@@ -15,7 +15,7 @@
  */
 static void ask(const char *bdf, bool bound)
 {
-	const char *how = bound ? "a bound descriptor" : "an unbound descriptor";
+	const char *how = bound ? "a bound cdev" : "an unbound cdev";
 	int cdev = open_cdev(bdf), iommufd = open_iommufd(), status;
 	pid_t pid;
 
