@@ -442,8 +442,11 @@ int main(void)
 	struct kernel_info info;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (!edu || !nvme || !pair0 || !pair1 || !net)
+	if (!edu || !nvme || !pair0 || !pair1 || !net ||
+	    access("/sys/kernel/iommu_groups/0", F_OK)) {
+		printf("not the test machine, or one without IOMMU\n");
 		return 77;
+	}
 	result(!kernel_real_new("/sys", &k, &err), "the machine");
 	result(!k->ops->info(k, &info, &err) && info.iommufd, "%s",
 	       info.release);
