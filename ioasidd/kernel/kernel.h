@@ -70,7 +70,7 @@ enum kernel_isolated_msi {
  *			(class 06xx): never assigned
  * @numa_node:		-1 if unknown
  * @driver:		Name of the driver bound; empty if none
- * @vfio:		That driver is a VFIO driver (there is a vfio-dev folder)
+ * @vfio:		That driver is a VFIO driver: there is a vfio-dev folder
  * @group:		Number of its IOMMU group; -1 if none
  * @iommu:		Name in /sys/class/iommu; empty if none
  * @physfn:		Of a VF its PF; empty otherwise

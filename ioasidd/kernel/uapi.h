@@ -24,7 +24,7 @@
 /* A 64-bit field is aligned to 8 bytes on 32-bit machines too. */
 typedef uint64_t __attribute__((aligned(8))) uapi_u64;
 
-/* --- iommufd: <linux/iommufd.h>, calls on an open /dev/iommu --------------- */
+/* --- iommufd: <linux/iommufd.h>, calls on an open /dev/iommu -------------- */
 
 #define UAPI_IOMMUFD(nr) _IO(';', nr)
 
@@ -265,7 +265,7 @@ struct uapi_hw_info {
 	uapi_u64 out_capabilities;
 };
 
-/* --- VFIO: <linux/vfio.h>, calls on a device's descriptor ------------------ */
+/* --- VFIO: <linux/vfio.h>, calls on a device's descriptor ----------------- */
 
 #define UAPI_VFIO(nr) _IO(';', 100 + (nr))
 

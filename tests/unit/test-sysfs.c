@@ -300,7 +300,8 @@ static void families_of_iommus_are_known(void **state)
 	struct machine *m = *state;
 	struct kernel_inventory *inv;
 
-	tree_file(&m->tree, "class/iommu/dmar0/intel-iommu/cap", "d2008c22260286");
+	tree_file(&m->tree, "class/iommu/dmar0/intel-iommu/cap",
+		  "d2008c22260286");
 	tree_file(&m->tree, "class/iommu/dmar0/intel-iommu/ecap", "f00f4a");
 	tree_file(&m->tree, "class/iommu/ivhd0/amd-iommu/cap", "40f");
 	tree_folder(&m->tree, "class/iommu/smmu3.0x0000000009050000");

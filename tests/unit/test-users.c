@@ -251,7 +251,8 @@ static void holders_of_a_cdev_are_named(void **state)
 	assert_int_equal(m->k->ops->cdev_holders(m->k, BDF, &err), -EBUSY);
 	assert_int_equal(err.kind, ERROR_DEVICE_HELD);
 	assert_non_null(cause(&err, "process", pid));
-	assert_non_null(strstr(err.causes[0].detail, "/dev/vfio/devices/vfio3"));
+	assert_non_null(strstr(err.causes[0].detail,
+			       "/dev/vfio/devices/vfio3"));
 	reap(child);
 }
 
@@ -397,7 +398,8 @@ static void mount_elsewhere(const struct loop *l, const char *where, int ready)
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		goto out;
 	snprintf(command, sizeof(command),
-		 "PATH=$PATH:/sbin:/usr/sbin mkfs.ext4 -q -F %s >/dev/null 2>&1",
+		 "PATH=$PATH:/sbin:/usr/sbin mkfs.ext4 -q -F %s "
+		 ">/dev/null 2>&1",
 		 l->node);
 	if (system(command) || mount(l->node, where, "ext4", 0, NULL))
 		goto out;
@@ -430,7 +432,8 @@ static void a_mount_in_another_namespace_is_seen(void **state)
 		assert_int_equal(users(m, &err), -EBUSY);
 		mounted = cause(&err, "mount", m->tree.path);
 		assert_non_null(mounted);
-		assert_non_null(strstr(mounted->detail, "mount namespace mnt:"));
+		assert_non_null(strstr(mounted->detail,
+				       "mount namespace mnt:"));
 	}
 	reap(child);
 	close(ready[0]);
