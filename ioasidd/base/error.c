@@ -54,18 +54,18 @@ enum error_id error_from_name(const char *name)
 }
 
 /**
- * error_set() - Fill an error, where it happens, in one returning line
+ * error_fill() - See error_set()
  *
  * The words are made before anything else changes: they may quote @err.
  */
-int error_set(struct error *err, int ret, enum error_id id, const char *fmt,
-	      ...)
+void error_fill(struct error *err, int ret, enum error_id id, const char *fmt,
+		...)
 {
 	int saved = errno;
 	va_list args;
 
 	if (!err)
-		return ret;
+		return;
 
 	errno = -ret;
 	va_start(args, fmt);
@@ -78,8 +78,6 @@ int error_set(struct error *err, int ret, enum error_id id, const char *fmt,
 	err->object[0] = '\0';
 	err->remedy[0] = '\0';
 	err->n_causes = 0;
-
-	return ret;
 }
 
 /* error_object() - Say which object the error is about, unless it is known */

@@ -12,6 +12,7 @@
 #ifndef IOASIDD_BASE_ERROR_H
 #define IOASIDD_BASE_ERROR_H
 
+#include <errno.h>
 #include <stddef.h>
 
 #include "errors.h"	/* generated: enum error_id */
@@ -85,6 +86,16 @@ const struct error_kind *error_kind(enum error_id id);
  */
 enum error_id error_from_name(const char *name);
 
+/* error_fill() - What error_set() does with @err. */
+void error_fill(struct error *err, int ret, enum error_id id,
+		const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/* error_number() - @ret, which is to be negative; -EIO if it is not. */
+static inline int error_number(int ret)
+{
+	return ret < 0 ? ret : -EIO;
+}
+
 /**
  * error_set() - Fill an error, where it happens, in one returning line
  * @err:	Filled anew, causes and object too; may be NULL
@@ -92,10 +103,18 @@ enum error_id error_from_name(const char *name);
  * @id:		From the catalogue
  * @fmt:	The words
  *
- * Return: @ret.
+ * A macro, so that compilers and analysers see that it returns a failure.
+ *
+ * Return: @ret; -EIO if that is no failure: a call that failed and left errno
+ * alone must not look like one that has succeeded.
  */
-int error_set(struct error *err, int ret, enum error_id id,
-	      const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+#define error_set(err, ret, id, ...)                         \
+	({                                                   \
+		const int _ret = error_number(ret);          \
+                                                             \
+		error_fill(err, _ret, id, __VA_ARGS__);      \
+		_ret;                                        \
+	})
 
 /**
  * error_object() - Say which object the error is about, unless it is known

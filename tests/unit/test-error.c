@@ -35,6 +35,8 @@ static void set_returns_its_number_and_words_it(void **state)
 static void without_an_error_only_the_number_goes_through(void **state)
 {
 	assert_int_equal(error_set(NULL, -EIO, ERROR_STORE_IO, "x"), -EIO);
+	/* A call that failed without errno has failed all the same. */
+	assert_int_equal(error_set(NULL, 0, ERROR_STORE_IO, "x"), -EIO);
 	error_object(NULL, "x");
 	error_remedy(NULL, "x");
 	error_cause(NULL, "device", "x", "x");
