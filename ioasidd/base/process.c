@@ -269,8 +269,8 @@ static uint64_t boot_ticks(void)
 static int peer_by_pid(const struct ucred *cred, uint64_t now, int *ret_pidfd,
 		       struct error *err)
 {
+	struct process process = { .pid = cred->pid };
 	_cleanup_fd_ int pidfd = -1;
-	struct process process;
 	int r;
 
 	r = process_open(cred->pid, 0, &pidfd, err);

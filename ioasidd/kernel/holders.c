@@ -195,18 +195,15 @@ static void read_fds(int pid, struct hit *hit)
  */
 static void read_maps(int pid, struct hit *hit)
 {
-	_cleanup_fd_ int fd = -1;
-	_cleanup_free_ char *line = NULL;
+	int fd = openat(pid, "maps", O_RDONLY | O_CLOEXEC);
+	FILE *maps = fd < 0 ? NULL : fdopen(fd, "re");
+	char *line = NULL;
 	size_t room = 0;
-	FILE *maps;
 
-	fd = openat(pid, "maps", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (!maps) {
+		fd_close(fd);
 		return;
-	maps = fdopen(fd, "re");
-	if (!maps)
-		return;
-	fd = -1; /* fclose() closes it */
+	}
 
 	while (getline(&line, &room, maps) > 0) {
 		unsigned long start, end;
@@ -222,6 +219,7 @@ static void read_maps(int pid, struct hit *hit)
 		if (node)
 			hit->seen[node - hit->nodes->items] = true;
 	}
+	free(line);
 	fclose(maps);
 }
 

@@ -222,7 +222,7 @@ static int compare_devices(const void *a, const void *b)
 static void count_vfs(struct kernel_inventory *inv)
 {
 	for (size_t i = 0; i < inv->n_devices; i++) {
-		struct kernel_device key, *pf;
+		struct kernel_device key = { .group = -1 }, *pf;
 
 		if (!inv->devices[i].physfn[0])
 			continue;

@@ -204,7 +204,7 @@ int recover_start(struct host *host, const struct caller *caller,
 		r = draft_open(host, &one, &c->draft, err);
 	if (r == 0)
 		r = check_device(host, &c->draft.copies[0], err);
-	if (r < 0 || change->dry_run) {
+	if (r != 0 || change->dry_run) {
 		operation_free(c->op);
 		recovering_free(c, name);
 		return r;

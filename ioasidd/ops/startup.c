@@ -244,7 +244,7 @@ static int resume_operation(struct host *host, struct operation *op,
 			   operation_kind_name(op->kind), op->target, op->step);
 		r = workers_submit(host->workers, end_interrupted, t);
 	}
-	if (r < 0 && t) {
+	if (r != 0 && t) {
 		draft_close(&t->draft);
 		free(t);
 	}
