@@ -242,10 +242,11 @@ struct kernel_ops {
 		      struct kernel_device *ret, struct error *err);
 
 	/* device_users - Does anything on the host use a function that is with
-	 * its host driver? Mounts in any mount namespace, swap, dm and md
-	 * holders, exclusive opens of its block devices, network interfaces
-	 * that are up with an address or are a port of a bridge or bond, VFs
-	 * that exist, UIO, VFIO group or cdev descriptors.
+	 * its host driver? Mounts in any mount namespace, swap, dm, md and
+	 * loop devices, exclusive opens of its block devices and writers of
+	 * them, network interfaces in any namespace that are up with an
+	 * address or have another one on them, VFs that exist, descriptors of
+	 * any other node: UIO, VFIO group or cdev, DRM.
 	 * -EBUSY, device.in-use: it does; each cause is one user.
 	 */
 	int (*device_users)(struct kernel *k, const char *bdf,
@@ -321,7 +322,8 @@ struct kernel_ops {
 	/* vfio_bind - VFIO_DEVICE_BIND_IOMMUFD. Resets the function.
 	 * -EPERM, group.not-viable: a sibling is with a host driver or another
 	 * owner; -EPERM, device.unsafe-interrupts: its interrupts are not
-	 * isolated. Which one it was is found in sysfs.
+	 * isolated. Which one it was is found in sysfs. -EAGAIN: somebody
+	 * has the function's lock just now; to be tried again.
 	 */
 	int (*vfio_bind)(struct kernel *k, const char *bdf, int cdev,
 			 int iommufd, uint32_t *ret_dev_id, struct error *err);

@@ -255,7 +255,7 @@ static void unescape(char *s)
  * @ret_point:	Where it is mounted
  * @ret_source:	The source, as mount(8) was told; may be NULL
  *
- * Source: proc_pid_mountinfo(5): "36 35 98:0 /root /point options - type
+ * Source: proc_pid_mountinfo(5): "36 35 98:0 /part /point options - type
  * source options". File systems such as btrfs show a number of their own, so
  * the source is given too.
  *
