@@ -160,22 +160,23 @@ static int open_attribute(struct kernel *k, const char *bdf, const char *name,
 /**
  * run() - Let a helper process do something to a function
  * @bdf:	The function
- * @job:	What; @what is filled in here
+ * @job:	What; without @what, which is made here
  * @name:	The file, for messages
  *
  * The rest as in helper_run().
  */
-static int run(const char *bdf, struct helper_job *job, const char *name,
+static int run(const char *bdf, const struct helper_job *job, const char *name,
 	       unsigned int timeout_ms, char *ret, size_t size,
 	       struct kernel_stuck *ret_stuck, struct error *err)
 {
+	struct helper_job named = *job;
 	char what[96];
 	int r;
 
 	(void)str_format(what, sizeof(what), "%s %s of %s",
 			 job->text ? "write" : "read", name, bdf);
-	job->what = what;
-	r = helper_run(job, timeout_ms, ret, size, ret_stuck, err);
+	named.what = what;
+	r = helper_run(&named, timeout_ms, ret, size, ret_stuck, err);
 	if (r < 0)
 		error_object(err, "devices/%s", bdf);
 
@@ -494,23 +495,25 @@ static const struct kernel_ops real_ops = {
 /* kernel_real_new() - The machine that this process runs on */
 int kernel_real_new(const char *sysfs, struct kernel **ret, struct error *err)
 {
-	struct real *real = calloc(1, sizeof(*real));
+	_cleanup_fd_ int fd = -1, proc = -1;
+	struct real *real;
 
+	fd = sysfs_open(AT_FDCWD, sysfs);
+	if (fd < 0)
+		return error_set(err, fd, ERROR_KERNEL_SYSTEM, "open '%s': %m",
+				 sysfs);
+	proc = sysfs_open(AT_FDCWD, "/proc");
+	if (proc < 0)
+		return error_set(err, proc, ERROR_KERNEL_SYSTEM,
+				 "open '/proc': %m");
+	real = calloc(1, sizeof(*real));
 	if (!real)
 		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
 				 "no memory for the machine");
+
 	real->kernel.ops = &real_ops;
-	real->sysfs = sysfs_open(AT_FDCWD, sysfs);
-	real->proc = sysfs_open(AT_FDCWD, "/proc");
-	if (real->sysfs < 0 || real->proc < 0) {
-		int r = real->sysfs < 0 ? real->sysfs : real->proc;
-		const char *path = real->sysfs < 0 ? sysfs : "/proc";
-
-		real_free(&real->kernel);
-		return error_set(err, r, ERROR_KERNEL_SYSTEM, "open '%s': %m",
-				 path);
-	}
-
+	real->sysfs = TAKE_FD(fd);
+	real->proc = TAKE_FD(proc);
 	*ret = &real->kernel;
 	return 0;
 }
