@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -19,6 +20,40 @@
 #define HWPT_DIRTY_TRACKING (1u << 1)
 #define HWPT_PASID (1u << 3)
 
+/* BIND resets the function and does not wait for its lock: EAGAIN while somebody
+ * else has that, for a driver switch or a reset by sysfs. Both end soon, or never.
+ */
+#define BIND_TRIES 50
+#define BIND_PAUSE_NS 100000000
+
+/**
+ * bind_patiently() - BIND, and again while somebody else has the device's lock
+ * @bdf:	The device
+ * @context:	Its descriptors; gets the id, and how long the last try took
+ *
+ * Return: 0 or -errno.
+ */
+static int bind_patiently(struct host *host, const char *bdf,
+			  struct probe_context *context, struct error *err)
+{
+	const struct timespec pause = { .tv_nsec = BIND_PAUSE_NS };
+	uint64_t start;
+	int i, r = 0;
+
+	for (i = 0; i < BIND_TRIES; i++) {
+		start = clock_mono_ns();
+		r = host->kernel->ops->vfio_bind(host->kernel, bdf,
+						 context->cdev,
+						 context->iommufd,
+						 &context->dev_id, err);
+		context->bind_us = (clock_mono_ns() - start) / 1000;
+		if (r != -EAGAIN)
+			break;
+		(void)nanosleep(&pause, NULL); /* short is fine */
+	}
+	return r;
+}
+
 /**
  * probe_bind() - See probe.h
  */
@@ -27,19 +62,15 @@ int probe_bind(struct host *host, const char *bdf, struct probe_context *ret,
 {
 	const struct kernel_ops *k = host->kernel->ops;
 	_cleanup_probe_ struct probe_context context = PROBE_CONTEXT_NULL;
-	uint64_t start;
 	int r;
 
 	r = k->iommufd_open(host->kernel, &context.iommufd, err);
 	if (r == 0)
 		r = k->cdev_open(host->kernel, bdf, &context.cdev, err);
-	start = clock_mono_ns();
 	if (r == 0)
-		r = k->vfio_bind(host->kernel, bdf, context.cdev,
-				 context.iommufd, &context.dev_id, err);
+		r = bind_patiently(host, bdf, &context, err);
 	if (r < 0)
 		return r;
-	context.bind_us = (clock_mono_ns() - start) / 1000;
 	*ret = context;
 	context = PROBE_CONTEXT_NULL;
 	return 0;
