@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -128,6 +129,32 @@ static int clear_path(const struct sockaddr_un *address, struct error *err)
 }
 
 /**
+ * make_folder() - Make the socket's folder if it is not there
+ * @path:	Of the socket
+ *
+ * As systemd would: every uid may pass, since a claimant is any uid.
+ *
+ * Return: 0 or -errno.
+ */
+static int make_folder(const char *path, struct error *err)
+{
+	char folder[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+	char *slash;
+
+	str_copy(folder, sizeof(folder), path);
+	slash = strrchr(folder, '/');
+	if (!slash || slash == folder)
+		return 0;
+	*slash = '\0';
+	/* The umask is no help here: what is made must be open to pass. */
+	if (mkdir(folder, 0755) == 0 && chmod(folder, 0755) == 0)
+		return 0;
+	return errno == EEXIST ? 0 :
+		error_set(err, -errno, ERROR_KERNEL_SYSTEM,
+			  "make the folder '%s': %m", folder);
+}
+
+/**
  * listener_open() - Bind the socket and listen
  * @listener:	With its address; gets descriptor and file
  *
@@ -142,7 +169,9 @@ static int listener_open(struct listener *listener, struct error *err)
 	struct stat st;
 	int r;
 
-	r = clear_path(address, err);
+	r = make_folder(path, err);
+	if (r == 0)
+		r = clear_path(address, err);
 	if (r < 0)
 		return r;
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -29,6 +29,17 @@ def test_everybody_may_connect_and_only_root_may_look_at_the_state(
     own_daemon.stop()
 
 
+def test_a_folder_for_the_socket_is_made(own_daemon):
+    """/run/ioasidd is not there before the first start without systemd."""
+    own_daemon.socket = own_daemon.run / "made" / "ioasidd.sock"
+    own_daemon.start()
+    assert stat.S_IMODE(own_daemon.socket.parent.stat().st_mode) == 0o755
+    own_daemon.process.send_signal(signal.SIGTERM)
+    assert own_daemon.process.wait(60) == 0
+    own_daemon.process = None
+    own_daemon.socket.parent.rmdir()
+
+
 def test_a_second_one_is_refused(own_daemon):
     own_daemon.start()
     with own_daemon.connect() as client:
