@@ -102,7 +102,7 @@ tests: all $(UNIT) $(VM_PROGS) $(BELIEFS) $(BUILD)/tests/pb/.stamp
 
 # --- generated ---------------------------------------------------------------
 
-$(GEN)/errors.h $(GEN)/errors.inc $(GEN)/errors.md: schema/errors.awk schema/errors.catalogue
+$(GEN)/errors.h $(GEN)/errors.inc $(GEN)/errors.md &: schema/errors.awk schema/errors.catalogue
 	@mkdir -p $(GEN)
 	awk -v want=header -f $^ > $(GEN)/errors.h.tmp
 	awk -v want=table -f $^ > $(GEN)/errors.inc.tmp
@@ -202,6 +202,8 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/ioasidctl
 	install -D -m 644 packaging/systemd/ioasidd.service \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/ioasidd.service
+	install -D -m 644 $(GEN)/errors.md $(DESTDIR)$(PREFIX)/share/doc/ioasidd/errors.md
+	install -m 644 schema/handover.md $(DESTDIR)$(PREFIX)/share/doc/ioasidd
 	for m in packaging/man/*.[1-8]; do install -D -m 644 $$m \
 		$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
 
