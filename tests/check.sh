@@ -123,6 +123,12 @@ kernel() {
 ASAN="SANITIZE=address,undefined OPT=-O1"
 TSAN="SANITIZE=thread OPT=-O1"
 
+# What is worth a boot of every machine, and of the sanitizers' builds.
+anywhere=(tests/vm/cases/test_machine.py tests/vm/cases/test_inventory.py
+	tests/vm/cases/test_beliefs.py)
+sanitized=(--env ASAN_OPTIONS=abort_on_error=1 --pytest-arg=-m --pytest-arg=sanitize
+	tests/vm/cases)
+
 fast() {
 	needs build test
 	build build && unit build && daemon build
@@ -140,8 +146,11 @@ check() {
 	# shellcheck disable=SC2086
 	build build-tsan $TSAN && unit build-tsan && daemon build-tsan
 	machine build vtd-scalable tests/vm/cases
-	[ -z "$(ls tests/vm/beliefs/*.c 2>/dev/null)" ] ||
-		machine build vtd-legacy build/tests/beliefs
+	machine build vtd-legacy "${anywhere[@]}"
+	machine build virtio "${anywhere[@]}"
+	machine build none tests/vm/cases/test_machine.py tests/vm/cases/test_inventory.py
+	machine build-asan vtd-scalable "${sanitized[@]}"
+	machine build-tsan vtd-scalable "${sanitized[@]}"
 	summary "left to make check-long: soaks; to make check-machines: the other IOMMUs"
 }
 
