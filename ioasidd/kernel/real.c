@@ -171,16 +171,11 @@ static int run(const char *bdf, const struct helper_job *job, const char *name,
 {
 	struct helper_job named = *job;
 	char what[96];
-	int r;
 
 	(void)str_format(what, sizeof(what), "%s %s of %s",
 			 job->text ? "write" : "read", name, bdf);
 	named.what = what;
-	r = helper_run(&named, timeout_ms, ret, size, ret_stuck, err);
-	if (r < 0)
-		error_object(err, "devices/%s", bdf);
-
-	return r;
+	return helper_run(&named, timeout_ms, ret, size, ret_stuck, err);
 }
 
 /**

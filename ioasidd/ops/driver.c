@@ -29,7 +29,6 @@ static void got_stuck(struct device *device, const struct kernel_stuck *stuck,
 	str_format(record->remedy, sizeof(record->remedy),
 		   "end what has the device open, then `ioasidctl device recover %s`",
 		   device->facts.bdf);
-	error_object(err, "%s", device->name);
 	error_remedy(err, "%s", record->remedy);
 }
 
@@ -56,6 +55,7 @@ static int act_override(struct host *host, struct operation *op,
 					    err);
 	if (r == -ETIMEDOUT)
 		got_stuck(device, &stuck, err);
+	error_object(r < 0 ? err : NULL, "%s", device->name);
 	return journal_after(host, op, &act, r, err);
 }
 
@@ -79,6 +79,7 @@ static int act_unbind(struct host *host, struct operation *op,
 				      HELPER_TIMEOUT_MS, &stuck, err);
 	if (r == -ETIMEDOUT)
 		got_stuck(device, &stuck, err);
+	error_object(r < 0 ? err : NULL, "%s", device->name);
 	return journal_after(host, op, &act, r, err);
 }
 
@@ -109,14 +110,13 @@ static int act_probe(struct host *host, struct operation *op,
 					      &facts, err);
 	if (r == 0) {
 		device->facts = facts;
-		if (!str_eq(facts.driver, driver)) {
+		if (!str_eq(facts.driver, driver))
 			r = error_set(err, -ENODEV, ERROR_DEVICE_NO_DRIVER,
 				      "driver %s did not take %s, which has %s now",
 				      driver, facts.bdf,
 				      facts.driver[0] ? facts.driver : "no driver");
-			error_object(err, "%s", device->name);
-		}
 	}
+	error_object(r < 0 ? err : NULL, "%s", device->name);
 	return journal_after(host, op, &act, r, err);
 }
 

@@ -80,6 +80,20 @@ void record_trouble(struct device *device, const struct error *why,
 }
 
 /**
+ * forget_preparation() - Say in the record that the device is the host's
+ * @record:	The record
+ */
+static void forget_preparation(struct device_record *record)
+{
+	record->prepared = false;
+	record->no_reset = false;
+	record->unsafe_interrupts = false;
+	record->vfio_driver[0] = '\0';
+	record->former_driver[0] = '\0';
+	record->former_override[0] = '\0';
+}
+
+/**
  * group_give_back() - See group.h
  */
 int group_give_back(struct host *host, struct operation *op,
@@ -90,15 +104,29 @@ int group_give_back(struct host *host, struct operation *op,
 
 	r = driver_switch(host, op, device, record->former_driver,
 			  record->former_override, err);
-	if (r < 0)
-		return r;
-	record->prepared = false;
-	record->no_reset = false;
-	record->unsafe_interrupts = false;
-	record->vfio_driver[0] = '\0';
-	record->former_driver[0] = '\0';
-	record->former_override[0] = '\0';
-	return 0;
+	if (r == 0)
+		forget_preparation(record);
+	return r;
+}
+
+/**
+ * is_as_before() - Is there nothing to undo?
+ * @device:	As it is now
+ * @undo:	What it was
+ *
+ * What could not be changed cannot be changed back either, and need not be.
+ */
+static bool is_as_before(struct host *host, const struct device *device,
+			 const struct undo *undo)
+{
+	char override[DRIVER_SIZE];
+	struct kernel_stuck stuck;
+
+	return str_eq(device->facts.driver, undo->driver) &&
+	       host->kernel->ops->get_override(host->kernel, device->facts.bdf,
+					       HELPER_TIMEOUT_MS, override,
+					       &stuck, NULL) == 0 &&
+	       str_eq(override, undo->override);
 }
 
 /**
@@ -143,6 +171,10 @@ int group_rollback(struct host *host, struct operation *op,
 		if (host->kernel->ops->device(host->kernel, device->facts.bdf,
 					      &device->facts, NULL) < 0)
 			continue;
+		if (is_as_before(host, device, undo)) {
+			forget_preparation(&device->record);
+			continue;
+		}
 		str_copy(device->record.former_driver, DRIVER_SIZE,
 			 undo->driver);
 		str_copy(device->record.former_override, DRIVER_SIZE,
