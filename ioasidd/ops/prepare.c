@@ -44,12 +44,42 @@ static void preparing_free(struct preparing *p, const char *op_name)
 /* --- checks --- */
 
 /**
+ * is_ready() - Is the endpoint where prepare would bring it?
+ * @p:		The prepare
+ * @device:	The draft's copy
+ */
+static bool is_ready(const struct preparing *p, const struct device *device)
+{
+	return device->state == DEVICE_READY &&
+	       str_eq(device->facts.driver, p->driver);
+}
+
+/**
+ * name_holders() - Say who has a device open
+ * @bdf:	The device
+ * @err:	A filled error; causes are added
+ */
+static void name_holders(struct host *host, const char *bdf,
+			 struct error *err)
+{
+	struct error held = ERROR_NULL;
+	size_t i;
+
+	if (host->kernel->ops->cdev_holders(host->kernel, bdf, &held) != -EBUSY)
+		return;
+	for (i = 0; i < held.n_causes; i++)
+		error_cause(err, held.causes[i].kind, held.causes[i].name,
+			    "%s", held.causes[i].detail);
+}
+
+/**
  * check_state() - Is the device free to be taken?
  * @device:	The draft's copy
  *
  * Return: 0; -EBUSY device.leased, device.foreign, device.unusable.
  */
-static int check_state(const struct device *device, struct error *err)
+static int check_state(struct host *host, const struct device *device,
+		       struct error *err)
 {
 	const struct device_record *record = &device->record;
 
@@ -61,9 +91,11 @@ static int check_state(const struct device *device, struct error *err)
 		/* On VFIO since before a restart, but ours. */
 		if (device->recorded && record->prepared)
 			return 0;
-		return error_set(err, -EBUSY, ERROR_DEVICE_FOREIGN,
-				 "%s is on %s, but was not put there by ioasidd",
-				 device->facts.bdf, device->facts.driver);
+		error_set(err, -EBUSY, ERROR_DEVICE_FOREIGN,
+			  "%s is on %s, but was not put there by ioasidd",
+			  device->facts.bdf, device->facts.driver);
+		name_holders(host, device->facts.bdf, err);
+		return -EBUSY;
 	case DEVICE_LEASED:
 	case DEVICE_RECLAIMING:
 		return error_set(err, -EBUSY, ERROR_DEVICE_LEASED,
@@ -146,7 +178,7 @@ static int check_device(struct preparing *p, const struct device *device,
 	const struct kernel_device *facts = &device->facts;
 	int r;
 
-	r = check_state(device, err);
+	r = check_state(host, device, err);
 	if (r == 0)
 		r = check_sriov(host, facts, err);
 	if (r < 0)
@@ -158,7 +190,8 @@ static int check_device(struct preparing *p, const struct device *device,
 		return error_set(err, -EINVAL, ERROR_DEVICE_UNSAFE_INTERRUPTS,
 				 "interrupt remapping is off: whoever has %s can raise any interrupt of the host",
 				 facts->bdf);
-	if (p->options.force || !facts->driver[0] || facts->vfio)
+	/* One on VFIO may have holders too: its driver would wait for them. */
+	if (p->options.force || !facts->driver[0] || is_ready(p, device))
 		return 0;
 	return host->kernel->ops->device_users(host->kernel, facts->bdf, err);
 }
@@ -180,17 +213,6 @@ static int check_group(struct preparing *p, struct error *err)
 			error_object(err, "%s", p->draft.copies[i].name);
 	}
 	return r;
-}
-
-/**
- * is_ready() - Is the endpoint where prepare would bring it?
- * @p:		The prepare
- * @device:	The draft's copy
- */
-static bool is_ready(const struct preparing *p, const struct device *device)
-{
-	return device->state == DEVICE_READY &&
-	       str_eq(device->facts.driver, p->driver);
 }
 
 /**
