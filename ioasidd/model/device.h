@@ -133,6 +133,7 @@ struct capabilities {
  * @lease:	Name of the lease that has it; empty for none
  * @operation:	Name of the operation, or of the change of a lease, that has
  *		claimed it; empty for none. Only that may change the device.
+ * @claimed_at:	Its revision when it was claimed
  */
 struct device {
 	char name[NAME_SIZE];
@@ -144,6 +145,7 @@ struct device {
 	struct capabilities *caps;
 	char lease[NAME_SIZE];
 	char operation[NAME_SIZE];
+	uint64_t claimed_at;
 };
 
 /**

@@ -375,12 +375,14 @@ static int drop_vanished(struct registry *reg,
  * @reg:	The registry with its devices
  * @facts:	The group; its reserved regions are taken over
  * @old:	The group as it was before, for its revision; NULL if it is new
+ * @before:	The newest revision before the scan
  * @ret:	The group; ends with group_deinit()
  *
  * Return: 0; -ENOENT if it has no devices; -ENOMEM.
  */
 static int fill_group(struct registry *reg, struct kernel_group *facts,
-		      const struct group *old, struct group *ret)
+		      const struct group *old, uint64_t before,
+		      struct group *ret)
 {
 	bool same = old && str_eq(old->facts.type, facts->type);
 	size_t i, n = 0;
@@ -407,7 +409,8 @@ static int fill_group(struct registry *reg, struct kernel_group *facts,
 	       old->n_devices == ret->n_devices;
 	ret->revision = same ? old->revision : registry_revise(reg);
 	for (i = 0; i < ret->n_devices; i++)
-		if (ret->devices[i]->revision > ret->revision)
+		if (ret->devices[i]->revision > before &&
+		    ret->devices[i]->revision > ret->revision)
 			ret->revision = ret->devices[i]->revision;
 	return 0;
 }
@@ -425,10 +428,12 @@ static int compare_groups(const void *a, const void *b)
  * take_groups() - Take over the groups that a scan found
  * @reg:	The registry with the scan's devices
  * @inv:	The scan; its reserved regions are taken over
+ * @before:	The newest revision before it
  *
  * Return: 0 or -ENOMEM: as before.
  */
-static int take_groups(struct registry *reg, struct kernel_inventory *inv)
+static int take_groups(struct registry *reg, struct kernel_inventory *inv,
+		       uint64_t before)
 {
 	struct group *groups = calloc(inv->n_groups + 1, sizeof(*groups));
 	size_t i, n = 0;
@@ -439,7 +444,7 @@ static int take_groups(struct registry *reg, struct kernel_inventory *inv)
 	for (i = 0; i < inv->n_groups && r != -ENOMEM; i++) {
 		r = fill_group(reg, &inv->groups[i],
 			       group_by_number(reg, inv->groups[i].number),
-			       &groups[n]);
+			       before, &groups[n]);
 		n += r == 0;
 	}
 	if (r == -ENOMEM) {
@@ -460,6 +465,7 @@ static int take_groups(struct registry *reg, struct kernel_inventory *inv)
  */
 int registry_scan(struct registry *reg, struct kernel_inventory *inv)
 {
+	uint64_t before = reg->revision;
 	int r, changed = 0;
 	size_t i;
 
@@ -473,7 +479,7 @@ int registry_scan(struct registry *reg, struct kernel_inventory *inv)
 	 * replaced before anybody can look.
 	 */
 	changed += drop_vanished(reg, inv);
-	r = take_groups(reg, inv);
+	r = take_groups(reg, inv, before);
 	if (r < 0) {
 		drop_groups(reg);
 		return r;
@@ -520,6 +526,7 @@ static int claim_one(struct device *device, const char *op, struct strv *ret,
 		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
 				 "no memory");
 	str_copy(device->operation, sizeof(device->operation), op);
+	device->claimed_at = device->revision;
 	return 0;
 }
 
@@ -612,7 +619,9 @@ void registry_unclaim(struct registry *reg, const char *op)
 		if (!str_eq(device->operation, op))
 			continue;
 		device->operation[0] = '\0';
-		device->revision = registry_revise(reg);
+		/* Who has only looked has changed nothing: etags stay good. */
+		if (device->revision != device->claimed_at)
+			device->revision = registry_revise(reg);
 		registry_settle(reg, device);
 	}
 	pthread_cond_broadcast(&reg->unclaimed);
