@@ -289,6 +289,23 @@ static const struct netdev *upper_of(const struct netdevs *list,
 }
 
 /**
+ * master_of() - What is an interface a port of?
+ * @list:	Of one namespace
+ * @dev:	The interface
+ *
+ * Return: the bridge's or bond's name.
+ */
+static const char *master_of(const struct netdevs *list,
+			     const struct netdev *dev)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (list->items[i].index == dev->master)
+			return list->items[i].name;
+
+	return "another interface";
+}
+
+/**
  * report() - Add interfaces that are in use as causes
  * @list:	Of one namespace
  * @where:	Which it is, for messages; empty for ours
@@ -310,8 +327,8 @@ static int report(const struct netdevs *list, const char *where,
 		upper = upper_of(list, dev);
 		if (dev->master)
 			error_cause(found, "netdev", dev->name,
-				    "is a port of another interface%s%s", in,
-				    where);
+				    "is a port of %s%s%s",
+				    master_of(list, dev), in, where);
 		else if (upper)
 			error_cause(found, "netdev", dev->name,
 				    "carries interface %s%s%s", upper->name,
