@@ -94,7 +94,10 @@ summary() {
 	echo
 	echo "$1"
 	echo "$passed passed, $failed failed, $skipped skipped"
-	[ "$failed" = 0 ] && [ "$skipped" = 0 ] && [ "$passed" -gt 0 ]
+	# Without the test kernel's headers, say, the inner loop goes on; a check
+	# that has skipped something has not shown it.
+	[ "$failed" = 0 ] && [ "$passed" -gt 0 ] &&
+		{ [ "$skipped" = 0 ] || [ "$mode" = fast ]; }
 }
 
 # needs KIND...: what has to be installed; without it nothing can be shown

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -419,6 +420,10 @@ static void prepare_process(void)
 	struct rlimit limit;
 
 	umask(0077);
+	/* Workers allocate little and seldom: an arena for each of them would
+	 * only keep what a burst of requests has used.
+	 */
+	(void)mallopt(M_ARENA_MAX, 2);
 	(void)close_range(3, ~0U, 0);
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
 		limit.rlim_cur = limit.rlim_max;
