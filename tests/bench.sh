@@ -1,0 +1,52 @@
+#!/bin/bash
+# Benchmarks: ioasidd against a named reference in the same run. No test: it
+# fails only if something cannot be measured. About 30 s.
+#
+# usage: tests/bench.sh BUILD
+#
+# Environment:
+#	MACHINE=1	the claim in the test machine too: 1 minute more, and ten
+#			the first time, when it builds its kernel
+#	BENCH_DIR	a folder on the disk to measure (the build folder's)
+set -eu
+cd "$(dirname "$0")/.."
+build=${1:-build}
+
+mkdir -p "${BENCH_DIR:-$build}"
+dir=$(mktemp -d "${BENCH_DIR:-$build}/bench.XXXXXX")
+# Short, as the address of a socket has to be.
+state=$(mktemp -d "${TMPDIR:-/tmp}/ioasidd-bench.XXXXXX")
+trap 'rm -rf "$dir" "$state"' EXIT
+
+# table PROGRAM ARGUMENT...: its table, without the marks for TAP
+table() {
+	local program=$1
+	shift
+	"$build/tests/bench/$program" "$@" | sed -n 's/^# //p'
+	echo
+}
+
+# in_machine PROGRAM: likewise; what else the machine says if it fails
+in_machine() {
+	local out
+	out=$(tests/vm/boot --smp 1 --build "$build" "$build/tests/bench/$1") || {
+		printf '%s\n' "$out"
+		return 1
+	}
+	sed -n 's/^# //p' <<<"$out"
+	echo
+}
+
+set -o pipefail
+printf '%s, %d processors, load %s, Linux %s, disk: %s\n\n' "$(date +%F)" \
+	"$(nproc)" "$(cut -d ' ' -f 1 /proc/loadavg)" "$(uname -r)" \
+	"$(stat -f -c %T "$dir")"
+table store "$dir"
+mkdir "$state/socket" "$state/start"
+table socket "$build/ioasidd" "$state/socket"
+table start "$build/ioasidd" "$state/start"
+if [ "${MACHINE:-0}" != 0 ]; then
+	in_machine claim
+else
+	echo "left out: the claim of a device in the test machine (make bench MACHINE=1, 1 minute)"
+fi
