@@ -222,8 +222,12 @@ class Daemon:
         time.sleep(0.05)
         return self.fds(), self.rss()
 
-    def settle(self, before, allow=4096):
-        """Wait until it has no more than before."""
+    def settle(self, before, allow=8192):
+        """Wait until it has no more than before.
+
+        What a flood has used once malloc keeps: 4.1 MiB after the first, and
+        the same after five more, seen on glibc 2.36. So it may have that much.
+        """
         fds, rss = before
         if self.sanitizer:
             allow = {"asan": 65536, "tsan": 1 << 30}[self.sanitizer]
