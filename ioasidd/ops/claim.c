@@ -54,6 +54,18 @@ static void close_all(struct claiming *c)
 }
 
 /**
+ * has_expired() - Is the time of an offer over, seen by lease_expire() or not?
+ * @lease:	The lease
+ */
+static bool has_expired(const struct lease *lease)
+{
+	if (lease->state == LEASE_ENDED)
+		return str_eq(lease->end_reason, LEASE_EXPIRED);
+	return lease->state == LEASE_OFFERED && lease->expires_us &&
+	       lease->expires_us <= clock_real_us();
+}
+
+/**
  * check_claimant() - May this caller claim this lease now?
  * @c:		The claim
  * @change:	What was asked for
@@ -78,13 +90,13 @@ static int check_claimant(const struct claiming *c,
 				 "%s is addressed to process %d, not to %d",
 				 lease->name, (int)lease->claimant_pid,
 				 (int)process->pid);
+	if (has_expired(lease))
+		return error_set(err, -ETIME, ERROR_LEASE_EXPIRED,
+				 "the time of %s is over", lease->name);
 	if (lease->state != LEASE_OFFERED)
 		return error_set(err, -EINVAL, ERROR_LEASE_STATE,
 				 "%s is %s, not offered", lease->name,
 				 lease_state_name(lease->state));
-	if (lease->expires_us && lease->expires_us <= clock_real_us())
-		return error_set(err, -ETIME, ERROR_LEASE_EXPIRED,
-				 "the time of %s is over", lease->name);
 	if (change->etag[0] && !str_eq(change->etag, etag))
 		return error_set(err, -ESTALE, ERROR_REQUEST_ETAG_MISMATCH,
 				 "%s has changed since etag '%s'", lease->name,

@@ -170,6 +170,23 @@ static void publish(struct draft *draft)
 }
 
 /**
+ * let_go() - End the claim on the devices of a draft
+ * @reg:	The registry, locked
+ * @draft:	Published; empty afterwards: its devices may go now
+ */
+static void let_go(struct registry *reg, struct draft *draft)
+{
+	char claim[NAME_SIZE];
+
+	if (draft->n == 0)
+		return;
+	str_copy(claim, sizeof(claim), draft->live[0]->operation);
+	draft->n = 0;
+	if (claim[0])
+		registry_unclaim(reg, claim);
+}
+
+/**
  * commit_write() - See commit.h
  */
 int commit_write(struct host *host, const struct commit *commit,
@@ -195,6 +212,8 @@ int commit_write(struct host *host, const struct commit *commit,
 		publish(commit->draft);
 	if (commit->lease)
 		registry_swap_lease(reg, commit->lease);
+	if (commit->draft && commit->last)
+		let_go(reg, commit->draft);
 	registry_unlock(reg);
 	return 0;
 }

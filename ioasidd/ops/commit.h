@@ -57,6 +57,9 @@ int draft_refresh(struct host *host, struct draft *draft, size_t i,
  *		registry has the lease, copy and original change places when
  *		it is durable.
  * @draft:	Devices, published when they are durable; NULL for none
+ * @last:	The change ends with this: when its outcome can be seen, the
+ *		devices of @draft are free for the next change. @draft is empty
+ *		then.
  * @drop_lease:	Name of a lease to forget; NULL for none
  * @drop_op:	Name of an operation to forget; NULL for none
  */
@@ -64,6 +67,7 @@ struct commit {
 	struct operation *op;
 	struct lease *lease;
 	struct draft *draft;
+	bool last;
 	const char *drop_lease;
 	const char *drop_op;
 };

@@ -166,7 +166,7 @@ int journal_end(struct host *host, struct operation *op, int r,
 {
 	struct operation ended = *op;
 	const struct commit commit = {
-		.op = &ended, .lease = lease, .draft = draft,
+		.op = &ended, .lease = lease, .draft = draft, .last = true,
 	};
 	int w;
 

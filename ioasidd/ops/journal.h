@@ -74,7 +74,9 @@ int journal_after(struct host *host, struct operation *op, struct act *act,
  * @lease:	What the lease became; NULL for none
  * @draft:	What devices became; NULL for none
  *
- * Who waits for it is told. The claims stay; see registry_unclaim().
+ * Who waits for it is told, and finds the devices of @draft free: their claim
+ * ends with it. Claims of an operation without @draft, or whose end could not
+ * be recorded, stay; see registry_unclaim().
  *
  * Return: 0 or -errno: the outcome could not be made durable.
  */

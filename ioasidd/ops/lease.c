@@ -460,6 +460,7 @@ static int write_lease(struct host *host, struct lease *lease,
 		for (i = 0; i < draft.n; i++)
 			draft.copies[i].lease[0] = '\0';
 		commit.draft = &draft;
+		commit.last = true;
 	}
 	return commit_write(host, &commit, err);
 }
@@ -522,7 +523,7 @@ void lease_expire(struct host *host, const char *name)
 		return;	/* the next look at offers comes back to it */
 	if (lease->state == LEASE_OFFERED && lease->expires_us &&
 	    lease->expires_us <= clock_real_us()) {
-		lease_end(lease, "expired");
+		lease_end(lease, LEASE_EXPIRED);
 		if (write_lease(host, lease, &err) < 0)
 			log_problem(LOG_LEVEL_ERROR, &err, "%s: cannot expire",
 				    name);

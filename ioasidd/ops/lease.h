@@ -45,6 +45,9 @@ int lease_own(struct host *host, const char *name, unsigned int timeout_ms,
 /* lease_disown() - Let go of the devices. */
 void lease_disown(struct host *host, const char *claim);
 
+/* The end_reason of an offer that nobody has claimed in time. */
+#define LEASE_EXPIRED "expired"
+
 /* lease_end() - Fill in that it has ended now, and why. */
 void lease_end(struct lease *lease, const char *why);
 
