@@ -125,7 +125,7 @@ static void symbol(const char *type, char *ret, size_t size)
 			ret[n++] = '_';
 		ret[n++] = tolower((unsigned char)*type);
 	}
-	strcpy(ret + n, "__descriptor");
+	snprintf(ret + n, size - n, "__descriptor");
 }
 
 /**
@@ -181,7 +181,7 @@ static const message_proto *find_message(const file_set *set, const char *type)
 {
 	size_t i, j;
 
-	if (strncmp(type, "." PACKAGE ".", sizeof("." PACKAGE ".") - 1))
+	if (strncmp(type, "." PACKAGE ".", sizeof("." PACKAGE ".") - 1) != 0)
 		return NULL;
 	type += sizeof("." PACKAGE ".") - 1;
 	for (i = 0; i < set->n_file; i++)
@@ -291,7 +291,7 @@ int main(int argc, char **argv)
 	for (i = 0; i < set->n_file; i++) {
 		const file_proto *file = set->file[i];
 
-		if (strcmp(file->package, PACKAGE))
+		if (strcmp(file->package, PACKAGE) != 0)
 			continue;
 		for (j = 0; j < file->n_message_type; j++)
 			check_message(set, file, j);
