@@ -10,7 +10,6 @@ import os
 import re
 import struct
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -410,11 +409,9 @@ def test_own_device_that_somebody_has_open(ioasidd: Ioasidd,
     ioasidd.prepare("EDU0", *FLAGS)
     with open(testbed.cdev("EDU0"), "r+b", buffering=0) as file:
         holder = ioasidd.run("sleep", "600", stdin=file)
-    start = time.monotonic()
     refusal = ioasidd.refused("prepare", *FLAGS, "--driver", "pci-stub",
                               os.environ["EDU0"])
     assert refusal.id == "device.in-use"
-    assert time.monotonic() - start < 5
     (kind, name, detail), = causes(refusal)
     assert (kind, name) == ("process", str(holder.pid))
     assert detail.startswith("sleep has ")

@@ -6,7 +6,6 @@ What is compared is what sysfs says, read here, beside what ioasidd says.
 import os
 import re
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -117,11 +116,9 @@ def test_prepare_probes_and_restore_gives_back(ioasidd: Ioasidd,
 
     # Once more: nothing is written, and nothing is bound anew.
     ready = host()
-    start = time.monotonic()
     again = ioasidd.prepare(name, *FLAGS)
-    took = time.monotonic() - start
     assert again["state"] == "DONE" and not again["steps"]
-    assert took < 5
+    assert duration(again) < duration(operation) / 2
     assert host() == ready
     assert ioasidd.device(name)["capabilities"] == caps
 
@@ -342,6 +339,11 @@ def test_all_devices_prepare_in_about_the_time_of_one(ioasidd: Ioasidd) -> None:
         if name != "PAIR1":
             ioasidd.restore(name)
     wait(lambda: host() == before, 30, "all is as it was")
+
+
+def duration(operation: Any) -> float:
+    """How long it took, seconds."""
+    return stamp(operation["ended"]) - stamp(operation["created"])
 
 
 def stamp(moment: str) -> float:
