@@ -125,6 +125,7 @@ def test_mounted_disk_is_taken_by_force(ioasidd: Ioasidd,
         assert "lost+found" in os.listdir(tmp_path)
 
 
+@pytest.mark.sanitize
 def test_disk_mounted_in_another_namespace(ioasidd: Ioasidd,
                                            tmp_path: Path) -> None:
     """No process of ours sees that mount, a single one elsewhere does."""
@@ -348,6 +349,7 @@ def test_interface_that_is_a_port(ioasidd: Ioasidd, kind: str) -> None:
     free(ioasidd, "NET0")
 
 
+@pytest.mark.sanitize
 def test_interface_in_another_namespace(ioasidd: Ioasidd) -> None:
     """A container's, which our own rtnetlink does not show."""
     name = interface("NET0")
@@ -383,6 +385,7 @@ def test_uio_descriptor(ioasidd: Ioasidd, testbed: Any) -> None:
     assert driver("EDU0") == "uio_pci_generic"
 
 
+@pytest.mark.sanitize
 def test_foreign_vfio_descriptors(ioasidd: Ioasidd, testbed: Any) -> None:
     """Neither a cdev nor a group is pulled away; who has it is named."""
     testbed.switch("EDU0", "vfio-pci")

@@ -200,6 +200,7 @@ def iommus(ioasidd: Ioasidd) -> dict[str, dict[str, Any]]:
 
 # --- what there is ---
 
+@pytest.mark.sanitize
 def test_devices_and_groups_are_as_in_sysfs(ioasidd: Ioasidd) -> None:
     """Every device, every group, every field."""
     devices, groups = seen_machine()
@@ -299,6 +300,7 @@ def test_what_changes_by_hand_is_seen_within_a_second(
     assert machine(ioasidd) == seen_machine()
 
 
+@pytest.mark.sanitize
 @with_iommu
 def test_prepared_device_that_is_removed_is_gone_and_comes_back(
         ioasidd: Ioasidd) -> None:

@@ -263,6 +263,7 @@ def test_bridge_of_the_group_stays(ioasidd: Ioasidd) -> None:
     assert (host(), (bridge / "driver_override").read_text()) == before
 
 
+@pytest.mark.sanitize
 @with_iommu
 def test_second_of_the_group_fails_and_the_first_goes_back(
         ioasidd: Ioasidd, testbed: Any) -> None:
@@ -290,6 +291,7 @@ def test_second_of_the_group_fails_and_the_first_goes_back(
     assert host() == before
 
 
+@pytest.mark.sanitize
 @with_iommu
 def test_both_members_at_once(ioasidd: Ioasidd) -> None:
     """One works; the other is told who is at work, or has the same result."""
@@ -311,6 +313,7 @@ def test_both_members_at_once(ioasidd: Ioasidd) -> None:
         assert driver("PAIR0") == driver("PAIR1") == ""
 
 
+@pytest.mark.sanitize
 @with_iommu
 def test_all_devices_prepare_in_about_the_time_of_one(ioasidd: Ioasidd) -> None:
     """Workers do not wait for each other."""
@@ -415,6 +418,7 @@ def test_unsafe_interrupts_have_to_be_allowed(ioasidd: Ioasidd) -> None:
 
 # --- what is refused in any case ---
 
+@pytest.mark.sanitize
 def test_refusals_say_why_and_what_would_work(ioasidd: Ioasidd) -> None:
     """On the command line; the exit codes are those of ioasidctl(1)."""
     before = host()
