@@ -113,8 +113,12 @@ static void run_later(void *data)
 void lease_later(struct host *host, const char *name,
 		 void (*fn)(struct host *host, const char *name))
 {
-	struct later *later = malloc(sizeof(*later));
+	struct later *later;
 
+	/* We are ending, and a start looks after every lease. */
+	if (!host->workers)
+		return;
+	later = malloc(sizeof(*later));
 	if (later) {
 		*later = (struct later){ .host = host, .fn = fn };
 		str_copy(later->name, sizeof(later->name), name);
