@@ -10,11 +10,31 @@
  * is while it is bound.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "ops/driver.h"
 #include "ops/group.h"
 #include "ops/ladder.h"
 #include "ops/probe.h"
+
+/**
+ * name_causes() - Put the processes into the words, for records that keep these
+ * @err:	device.held
+ * @ret:	The same with longer words
+ */
+static void name_causes(const struct error *err, struct error *ret)
+{
+	size_t i, n;
+
+	*ret = *err;
+	for (i = 0; i < err->n_causes; i++) {
+		n = strlen(ret->msg);
+		(void)str_format(ret->msg + n, sizeof(ret->msg) - n,
+				 "%s %s %s (%s)", i ? "," : ":",
+				 err->causes[i].kind, err->causes[i].name,
+				 err->causes[i].detail);
+	}
+}
 
 /**
  * look_for_holders() - Does any process still have the device?
@@ -24,6 +44,7 @@
 static int look_for_holders(struct host *host, struct operation *op,
 			    struct device *device, struct error *err)
 {
+	struct error named = ERROR_NULL;
 	struct act act;
 	int r;
 
@@ -32,9 +53,11 @@ static int look_for_holders(struct host *host, struct operation *op,
 		return r;
 	r = host->kernel->ops->cdev_holders(host->kernel, device->facts.bdf,
 					    err);
-	journal_after(host, op, &act, r, err);
 	if (r < 0)
-		record_trouble(device, err,
+		name_causes(err, &named);
+	(void)journal_after(host, op, &act, r, &named);
+	if (r < 0)
+		record_trouble(device, &named,
 			       "end the processes that have it open");
 	return r;
 }
