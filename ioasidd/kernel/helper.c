@@ -63,6 +63,9 @@ __attribute__((noreturn)) static void child(const struct helper_job *job,
 
 	if (job->text && write(job->fd, job->text, strlen(job->text)) < 0)
 		_exit(errno);
+	if (job->n_data &&
+	    pwrite(job->fd, job->data, job->n_data, job->at) < 0)
+		_exit(errno);
 	if (job->read) {
 		n = pread(job->fd, answer->text, sizeof(answer->text) - 1, 0);
 		if (n < 0)
@@ -209,7 +212,13 @@ int helper_run(const struct helper_job *job, unsigned int timeout_ms,
 		return error_set(err, -info.si_status, ERROR_KERNEL_SYSFS,
 				 "%s: %m", job->what);
 
-	if (ret) {
+	if (ret && job->raw) {
+		if (answer->size < size)
+			return error_set(err, -EIO, ERROR_KERNEL_SYSFS,
+					 "%s: %zu bytes instead of %zu",
+					 job->what, answer->size, size);
+		memcpy(ret, answer->text, size);
+	} else if (ret) {
 		answer->text[answer->size] = '\0';
 		(void)str_copy(ret, size, str_chomp(answer->text));
 	}

@@ -29,14 +29,23 @@
  * @what:	The file, for messages
  * @fd:		The file, open for what is to be done; borrowed
  * @text:	What to write, in one write; NULL for nothing
+ * @data:	What to write instead, in one write
+ * @n_data:	How many bytes of it
+ * @at:		Where in the file @data goes
  * @read:	Read the file afterwards, from its beginning
+ * @raw:	What is read is no text: all of the room is filled, -EIO if there
+ *		is less
  */
 struct helper_job {
 	const char *call;
 	const char *what;
 	int fd;
 	const char *text;
+	const void *data;
+	size_t n_data;
+	off_t at;
 	bool read;
+	bool raw;
 };
 
 /**

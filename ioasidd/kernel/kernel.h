@@ -299,6 +299,16 @@ struct kernel_ops {
 		     unsigned int timeout_ms, struct kernel_stuck *ret_stuck,
 		     struct error *err);
 
+	/* mend_config - Does the function answer, and does it have the BARs that
+	 * the kernel has given it? They are lost if it is reset while nobody
+	 * can reach its configuration, and are written again here, because
+	 * BIND takes what it finds for what is to be kept. In helper processes.
+	 * -EIO, device.unhealthy: all ones, or the BARs cannot be written.
+	 */
+	int (*mend_config)(struct kernel *k, const char *bdf,
+			   unsigned int timeout_ms, bool *ret_mended,
+			   struct kernel_stuck *ret_stuck, struct error *err);
+
 	/* stuck_ended - Has the helper that was left behind ended? */
 	bool (*stuck_ended)(struct kernel *k,
 			    const struct kernel_stuck *stuck);

@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/str.h"
@@ -88,4 +89,66 @@ size_t pci_capability(const uint8_t config[PCI_CONFIG_SIZE], uint8_t id,
 	}
 
 	return 0;
+}
+
+/* Flags in sysfs's "resource": <linux/ioport.h>. */
+#define RESOURCE_IO 0x100ULL
+#define RESOURCE_MEM 0x200ULL
+#define RESOURCE_MEM_64 0x100000ULL
+#define RESOURCE_UNSET 0x20000000ULL
+
+/**
+ * add_fix() - Note a register that is to be written
+ * @bar:	Its number
+ * @value:	What with
+ */
+static void add_fix(struct bar_fix *fix, int bar, uint32_t value)
+{
+	fix->at = PCI_OFF_BAR0 + 4 * (size_t)bar;
+	for (int i = 0; i < 4; i++)
+		fix->bytes[i] = (uint8_t)(value >> (8 * i));
+}
+
+/* pci_lost_bars() - Which BARs does a function not have any more? */
+int pci_lost_bars(const uint8_t config[PCI_HEADER_SIZE], const char *resource,
+		  struct bar_fix ret[PCI_BARS])
+{
+	bool out_of_reach = false;
+	int n = 0;
+
+	for (int bar = 0; bar < PCI_BARS; bar++) {
+		unsigned long long start, last, flags;
+		uint32_t now = pci_u32(config + PCI_OFF_BAR0 + 4 * bar);
+		bool io;
+
+		if (sscanf(resource, "%llx %llx %llx", &start, &last, &flags) !=
+		    3)
+			break;
+		resource = strchr(resource, '\n');
+		if (!resource)
+			break;
+		resource++;
+		io = flags & RESOURCE_IO;
+		if (!start || flags & RESOURCE_UNSET ||
+		    !(flags & (RESOURCE_IO | RESOURCE_MEM)))
+			continue;
+		if (now & (io ? ~3U : ~15U))
+			return 0;
+		add_fix(&ret[n++], bar, (uint32_t)start);
+		if (flags & RESOURCE_MEM_64 && bar + 1 < PCI_BARS) {
+			if (pci_u32(config + PCI_OFF_BAR0 + 4 * (bar + 1)))
+				return 0;
+			add_fix(&ret[n++], bar + 1, (uint32_t)(start >> 32));
+			/* sysfs has an empty line for the upper half. */
+			resource = strchr(resource, '\n');
+			bar++;
+			if (!resource)
+				break;
+			resource++;
+		} else if (start >> 32) {
+			out_of_reach = true;
+		}
+	}
+
+	return out_of_reach ? -ERANGE : n;
 }

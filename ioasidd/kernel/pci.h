@@ -13,6 +13,9 @@
 
 #define PCI_CONFIG_SIZE 256 /* what a capability of PCI 3.0 can be in */
 
+#define PCI_HEADER_SIZE 64  /* what every function has */
+#define PCI_BARS 6
+
 #define PCI_OFF_VENDOR 0x00
 #define PCI_OFF_DEVICE 0x02
 #define PCI_OFF_COMMAND 0x04
@@ -57,5 +60,31 @@ static inline uint32_t pci_u32(const uint8_t *p)
  */
 size_t pci_capability(const uint8_t config[PCI_CONFIG_SIZE], uint8_t id,
 		      size_t size);
+
+/**
+ * struct bar_fix - A register that has lost its BAR
+ * @at:		Where in configuration space
+ * @bytes:	What is to be written there
+ */
+struct bar_fix {
+	size_t at;
+	uint8_t bytes[4];
+};
+
+/**
+ * pci_lost_bars() - Which BARs does a function not have that the kernel gave it?
+ * @config:	What it answers
+ * @resource:	The text of its file "resource" in sysfs
+ * @ret:	What is to be written
+ *
+ * A reset clears them all, so a function that has one of them has not lost any;
+ * where it has another value than the kernel's, its bus counts addresses from
+ * elsewhere.
+ *
+ * Return: how many registers; 0: none is lost; -ERANGE: they are, and are not
+ * where the processor sees them.
+ */
+int pci_lost_bars(const uint8_t config[PCI_HEADER_SIZE], const char *resource,
+		  struct bar_fix ret[PCI_BARS]);
 
 #endif

@@ -20,6 +20,7 @@
 #include "kernel/inventory.h"
 #include "kernel/iommufd.h"
 #include "kernel/kernel.h"
+#include "kernel/pci.h"
 #include "kernel/sysfs.h"
 #include "kernel/uevent.h"
 #include "kernel/users.h"
@@ -173,7 +174,7 @@ static int run(const char *bdf, const struct helper_job *job, const char *name,
 	char what[96];
 
 	(void)str_format(what, sizeof(what), "%s %s of %s",
-			 job->text ? "write" : "read", name, bdf);
+			 job->text || job->n_data ? "write" : "read", name, bdf);
 	named.what = what;
 	return helper_run(&named, timeout_ms, ret, size, ret_stuck, err);
 }
@@ -342,6 +343,66 @@ static int real_probe(struct kernel *k, const char *bdf,
 		   err);
 }
 
+/**
+ * real_mend_config() - See that a function answers and has its BARs
+ *
+ * Return: 0; -EIO, device.unhealthy; -ETIMEDOUT, device.blocked; -ENODEV;
+ * others of helper_run().
+ */
+static int real_mend_config(struct kernel *k, const char *bdf,
+			    unsigned int timeout_ms, bool *ret_mended,
+			    struct kernel_stuck *ret_stuck, struct error *err)
+{
+	struct helper_job job = { .call = "config", .read = true, .raw = true };
+	char resource[SYSFS_MAX], path[64];
+	struct bar_fix fixes[PCI_BARS];
+	uint8_t config[PCI_HEADER_SIZE];
+	struct kernel_device dev;
+	_cleanup_fd_ int fd = -1;
+	int n, r;
+
+	*ret_mended = false;
+	r = inventory_device(real_of(k)->sysfs, bdf, &dev, err);
+	if (r == 0)
+		r = open_attribute(k, bdf, "config", O_RDWR, &fd, err);
+	if (r < 0)
+		return r;
+	job.fd = fd;
+	r = run(bdf, &job, "config", timeout_ms, (char *)config,
+		sizeof(config), ret_stuck, err);
+	if (r < 0)
+		return r;
+	/* The ids alone would not do: those of a VF are ones. */
+	if (pci_u32(config) == ~0U && pci_u32(config + PCI_OFF_COMMAND) == ~0U)
+		return error_set(err, -EIO, ERROR_DEVICE_UNHEALTHY,
+				 "%s answers all ones: it does not respond on the bus",
+				 bdf);
+	/* BARs of a VF are in its PF. */
+	(void)str_format(path, sizeof(path), "bus/pci/devices/%s/resource",
+			 bdf);
+	if (dev.physfn[0] || fd_read_file(real_of(k)->sysfs, path, resource,
+					  sizeof(resource)) < 0)
+		return 0;
+
+	n = pci_lost_bars(config, resource, fixes);
+	if (n < 0)
+		return error_set(err, -EIO, ERROR_DEVICE_UNHEALTHY,
+				 "%s has lost its BARs, and where they were on its bus is not known",
+				 bdf);
+	job = (struct helper_job){ .call = "config", .fd = fd };
+	for (int i = 0; i < n; i++) {
+		job.data = fixes[i].bytes;
+		job.n_data = sizeof(fixes[i].bytes);
+		job.at = (off_t)fixes[i].at;
+		r = run(bdf, &job, "config", timeout_ms, NULL, 0, ret_stuck,
+			err);
+		if (r < 0)
+			return r;
+	}
+	*ret_mended = n > 0;
+	return 0;
+}
+
 /* real_stuck_ended() - See helper_ended(). */
 static bool real_stuck_ended(struct kernel *k, const struct kernel_stuck *stuck)
 {
@@ -470,6 +531,7 @@ static const struct kernel_ops real_ops = {
 	.set_override = real_set_override,
 	.unbind = real_unbind,
 	.probe = real_probe,
+	.mend_config = real_mend_config,
 	.stuck_ended = real_stuck_ended,
 	.cdev_open = real_cdev_open,
 	.cdev_holders = real_cdev_holders,

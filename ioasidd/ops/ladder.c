@@ -6,8 +6,9 @@
  * because the next rung waits for it inside the kernel, for ever. Then the
  * device is re-registered: an unbound cdev that was parked somewhere out of
  * sight (in the queue of a socket, say) is of the old registration and can be
- * bound no more. Only then it is bound by us, which resets it, and asked how it
- * is while it is bound.
+ * bound no more. Then it must answer at all, and have its BARs: what BIND finds
+ * is what the kernel restores after every reset from there on. Only then it is
+ * bound by us, which resets it, and asked how it is while it is bound.
  */
 #include <errno.h>
 #include <string.h>
@@ -60,6 +61,41 @@ static int look_for_holders(struct host *host, struct operation *op,
 		record_trouble(device, &named,
 			       "end the processes that have it open");
 	return r;
+}
+
+/**
+ * settle() - Does the device answer, with the BARs that it was given?
+ *
+ * Return: 0; -EIO device.unhealthy; -ETIMEDOUT: stuck; -errno.
+ */
+static int settle(struct host *host, struct operation *op,
+		  struct device *device, struct error *err)
+{
+	struct device_record *record = &device->record;
+	struct kernel_stuck stuck = { .pid = 0 };
+	bool mended = false;
+	struct act act;
+	int r;
+
+	r = journal_before(host, op, &act, device->name, "answer", "config",
+			   err);
+	if (r < 0)
+		return r;
+	r = host->kernel->ops->mend_config(host->kernel, device->facts.bdf,
+					   HELPER_TIMEOUT_MS, &mended, &stuck,
+					   err);
+	if (r == -ETIMEDOUT) {
+		record->trouble = TROUBLE_STUCK;
+		record->stuck = stuck;
+		str_copy(record->reason, sizeof(record->reason), err->msg);
+		str_format(record->remedy, sizeof(record->remedy),
+			   "when it has come back, `ioasidctl device recover %s`",
+			   device->facts.bdf);
+	}
+	if (mended)
+		str_copy(act.step.method, sizeof(act.step.method),
+			 "config, BARs written again");
+	return journal_after(host, op, &act, r, err);
 }
 
 /**
@@ -147,7 +183,8 @@ static int sanitize(struct host *host, struct operation *op,
 }
 
 /**
- * reset_and_check() - Bind, which resets; reset; check; let go
+ * reset_and_check() - See that it answers; bind, which resets; reset; check;
+ *			let go
  *
  * Return: 0 or -errno: the device is in quarantine.
  */
@@ -155,18 +192,27 @@ static int reset_and_check(struct host *host, struct operation *op,
 			   struct device *device, struct error *err)
 {
 	_cleanup_probe_ struct probe_context context = PROBE_CONTEXT_NULL;
+	struct error reset = ERROR_NULL;
 	struct act act;
-	int r;
+	int r, s;
 
-	r = journal_before(host, op, &act, device->name, "bind", "", err);
-	if (r < 0)
-		return r;
-	r = probe_bind(host, device->facts.bdf, &context, err);
-	r = journal_after(host, op, &act, r, err);
+	r = settle(host, op, device, err);
 	if (r == 0)
-		r = sanitize(host, op, device, &context, err);
-	if (r == 0)
+		r = journal_before(host, op, &act, device->name, "bind", "",
+				   err);
+	if (r == 0) {
+		r = probe_bind(host, device->facts.bdf, &context, err);
+		r = journal_after(host, op, &act, r, err);
+	}
+	if (r == 0) {
+		/* Why a reset fails is told by what the device answers. */
+		s = sanitize(host, op, device, &context, &reset);
 		r = check_health(host, op, device, &context, err);
+		if (r == 0 && s < 0) {
+			*err = reset;
+			r = s;
+		}
+	}
 	if (r < 0)
 		record_trouble(device, err,
 			       "make the device answer again (power-cycle it, or the slot)");

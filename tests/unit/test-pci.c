@@ -107,12 +107,62 @@ static void broken_capability_lists_end(void **state)
 	assert_int_equal(pci_capability(config, PCI_CAP_POWER, 8), 0);
 }
 
+/* An NVMe controller and an edu, as sysfs shows them. */
+#define MEM64_AT_4G \
+	"0x0000000100004000 0x0000000100007fff 0x0000000000140204\n" \
+	"0x0000000000000000 0x0000000000000000 0x0000000000000000\n" \
+	"0x000000000000c000 0x000000000000c01f 0x0000000000040101\n"
+#define MEM32 "0x00000000fe800000 0x00000000fe8fffff 0x0000000000040200\n"
+#define MEM32_FAR "0x000003fe80000000 0x000003fe800fffff 0x0000000000040200\n"
+
+static void bars_that_a_reset_has_cleared_are_found(void **state)
+{
+	uint8_t config[PCI_HEADER_SIZE] = { 0 };
+	struct bar_fix fixes[PCI_BARS];
+
+	config[PCI_OFF_BAR0] = 0x04;	 /* 64 bits, at 0 */
+	config[PCI_OFF_BAR0 + 8] = 0x01; /* ports, at 0 */
+	assert_int_equal(pci_lost_bars(config, MEM64_AT_4G, fixes), 3);
+	assert_int_equal(fixes[0].at, PCI_OFF_BAR0);
+	assert_memory_equal(fixes[0].bytes, "\x00\x40\x00\x00", 4);
+	assert_int_equal(fixes[1].at, PCI_OFF_BAR0 + 4);
+	assert_memory_equal(fixes[1].bytes, "\x01\x00\x00\x00", 4);
+	assert_int_equal(fixes[2].at, PCI_OFF_BAR0 + 8);
+	assert_memory_equal(fixes[2].bytes, "\x00\xc0\x00\x00", 4);
+}
+
+static void bars_that_are_there_are_left_alone(void **state)
+{
+	uint8_t config[PCI_HEADER_SIZE] = { 0 };
+	struct bar_fix fixes[PCI_BARS];
+
+	config[PCI_OFF_BAR0 + 4] = 0x01; /* the upper half of 4 GiB */
+	assert_int_equal(pci_lost_bars(config, MEM64_AT_4G, fixes), 0);
+	config[PCI_OFF_BAR0 + 3] = 0x80; /* counted from elsewhere */
+	assert_int_equal(pci_lost_bars(config, MEM32_FAR, fixes), 0);
+	assert_int_equal(pci_lost_bars(config, "", fixes), 0);
+	assert_int_equal(pci_lost_bars(config, "what is this?\n", fixes), 0);
+}
+
+static void bars_whose_bus_address_is_unknown_cannot_be_written(void **state)
+{
+	const uint8_t config[PCI_HEADER_SIZE] = { 0 };
+	struct bar_fix fixes[PCI_BARS];
+
+	assert_int_equal(pci_lost_bars(config, MEM32, fixes), 1);
+	assert_int_equal(pci_lost_bars(config, MEM32_FAR, fixes), -ERANGE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_read_as_the_kernel_writes_them),
 		cmocka_unit_test(capabilities_are_found_through_the_list),
 		cmocka_unit_test(broken_capability_lists_end),
+		cmocka_unit_test(bars_that_a_reset_has_cleared_are_found),
+		cmocka_unit_test(bars_that_are_there_are_left_alone),
+		cmocka_unit_test(
+			bars_whose_bus_address_is_unknown_cannot_be_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
