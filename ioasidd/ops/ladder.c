@@ -245,3 +245,21 @@ int ladder_run(struct host *host, struct operation *op, struct device *device,
 	device->record.stuck = (struct kernel_stuck){ .pid = 0 };
 	return 0;
 }
+
+/**
+ * ladder_probe() - See ladder.h
+ */
+int ladder_probe(struct host *host, struct operation *op, struct draft *draft,
+		 size_t i, struct error *err)
+{
+	struct capabilities *caps;
+	bool resets;
+	int r;
+
+	if (draft->copies[i].caps)
+		return 0;
+	r = probe_device(host, op, &draft->copies[i], &caps, &resets, err);
+	if (r == 0)
+		draft_capabilities(draft, i, caps);
+	return r;
+}

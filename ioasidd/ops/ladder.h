@@ -22,4 +22,18 @@
 int ladder_run(struct host *host, struct operation *op, struct device *device,
 	       struct error *err);
 
+/**
+ * ladder_probe() - Find out what a device can do, if that is not known
+ * @op:		The operation
+ * @draft:	The devices
+ * @i:		Which; the ladder has been run
+ *
+ * It is forgotten when a start finds the device without its driver, as it is in
+ * the middle of the ladder.
+ *
+ * Return: 0 or -errno.
+ */
+int ladder_probe(struct host *host, struct operation *op, struct draft *draft,
+		 size_t i, struct error *err);
+
 #endif

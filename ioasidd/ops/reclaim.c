@@ -79,6 +79,11 @@ static int make_safe(struct host *host, struct operation *op,
 		if (!device->facts.bdf[0])
 			continue;	/* gone: nothing can be made safe */
 		r = ladder_run(host, op, device, &each);
+		if (r == 0 && !restore) {
+			r = ladder_probe(host, op, draft, i, &each);
+			if (r < 0)
+				record_trouble(device, &each, "see the reason");
+		}
 		if (r == 0 && restore) {
 			r = group_give_back(host, op, device, &each);
 			if (r == 0)

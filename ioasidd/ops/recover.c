@@ -6,7 +6,6 @@
 
 #include "ops/group.h"
 #include "ops/ladder.h"
-#include "ops/probe.h"
 #include "ops/scan.h"
 #include "ops/workers.h"
 
@@ -88,8 +87,6 @@ static int check_device(struct host *host, const struct device *device,
 static int recover(struct recovering *c, struct error *err)
 {
 	struct device *device = &c->draft.copies[0];
-	struct capabilities *caps;
-	bool resets;
 	int r;
 
 	r = draft_refresh(c->host, &c->draft, 0, err);
@@ -98,12 +95,8 @@ static int recover(struct recovering *c, struct error *err)
 	device->record.trouble = TROUBLE_NONE;
 	if (device->record.prepared) {
 		r = ladder_run(c->host, c->op, device, err);
-		if (r == 0 && !device->caps) {
-			r = probe_device(c->host, c->op, device, &caps, &resets,
-					 err);
-			if (r == 0)
-				draft_capabilities(&c->draft, 0, caps);
-		}
+		if (r == 0)
+			r = ladder_probe(c->host, c->op, &c->draft, 0, err);
 	} else {
 		r = group_give_back(c->host, c->op, device, err);
 	}
