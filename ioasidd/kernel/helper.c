@@ -20,6 +20,7 @@
 #include "base/fd.h"
 #include "base/process.h"
 #include "base/str.h"
+#include "kernel/sysfs.h"
 
 /* Exit status of a helper that could not let go of our descriptors; above
  * every errno that Linux has.
@@ -32,6 +33,25 @@ struct answer {
 	char text[4096];
 };
 
+/* What their names begin with, and how long a name the kernel takes. */
+#define NAME_BEGINS "ioasidd-"
+#define NAME_ROOM 16
+
+/**
+ * name_of() - The name of a helper
+ * @bdf:	What it is at; NULL for nothing
+ * @ret:	The name
+ */
+static void name_of(const char *bdf, char ret[NAME_ROOM])
+{
+	const char *address = bdf ? strchr(bdf, ':') : NULL;
+
+	if (address)
+		(void)str_format(ret, NAME_ROOM, NAME_BEGINS "%s", address + 1);
+	else
+		(void)str_copy(ret, NAME_ROOM, HELPER_NAME);
+}
+
 static void answer_freep(struct answer **answer)
 {
 	if (*answer)
@@ -41,6 +61,7 @@ static void answer_freep(struct answer **answer)
 /**
  * child() - What the helper does
  * @job:	What
+ * @name:	What it is called from then on
  * @answer:	Where what is read goes
  *
  * It has one of our threads and a copy of our memory, in which any lock may be
@@ -48,12 +69,13 @@ static void answer_freep(struct answer **answer)
  * The exit status is the errno.
  */
 __attribute__((noreturn)) static void child(const struct helper_job *job,
+					    const char *name,
 					    struct answer *answer)
 {
 	sigset_t none;
 	ssize_t n;
 
-	(void)prctl(PR_SET_NAME, HELPER_NAME); /* for people only */
+	(void)prctl(PR_SET_NAME, name);
 	if ((job->fd > 0 && close_range(0, (unsigned int)job->fd - 1, 0)) ||
 	    close_range((unsigned int)job->fd + 1, ~0U, 0))
 		_exit(EXIT_NO_CLOSE);
@@ -96,17 +118,19 @@ static int start(const struct helper_job *job, struct answer *answer,
 		.pidfd = (uint64_t)(uintptr_t)&pidfd,
 		.exit_signal = 0,
 	};
+	char name[NAME_ROOM];
 	sigset_t all, old;
 	long pid;
 	int r;
 
+	name_of(job->bdf, name);
 	(void)sigfillset(&all);
 	r = pthread_sigmask(SIG_SETMASK, &all, &old);
 	if (r)
 		return -r;
 	pid = syscall(SYS_clone3, &args, sizeof(args));
 	if (pid == 0)
-		child(job, answer);
+		child(job, name, answer);
 	r = pid < 0 ? -errno : 0;
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (r < 0)
@@ -223,6 +247,66 @@ int helper_run(const struct helper_job *job, unsigned int timeout_ms,
 		(void)str_copy(ret, size, str_chomp(answer->text));
 	}
 	return 0;
+}
+
+/**
+ * is_helper() - Is a process a helper?
+ * @pid:	The process
+ * @name:	The helper's name; what all begin with, too
+ * @ret:	Filled if so
+ *
+ * Anybody may call a process so, but root must have started it.
+ */
+static bool is_helper(pid_t pid, const char *name, struct kernel_stuck *ret)
+{
+	_cleanup_fd_ int pidfd = -1;
+	struct process process;
+
+	if (process_read(pid, &process, NULL) || process.uid ||
+	    !str_starts(process.comm, name) ||
+	    process_open(pid, process.start_ticks, &pidfd, NULL) < 0)
+		return false;
+	*ret = (struct kernel_stuck){
+		.pid = pid,
+		.start_ticks = process.start_ticks,
+	};
+	(void)str_copy(ret->call, sizeof(ret->call), "a call");
+	(void)process_boot_id(ret->boot_id, NULL);
+	return true;
+}
+
+/* helper_find() - Is a helper at work on a function? */
+bool helper_find(int proc, const char *bdf, struct kernel_stuck *ret)
+{
+	_cleanup_dir_ DIR *dir = NULL;
+	char wanted[NAME_ROOM] = NAME_BEGINS;
+	const char *name;
+
+	if (bdf)
+		name_of(bdf, wanted);
+	if (sysfs_dir(proc, ".", &dir) < 0)
+		return false;
+	while ((name = sysfs_next(dir))) {
+		uint64_t pid;
+
+		if (str_u64(name, 10, INT32_MAX, &pid) == 0 &&
+		    is_helper((pid_t)pid, wanted, ret))
+			return true;
+	}
+
+	return false;
+}
+
+/* helper_wait() - Wait for a helper that is not our child */
+bool helper_wait(const struct kernel_stuck *stuck, unsigned int timeout_ms)
+{
+	uint64_t deadline = clock_mono_ns() + timeout_ms * UINT64_C(1000000);
+	_cleanup_fd_ int pidfd = -1;
+
+	if (process_open(stuck->pid, stuck->start_ticks, &pidfd, NULL) < 0)
+		return true;
+
+	return wait_until(pidfd, deadline);
 }
 
 /**

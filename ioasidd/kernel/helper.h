@@ -20,13 +20,17 @@
 
 #include "kernel/kernel.h"
 
-/* The name that ps(1) shows. */
+/* The name that ps(1) shows, of a helper that is not at a function. One that is
+ * has the function's bus address in its place, "ioasidd-3b:00.0": by that a
+ * later life of the daemon knows what it is at.
+ */
 #define HELPER_NAME "ioasidd-helper"
 
 /**
  * struct helper_job - What a helper does
  * @call:	For struct kernel_stuck
  * @what:	The file, for messages
+ * @bdf:	The function that it is at; NULL for none
  * @fd:		The file, open for what is to be done; borrowed
  * @text:	What to write, in one write; NULL for nothing
  * @data:	What to write instead, in one write
@@ -39,6 +43,7 @@
 struct helper_job {
 	const char *call;
 	const char *what;
+	const char *bdf;
 	int fd;
 	const char *text;
 	const void *data;
@@ -76,5 +81,26 @@ int helper_run(const struct helper_job *job, unsigned int timeout_ms,
  * Return: true if it has ended, or if @stuck is empty or of another boot.
  */
 bool helper_ended(const struct kernel_stuck *stuck);
+
+/**
+ * helper_find() - Is a helper at work on a function?
+ * @proc:	An open procfs
+ * @bdf:	The function; NULL for any
+ * @ret:	Which
+ *
+ * Functions that differ only in their PCI domain are taken for each other.
+ *
+ * Return: true if there is one that has not ended.
+ */
+bool helper_find(int proc, const char *bdf, struct kernel_stuck *ret);
+
+/**
+ * helper_wait() - Wait for a helper that is not our child
+ * @stuck:	From helper_find()
+ * @timeout_ms:	How long
+ *
+ * Return: true if it has ended.
+ */
+bool helper_wait(const struct kernel_stuck *stuck, unsigned int timeout_ms);
 
 #endif

@@ -309,6 +309,14 @@ struct kernel_ops {
 			   unsigned int timeout_ms, bool *ret_mended,
 			   struct kernel_stuck *ret_stuck, struct error *err);
 
+	/* wait_earlier - Wait for a helper that an earlier life of ioasidd has
+	 * left at the function: what it does is not done, whatever sysfs shows.
+	 * 0: there is none; 1: it has ended now; -ETIMEDOUT, device.blocked.
+	 */
+	int (*wait_earlier)(struct kernel *k, const char *bdf,
+			    unsigned int timeout_ms,
+			    struct kernel_stuck *ret_stuck, struct error *err);
+
 	/* stuck_ended - Has the helper that was left behind ended? */
 	bool (*stuck_ended)(struct kernel *k,
 			    const struct kernel_stuck *stuck);

@@ -34,10 +34,12 @@
  * @kernel:	What callers see
  * @sysfs:	An open sysfs
  * @proc:	An open procfs
+ * @earlier:	An earlier life of ioasidd has left helpers behind
  */
 struct real {
 	struct kernel kernel;
 	int sysfs, proc;
+	bool earlier;
 };
 
 /**
@@ -176,6 +178,7 @@ static int run(const char *bdf, const struct helper_job *job, const char *name,
 	(void)str_format(what, sizeof(what), "%s %s of %s",
 			 job->text || job->n_data ? "write" : "read", name, bdf);
 	named.what = what;
+	named.bdf = bdf;
 	return helper_run(&named, timeout_ms, ret, size, ret_stuck, err);
 }
 
@@ -403,6 +406,33 @@ static int real_mend_config(struct kernel *k, const char *bdf,
 	return 0;
 }
 
+/**
+ * real_wait_earlier() - Wait for what an earlier life has left behind
+ *
+ * Return: 0: there is nothing; 1: it has ended; -ETIMEDOUT, device.blocked.
+ */
+static int real_wait_earlier(struct kernel *k, const char *bdf,
+			     unsigned int timeout_ms,
+			     struct kernel_stuck *ret_stuck, struct error *err)
+{
+	struct kernel_stuck stuck;
+	int r = 0;
+
+	/* None come after us: only those that were there can be. */
+	while (real_of(k)->earlier &&
+	       helper_find(real_of(k)->proc, bdf, &stuck)) {
+		if (!helper_wait(&stuck, timeout_ms)) {
+			*ret_stuck = stuck;
+			return error_set(err, -ETIMEDOUT, ERROR_DEVICE_BLOCKED,
+					 "a call about %s that ioasidd made before it was ended has not come back; helper process %d stays in it",
+					 bdf, (int)stuck.pid);
+		}
+		r = 1;
+	}
+
+	return r;
+}
+
 /* real_stuck_ended() - See helper_ended(). */
 static bool real_stuck_ended(struct kernel *k, const struct kernel_stuck *stuck)
 {
@@ -532,6 +562,7 @@ static const struct kernel_ops real_ops = {
 	.unbind = real_unbind,
 	.probe = real_probe,
 	.mend_config = real_mend_config,
+	.wait_earlier = real_wait_earlier,
 	.stuck_ended = real_stuck_ended,
 	.cdev_open = real_cdev_open,
 	.cdev_holders = real_cdev_holders,
@@ -553,6 +584,7 @@ static const struct kernel_ops real_ops = {
 int kernel_real_new(const char *sysfs, struct kernel **ret, struct error *err)
 {
 	_cleanup_fd_ int fd = -1, proc = -1;
+	struct kernel_stuck stuck;
 	struct real *real;
 
 	fd = sysfs_open(AT_FDCWD, sysfs);
@@ -571,6 +603,7 @@ int kernel_real_new(const char *sysfs, struct kernel **ret, struct error *err)
 	real->kernel.ops = &real_ops;
 	real->sysfs = TAKE_FD(fd);
 	real->proc = TAKE_FD(proc);
+	real->earlier = helper_find(real->proc, NULL, &stuck);
 	*ret = &real->kernel;
 	return 0;
 }

@@ -33,6 +33,41 @@ static void got_stuck(struct device *device, const struct kernel_stuck *stuck,
 }
 
 /**
+ * wait_earlier() - Let end what was begun before ioasidd was killed
+ *
+ * A driver that lets go is not shown in sysfs any more from the beginning of its
+ * unbind, which may wait for somebody's descriptor to its end.
+ *
+ * Return: 0; -ETIMEDOUT: stuck; -errno.
+ */
+static int wait_earlier(struct host *host, struct operation *op,
+			struct device *device, struct error *err)
+{
+	struct kernel_stuck stuck = { .pid = 0 };
+	struct kernel_device facts = { .bdf = "" };
+	struct act act;
+	int r;
+
+	r = host->kernel->ops->wait_earlier(host->kernel, device->facts.bdf,
+					    HELPER_TIMEOUT_MS, &stuck, err);
+	if (r == 0)
+		return 0;
+	if (r > 0)
+		r = host->kernel->ops->device(host->kernel, device->facts.bdf,
+					      &facts, err);
+	if (r == 0)
+		device->facts = facts;
+	if (r == -ETIMEDOUT)
+		got_stuck(device, &stuck, err);
+	if (r == 0)
+		return 0;
+	error_object(err, "%s", device->name);
+	if (journal_before(host, op, &act, device->name, "wait", "", NULL) == 0)
+		(void)journal_after(host, op, &act, r, err);
+	return r;
+}
+
+/**
  * act_override() - Set driver_override
  * @driver:	What to; empty for none
  *
@@ -158,6 +193,11 @@ int driver_switch(struct host *host, struct operation *op,
 		  struct device *device, const char *driver,
 		  const char *override, struct error *err)
 {
+	int r;
+
+	r = wait_earlier(host, op, device, err);
+	if (r < 0)
+		return r;
 	if (str_eq(device->facts.driver, driver))
 		return act_override(host, op, device, override, err);
 	return rebind(host, op, device, driver, override, err);
@@ -170,7 +210,11 @@ int driver_reregister(struct host *host, struct operation *op,
 		      struct device *device, struct error *err)
 {
 	char driver[DRIVER_SIZE];
+	int r;
 
+	r = wait_earlier(host, op, device, err);
+	if (r < 0)
+		return r;
 	str_copy(driver, sizeof(driver), device->record.vfio_driver);
 	return rebind(host, op, device, driver, driver, err);
 }
