@@ -18,6 +18,7 @@
  * @draft:	The endpoints that have to be moved
  * @driver:	The VFIO driver
  * @options:	What the caller allows; @options.driver is not used here
+ * @isolated_msi: Of this host; scans write the registry's
  */
 struct preparing {
 	struct host *host;
@@ -25,6 +26,7 @@ struct preparing {
 	struct draft draft;
 	char driver[DRIVER_SIZE];
 	struct prepare_options options;
+	enum kernel_isolated_msi isolated_msi;
 };
 
 /**
@@ -185,7 +187,7 @@ static int check_device(struct preparing *p, const struct device *device,
 		return r;
 	if (!facts->reset_methods[0] && !p->options.allow_no_reset)
 		return no_reset(device, err);
-	if (host->registry->isolated_msi == ISOLATED_MSI_NO &&
+	if (p->isolated_msi == ISOLATED_MSI_NO &&
 	    !p->options.allow_unsafe_interrupts)
 		return error_set(err, -EINVAL, ERROR_DEVICE_UNSAFE_INTERRUPTS,
 				 "interrupt remapping is off: whoever has %s can raise any interrupt of the host",
@@ -282,7 +284,7 @@ static void write_record(const struct preparing *p, struct device *device,
 	str_copy(record->former_driver, DRIVER_SIZE, undo->driver);
 	str_copy(record->former_override, DRIVER_SIZE, undo->override);
 	record->unsafe_interrupts =
-		p->host->registry->isolated_msi != ISOLATED_MSI_YES &&
+		p->isolated_msi != ISOLATED_MSI_YES &&
 		p->options.allow_unsafe_interrupts;
 }
 
@@ -454,6 +456,9 @@ static int prepare_new(struct host *host, const struct caller *caller,
 				 "no memory");
 	p->host = host;
 	p->options = *options;
+	registry_lock(host->registry);
+	p->isolated_msi = host->registry->isolated_msi;
+	registry_unlock(host->registry);
 	str_copy(p->driver, sizeof(p->driver),
 		 options->driver[0] ? options->driver : "vfio-pci");
 	p->op = operation_new(OPERATION_PREPARE, change->name,
