@@ -359,48 +359,20 @@ int process_peer(int sock, struct process *ret, int *ret_pidfd,
 	return 0;
 }
 
-/**
- * memlock() - prlimit(2) of RLIMIT_MEMLOCK
- * @pid:	The process
- * @new:	To set; may be NULL
- * @ret_old:	What it was; may be NULL
- * @err:	Filled on failure
- *
- * Return: 0 or -errno.
- */
-static int memlock(pid_t pid, const struct rlimit *new, struct rlimit *ret_old,
-		   struct error *err)
-{
-	if (!prlimit(pid, RLIMIT_MEMLOCK, new, ret_old))
-		return 0;
-
-	return error_set(err, -errno, ERROR_KERNEL_PROCESS,
-			 "%s the locked-memory limit of process %d: %m",
-			 new ? "set" : "read", (int)pid);
-}
-
 /* process_memlock() - Read, and change, a process's limit of locked memory */
-int process_memlock(pid_t pid, int pidfd, const uint64_t *new,
-		    uint64_t *ret_old, struct error *err)
+int process_memlock(pid_t pid, int pidfd, const struct rlimit *new,
+		    struct rlimit *ret_old, struct error *err)
 {
 	struct rlimit old;
-	int r;
+	int r = 0;
 
 	if (process_ended(pidfd))
 		return gone(pid, -ESRCH, "", err);
 
-	r = memlock(pid, NULL, &old, err);
-	if (!r && new) {
-		struct rlimit limit = {
-			.rlim_cur = *new,
-			.rlim_max = *new,
-		};
-
-		/* RLIM_INFINITY is the largest value there is. */
-		if (limit.rlim_max < old.rlim_max)
-			limit.rlim_max = old.rlim_max;
-		r = memlock(pid, &limit, NULL, err);
-	}
+	if (prlimit(pid, RLIMIT_MEMLOCK, new, &old))
+		r = error_set(err, -errno, ERROR_KERNEL_PROCESS,
+			      "%s the locked-memory limit of process %d: %m",
+			      new ? "set" : "read", (int)pid);
 
 	/* Ended: whatever was done was done to nobody that we know. */
 	if (process_ended(pidfd))
@@ -409,6 +381,6 @@ int process_memlock(pid_t pid, int pidfd, const uint64_t *new,
 		return r;
 
 	if (ret_old)
-		*ret_old = old.rlim_cur;
+		*ret_old = old;
 	return 0;
 }

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -78,13 +79,12 @@ int process_peer(int sock, struct process *ret, int *ret_pidfd,
  *		       locked memory
  * @pid:	The process
  * @pidfd:	The same process: checked to be alive before and after
- * @new:	Soft and hard limit to set, bytes; UINT64_MAX for none; NULL to
- *		only read. The hard limit is never lowered.
- * @ret_old:	The soft limit before; may be NULL
+ * @new:	What to set, as setrlimit(2) takes it; NULL to only read
+ * @ret_old:	What it was; may be NULL
  *
  * Return: 0; -ESRCH if the process has ended.
  */
-int process_memlock(pid_t pid, int pidfd, const uint64_t *new,
-		    uint64_t *ret_old, struct error *err);
+int process_memlock(pid_t pid, int pidfd, const struct rlimit *new,
+		    struct rlimit *ret_old, struct error *err);
 
 #endif

@@ -31,6 +31,7 @@
  * @pidfd:	The holder, ours
  * @fds:	The iommufd, then a cdev for each device
  * @n_fds:	How many are open
+ * @before:	The holder's limit of locked memory as it was
  * @raised:	The holder's limit of locked memory was raised
  */
 struct claiming {
@@ -40,6 +41,7 @@ struct claiming {
 	int pidfd;
 	int fds[1 + LEASE_DEVICES_MAX];
 	size_t n_fds;
+	struct rlimit before;
 	bool raised;
 };
 
@@ -148,9 +150,10 @@ static int name_holder(struct claiming *c, struct draft *draft,
 	int r;
 
 	r = process_memlock(process->pid, c->pidfd, NULL,
-			    &holder.memlock_before, err);
+			    &c->before, err);
 	if (r < 0)
 		return r;
+	holder.memlock_before = c->before.rlim_cur;
 	if (fstat(c->pidfd, &st) == 0)
 		holder.pidfd_inode = st.st_ino;
 	str_copy(holder.boot_id, sizeof(holder.boot_id),
@@ -209,12 +212,15 @@ static int write_state(struct claiming *c, struct draft *draft,
  */
 static int raise_memlock(struct claiming *c, struct error *err)
 {
-	uint64_t before = lease_holder(c->lease)->memlock_before;
-	uint64_t limit = before + c->lease->memlock;
+	struct rlimit limit = c->before;
 	int r;
 
-	if (c->lease->memlock_unlimited || limit < before)
-		limit = UINT64_MAX;
+	/* RLIM_INFINITY is the largest value there is. */
+	limit.rlim_cur += c->lease->memlock;
+	if (c->lease->memlock_unlimited || limit.rlim_cur < c->before.rlim_cur)
+		limit.rlim_cur = RLIM_INFINITY;
+	if (limit.rlim_max < limit.rlim_cur)
+		limit.rlim_max = limit.rlim_cur;
 	r = process_memlock(c->caller->process.pid, c->pidfd, &limit, NULL,
 			    err);
 	c->raised = r == 0;
@@ -263,7 +269,7 @@ static void take_back(struct claiming *c, const struct error *why)
 	/* The holder may be gone by now, and its limit with it. */
 	if (c->raised)
 		(void)process_memlock(c->caller->process.pid, c->pidfd,
-				      &holder->memlock_before, NULL, NULL);
+				      &c->before, NULL, NULL);
 	holder->until_us = clock_real_us();
 	str_format(holder->why, sizeof(holder->why), "got nothing: %s",
 		   why->msg);
