@@ -9,24 +9,37 @@ state folder and a socket of its own. After the test, whatever became of it: all
 processes that were started through the fixture are killed, the daemon is
 stopped, its log is looked through, the devices go back to their drivers. A test
 fails if the daemon ended unasked, or if a sanitizer has said a word.
+
+Native speaks the native socket itself, for what ioasidctl would never say, and
+Child is a process that does so as another uid.
+
+(PYTEST_DONT_REWRITE: it is imported before pytest could.)
 """
 
 import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 TOP = Path("/opt/ioasidd")
+# The contract in Python is a package of this module's own name: it goes on in
+# there, so that both can be imported.
+sys.path.append(str(TOP / "build/tests/pb"))
+__path__ = [str(TOP / "build/tests/pb/ioasid")]
 L2_QEMU = TOP / "tests/vm/l2-qemu"
 PROGS = TOP / "build/tests/progs"
 # Somebody without any privilege, and somebody else.
@@ -34,6 +47,12 @@ NOBODY, STRANGER = 65534, 65533
 # All that can be given to a driver; those that a machine lacks are skipped.
 DEVICES = ("EDU0", "EDU1", "NVME0", "NVME1", "PAIR0", "PAIR1", "BRIDGED0",
            "NET0")
+IOMMU = os.environ["IOMMU"]
+# QEMU 10's AMD IOMMU: no ports, so edu has no reset; DMA is not translated.
+FLAT = IOMMU == "amd" and "EDU0_PORT" not in os.environ
+# What preparing takes on this machine: some IOMMUs do not remap interrupts.
+ALLOWED = ["--allow-unsafe-interrupts"] * (IOMMU in ("virtio", "amd")) + \
+    ["--allow-no-reset"] * FLAT
 # What a sanitizer says when it has found something.
 REPORT = re.compile(r"ERROR: (Address|Leak|Thread)Sanitizer|"
                     r"WARNING: ThreadSanitizer|runtime error:|"
@@ -111,6 +130,115 @@ class Process:
         self.popen.wait(60)
 
 
+class Native:
+    """A connection that says what it is told to, as it is.
+
+    Messages are those of the contract; a method is named "Leases/ClaimLease".
+    """
+
+    def __init__(self, path: Path, seconds: float = 60) -> None:
+        # pylint: disable=import-outside-toplevel
+        from ioasid.v1 import (  # type: ignore[import-not-found]
+            common_pb2, device_pb2, envelope_pb2, lease_pb2, operation_pb2)
+        self.envelope = envelope_pb2.Envelope
+        self.messages = {**vars(common_pb2), **vars(device_pb2),
+                         **vars(lease_pb2), **vars(operation_pb2)}
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.sock.settimeout(seconds)
+        self.sock.connect(str(path))
+        self.number = 0
+        self.fds: list[int] = []
+        self.hello = self.receive().event.hello
+
+    def close(self) -> None:
+        """The connection, and what descriptors came with it."""
+        self.sock.close()
+        while self.fds:
+            os.close(self.fds.pop())
+
+    def send(self, method: str, **fields: Any) -> int:
+        """A request; its number."""
+        self.number += 1
+        name = method.rpartition("/")[2]
+        payload = self.messages[f"{name}Request"](**fields)
+        packet = self.envelope(id=self.number)
+        packet.request.method = f"ioasid.v1.{method}"
+        packet.request.payload = payload.SerializeToString()
+        self.sock.send(packet.SerializeToString())
+        return self.number
+
+    def receive(self, peek: bool = False) -> Any:
+        """The next packet; its descriptors go to self.fds."""
+        data, fds, flags, _ = socket.recv_fds(
+            self.sock, 1 << 19, 65, socket.MSG_PEEK if peek else 0)
+        self.fds += fds
+        assert data, "the daemon has closed the connection"
+        assert not flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC)
+        return self.envelope.FromString(data)
+
+    def call(self, method: str, reply: str, **fields: Any) -> Any:
+        """A request and its reply; raises Refused."""
+        number = self.send(method, **fields)
+        answer = self.receive()
+        assert answer.id == number, answer
+        if answer.WhichOneof("body") == "error":
+            raise Refused(answer.error.id, answer.error.message)
+        return self.messages[reply].FromString(answer.reply.payload)
+
+
+class Child:
+    """A forked process of some uid that calls a function, and holds on.
+
+    The function is given this end's counterpart of a pipe; what it returns is
+    what heard() gives. Then the process waits to be told something or killed:
+    what it has opened stays open.
+    """
+
+    def __init__(self, function: Callable[..., Any], *args: Any,
+                 uid: int = NOBODY) -> None:
+        self.pipe, theirs = Pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            self.pipe.close()
+            self.become(uid, theirs, function, args)
+        theirs.close()
+
+    @staticmethod
+    def become(uid: int, pipe: Connection, function: Callable[..., Any],
+               args: tuple[Any, ...]) -> None:
+        """The child's whole life."""
+        try:
+            os.setgroups([])
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+            try:
+                pipe.send(("good", function(pipe, *args)))
+            except Refused as refusal:
+                pipe.send(("refused", (refusal.id, refusal.words)))
+            except BaseException:  # pylint: disable=broad-exception-caught
+                pipe.send(("bad", traceback.format_exc()))
+            pipe.poll(None)
+        finally:
+            os._exit(0)
+
+    def heard(self, seconds: float = 60) -> Any:
+        """What it has sent or returned; raises what it raised as Refused."""
+        assert self.pipe.poll(seconds), f"the child is silent for {seconds} s"
+        how, value = self.pipe.recv()
+        if how == "refused":
+            raise Refused(*value)
+        assert how == "good", value
+        return value
+
+    def kill(self) -> None:
+        """SIGKILL, and it is gone afterwards. Once is enough."""
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            self.pipe.close()
+            self.pid = 0
+
+
 class Ioasidd:
     """A daemon, and ioasidctl in front of it."""
 
@@ -126,6 +254,7 @@ class Ioasidd:
         self.popen: subprocess.Popen[bytes] | None = None
         self.options: tuple[str, ...] = ()
         self.processes: list[Process] = []
+        self.children: list[Child] = []
         self.drivers = {name: testbed.driver(name) for name in DEVICES
                         if name in os.environ}
 
@@ -216,11 +345,17 @@ class Ioasidd:
         return sorted(table)
 
     def rss(self) -> int:
-        """Resident memory of its own, without files' pages, KiB."""
+        """Resident memory, KiB."""
         words = Path(f"/proc/{self.pid}/status").read_text()
-        match = re.search(r"^RssAnon:\s+(\d+)", words, re.M)
+        match = re.search(r"^VmRSS:\s+(\d+)", words, re.M)
         assert match
         return int(match[1])
+
+    def sanitizer(self) -> str:
+        """The one that it was built with: asan, tsan or an empty string."""
+        maps = Path(f"/proc/{self.pid}/maps").read_text()
+        match = re.search(r"/lib([at]san)\.so", maps)
+        return match[1] if match else ""
 
     # --- ioasidctl ---
 
@@ -254,8 +389,11 @@ class Ioasidd:
         return os.environ.get(name, name)
 
     def prepare(self, name: str, *options: str) -> Any:
-        """Prepare the device's group; the operation."""
-        return self.ask("prepare", *options, self.bdf(name))
+        """Prepare the device's group; the operation.
+
+        With what this machine's IOMMU needs to be allowed.
+        """
+        return self.ask("prepare", *ALLOWED, *options, self.bdf(name))
 
     def restore(self, name: str) -> Any:
         """And back; the operation."""
@@ -315,6 +453,17 @@ class Ioasidd:
                           extra_groups=[], **more)
         self.processes.append(process)
         return process
+
+    def native(self) -> Native:
+        """A connection of root's."""
+        return Native(self.socket)
+
+    def child(self, function: Callable[..., Any], *args: Any,
+              uid: int = NOBODY) -> Child:
+        """Fork a process of that uid; see Child."""
+        child = Child(function, *args, uid=uid)
+        self.children.append(child)
+        return child
 
     @contextmanager
     def l2(self, name: str, *options: str, uid: int = NOBODY, loop: bool = False,
@@ -380,6 +529,8 @@ class Ioasidd:
         for process in self.processes:
             if process.popen.poll() is None:
                 process.kill()
+        for child in self.children:
+            child.kill()
         wrong = self.verdict()
         results = os.environ.get("IOASID_RESULTS")
         if results and self.log.exists():
