@@ -88,3 +88,9 @@ def pytest_collection_modifyitems(config: pytest.Config,
     if out:
         config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if item not in out]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker."""
+    config.addinivalue_line(
+        "markers", "sanitize: also run on the builds with sanitizers")
