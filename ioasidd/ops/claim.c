@@ -369,6 +369,29 @@ static int claim(struct claiming *c, const struct change *change,
 }
 
 /**
+ * may_claim() - The first check, before anybody waits because of this claim
+ * @c:		Host and caller are filled
+ * @change:	What was asked for
+ *
+ * Return: 0, also if there is no such lease; as check_claimant().
+ */
+static int may_claim(struct claiming *c, const struct change *change,
+		     struct error *err)
+{
+	struct registry *reg = c->host->registry;
+	int r = 0;
+
+	registry_lock(reg);
+	c->lease = registry_lease(reg, change->name);
+	if (c->lease)
+		r = check_claimant(c, change, err);
+	c->lease = NULL;
+	registry_unlock(reg);
+	error_object(r < 0 ? err : NULL, "%s", change->name);
+	return r;
+}
+
+/**
  * lease_claim() - See ops.h
  */
 int lease_claim(struct host *host, const struct caller *caller,
@@ -381,8 +404,10 @@ int lease_claim(struct host *host, const struct caller *caller,
 	char owned[NAME_SIZE];
 	int r;
 
-	r = lease_own(host, change->name, OWN_TIMEOUT_MS, owned, &c.lease,
-		      err);
+	r = may_claim(&c, change, err);
+	if (r == 0)
+		r = lease_own(host, NULL, change->name, OWN_TIMEOUT_MS, owned,
+			      &c.lease, err);
 	if (r < 0)
 		return r;
 	c.pidfd = fcntl(caller->pidfd, F_DUPFD_CLOEXEC, 3);

@@ -133,7 +133,8 @@ void lease_later(struct host *host, const char *name,
 /**
  * lease_own() - See lease.h
  */
-int lease_own(struct host *host, const char *name, unsigned int timeout_ms,
+int lease_own(struct host *host, const struct caller *caller,
+	      const char *name, unsigned int timeout_ms,
 	      char ret_claim[NAME_SIZE], struct lease **ret, struct error *err)
 {
 	struct registry *reg = host->registry;
@@ -149,10 +150,13 @@ int lease_own(struct host *host, const char *name, unsigned int timeout_ms,
 
 	registry_lock(reg);
 	*ret = registry_lease(reg, name);
+	if (*ret && caller && !lease_visible(*ret, caller))
+		*ret = NULL;
 	if (*ret)
 		before = lease_copy(*ret);
 	r = !*ret ? not_found(name, err) : !before ? -ENOMEM : 0;
-	if (r == 0)
+	/* One that has ended changes no more, and its devices are others' now. */
+	if (r == 0 && before->state != LEASE_ENDED)
 		r = registry_claim_wait(reg, &before->devices, ret_claim,
 					timeout_ms, NULL, err);
 	/* It may have changed, or been forgotten, while we waited. */
@@ -480,13 +484,12 @@ int lease_release(struct host *host, const struct caller *caller,
 	char etag[24];
 	int r;
 
-	r = lease_own(host, change->name, OWN_TIMEOUT_MS, claim, &lease, err);
+	r = lease_own(host, caller, change->name, OWN_TIMEOUT_MS, claim, &lease,
+		      err);
 	if (r < 0)
 		return r;
 	etag_of(lease->revision, etag);
-	if (!lease_visible(lease, caller))
-		r = not_found(change->name, err);
-	else if (change->etag[0] && !str_eq(change->etag, etag))
+	if (change->etag[0] && !str_eq(change->etag, etag))
 		r = error_set(err, -ESTALE, ERROR_REQUEST_ETAG_MISMATCH,
 			      "%s has changed since etag '%s'", change->name,
 			      change->etag);
@@ -523,7 +526,7 @@ void lease_expire(struct host *host, const char *name)
 	char claim[NAME_SIZE];
 	struct lease *lease;
 
-	if (lease_own(host, name, OWN_TIMEOUT_MS, claim, &lease, &err) < 0)
+	if (lease_own(host, NULL, name, OWN_TIMEOUT_MS, claim, &lease, &err) < 0)
 		return;	/* the next look at offers comes back to it */
 	if (lease->state == LEASE_OFFERED && lease->expires_us &&
 	    lease->expires_us <= clock_real_us()) {
@@ -549,13 +552,12 @@ int lease_acknowledge(struct host *host, const struct caller *caller,
 	struct lease *lease;
 	int r;
 
-	r = lease_own(host, change->name, OWN_TIMEOUT_MS, claim, &lease, err);
+	r = lease_own(host, caller, change->name, OWN_TIMEOUT_MS, claim, &lease,
+		      err);
 	if (r < 0)
 		return r;
 	holder = lease_holder(lease);
-	if (!lease_visible(lease, caller))
-		r = not_found(change->name, err);
-	else if (lease->state != LEASE_HELD)
+	if (lease->state != LEASE_HELD)
 		r = error_set(err, -EINVAL, ERROR_LEASE_STATE,
 			      "%s is %s, not held", lease->name,
 			      lease_state_name(lease->state));

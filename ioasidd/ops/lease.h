@@ -31,6 +31,8 @@ void lease_later(struct host *host, const char *name,
 
 /**
  * lease_own() - Claim a lease's devices, so that nobody else changes the lease
+ * @caller:	For whom: a lease that is not for it to see is not found, and
+ *		nobody waits because it has asked. NULL for ioasidd itself
  * @name:	The lease
  * @ret_claim:	Name of the claim, for lease_disown()
  * @timeout_ms:	How long to wait for others
@@ -38,7 +40,8 @@ void lease_later(struct host *host, const char *name,
  *
  * Return: 0; -ENOENT lease.not-found; -EBUSY device.busy; -ENOMEM.
  */
-int lease_own(struct host *host, const char *name, unsigned int timeout_ms,
+int lease_own(struct host *host, const struct caller *caller,
+	      const char *name, unsigned int timeout_ms,
 	      char ret_claim[NAME_SIZE], struct lease **ret,
 	      struct error *err);
 

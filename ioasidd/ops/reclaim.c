@@ -139,7 +139,7 @@ void lease_reclaim(struct host *host, const char *name)
 	bool restore;
 	int r;
 
-	r = lease_own(host, name, OWN_TIMEOUT_MS, claim, &lease, &err);
+	r = lease_own(host, NULL, name, OWN_TIMEOUT_MS, claim, &lease, &err);
 	if (r < 0) {
 		log_problem(LOG_LEVEL_ERROR, &err, "%s: cannot be reclaimed",
 			    name);
