@@ -65,7 +65,7 @@ static void answer_freep(struct answer **answer)
  * Not by _exit(3): ThreadSanitizer has one of its own, which takes its locks
  * and sleeps.
  */
-__attribute__((noreturn)) static void end(int status)
+__attribute__((noreturn, no_sanitize("thread"))) static void end(int status)
 {
 	for (;;)
 		(void)syscall(SYS_exit_group, status);
@@ -74,35 +74,38 @@ __attribute__((noreturn)) static void end(int status)
 /**
  * child() - What the helper does
  * @job:	What
+ * @n_text:	Length of the job's text
  * @name:	What it is called from then on
  * @answer:	Where what is read goes
  *
  * It has one of our threads and a copy of our memory, in which any lock may be
- * held by a thread that it does not have. So: system calls, and nothing else.
- * The exit status is the errno.
+ * held by a thread that it does not have. So: system calls, and nothing else,
+ * not even through libc, where ThreadSanitizer stands in between with locks of
+ * its own. The exit status is the errno.
  */
-__attribute__((noreturn)) static void child(const struct helper_job *job,
-					    const char *name,
-					    struct answer *answer)
+__attribute__((noreturn, no_sanitize("thread"))) static void
+child(const struct helper_job *job, size_t n_text, const char *name,
+      struct answer *answer)
 {
-	sigset_t none;
-	ssize_t n;
+	const uint64_t no_signals = 0;	/* the kernel's sigset_t */
+	long n;
 
-	(void)prctl(PR_SET_NAME, name);
-	if ((job->fd > 0 && close_range(0, (unsigned int)job->fd - 1, 0)) ||
-	    close_range((unsigned int)job->fd + 1, ~0U, 0))
+	(void)syscall(SYS_prctl, PR_SET_NAME, name, 0, 0, 0);
+	if ((job->fd > 0 && syscall(SYS_close_range, 0, job->fd - 1, 0)) ||
+	    syscall(SYS_close_range, job->fd + 1, ~0U, 0))
 		end(EXIT_NO_CLOSE);
 	/* Handlers are gone since clone3(). Let it be killed where it can. */
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &no_signals, NULL,
+		      sizeof(no_signals));
 
-	if (job->text && write(job->fd, job->text, strlen(job->text)) < 0)
+	if (n_text && syscall(SYS_write, job->fd, job->text, n_text) < 0)
 		end(errno);
-	if (job->n_data &&
-	    pwrite(job->fd, job->data, job->n_data, job->at) < 0)
+	if (job->n_data && syscall(SYS_pwrite64, job->fd, job->data,
+				   job->n_data, (long)job->at) < 0)
 		end(errno);
 	if (job->read) {
-		n = pread(job->fd, answer->text, sizeof(answer->text) - 1, 0);
+		n = syscall(SYS_pread64, job->fd, answer->text,
+			    sizeof(answer->text) - 1, 0L);
 		if (n < 0)
 			end(errno);
 		answer->size = (size_t)n;
@@ -131,6 +134,7 @@ static int start(const struct helper_job *job, struct answer *answer,
 		.pidfd = (uint64_t)(uintptr_t)&pidfd,
 		.exit_signal = 0,
 	};
+	size_t n_text = job->text ? strlen(job->text) : 0;
 	char name[NAME_ROOM];
 	sigset_t all, old;
 	long pid;
@@ -143,7 +147,7 @@ static int start(const struct helper_job *job, struct answer *answer,
 		return -r;
 	pid = syscall(SYS_clone3, &args, sizeof(args));
 	if (pid == 0)
-		child(job, name, answer);
+		child(job, n_text, name, answer);
 	r = pid < 0 ? -errno : 0;
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (r < 0)
