@@ -34,6 +34,7 @@ int registry_new(const char *boot_id, struct registry **ret)
 	pthread_cond_init(&reg->unclaimed, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	str_copy(reg->boot_id, sizeof(reg->boot_id), boot_id);
+	reg->history = REGISTRY_HISTORY;
 	*ret = reg;
 	return 0;
 }
@@ -692,7 +693,7 @@ void registry_pop_ended(struct registry *reg, struct lease **ret_lease,
 	for (i = reg->n_leases; i-- > 0;)
 		if (reg->leases[i]->state == LEASE_ENDED)
 			oldest = i, ended++;
-	if (ended > REGISTRY_ENDED_MAX) {
+	if (ended > reg->history) {
 		*ret_lease = reg->leases[oldest];
 		memmove(reg->leases + oldest, reg->leases + oldest + 1,
 			(--reg->n_leases - oldest) * sizeof(*reg->leases));
@@ -701,7 +702,7 @@ void registry_pop_ended(struct registry *reg, struct lease **ret_lease,
 	for (i = reg->n_operations; i-- > 0;)
 		if (reg->operations[i]->state != OPERATION_RUNNING)
 			oldest = i, ended++;
-	if (ended > REGISTRY_ENDED_MAX) {
+	if (ended > reg->history) {
 		*ret_op = reg->operations[oldest];
 		memmove(reg->operations + oldest, reg->operations + oldest + 1,
 			(--reg->n_operations - oldest) *

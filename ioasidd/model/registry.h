@@ -26,8 +26,8 @@
 #include "model/lease.h"
 #include "model/operation.h"
 
-/* Ended leases and operations that are kept, each. */
-#define REGISTRY_ENDED_MAX 1000
+/* Ended leases and operations that are kept, each, unless it is said. */
+#define REGISTRY_HISTORY 1000
 
 /**
  * struct registry - All objects; every field is guarded by @lock
@@ -35,6 +35,7 @@
  * @unclaimed:	Signalled when an operation lets go of devices
  * @revision:	Of the newest change
  * @ceiling:	What the database has; @revision stays below
+ * @history:	Ended leases and operations that are kept, each; fixed
  * @boot_id:	This boot; never changes
  * @isolated_msi: Of this host, as last scanned
  * @devices:	By name
@@ -48,6 +49,7 @@ struct registry {
 	pthread_cond_t unclaimed;
 	uint64_t revision;
 	uint64_t ceiling;
+	size_t history;
 	char boot_id[37];
 	enum kernel_isolated_msi isolated_msi;
 	struct device **devices;
@@ -144,7 +146,7 @@ int registry_add_operation_consume(struct registry *reg,
 void registry_swap_lease(struct registry *reg, struct lease *lease);
 
 /**
- * registry_pop_ended() - Take out what is beyond REGISTRY_ENDED_MAX
+ * registry_pop_ended() - Take out what is beyond the history
  * @ret_lease:	Owned by the caller; NULL for none
  * @ret_op:	Owned by the caller; NULL for none
  */

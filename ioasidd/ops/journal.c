@@ -49,10 +49,12 @@ int journal_replay(struct host *host, const struct caller *caller,
 }
 
 /**
- * trim() - Forget what has ended long ago
+ * forget_one() - Forget one lease and one operation that are beyond the history
  * @host:	The host
+ *
+ * Return: true if there was one.
  */
-static void trim(struct host *host)
+static bool forget_one(struct host *host)
 {
 	struct operation *op;
 	struct lease *lease;
@@ -62,7 +64,7 @@ static void trim(struct host *host)
 	registry_pop_ended(host->registry, &lease, &op);
 	registry_unlock(host->registry);
 	if (!lease && !op)
-		return;
+		return false;
 	commit = (struct commit){
 		.drop_lease = lease ? lease->name : NULL,
 		.drop_op = op ? op->name : NULL,
@@ -71,6 +73,16 @@ static void trim(struct host *host)
 	(void)commit_write(host, &commit, NULL);
 	lease_free(lease);
 	operation_free(op);
+	return true;
+}
+
+/**
+ * journal_trim() - See journal.h
+ */
+void journal_trim(struct host *host)
+{
+	while (forget_one(host))
+		;
 }
 
 /**
@@ -191,7 +203,7 @@ int journal_end(struct host *host, struct operation *op, int r,
 	else
 		log_info("%s: %s %s: done", ended.name,
 			 operation_kind_name(ended.kind), ended.target);
-	trim(host);
+	journal_trim(host);
 	/* Who waits and is not told for want of memory asks again in time. */
 	(void)loop_post(host->loop, tell, host);
 	return 0;

@@ -84,4 +84,9 @@ int journal_end(struct host *host, struct operation *op, int r,
 		const struct error *why, struct lease *lease,
 		struct draft *draft, struct error *err);
 
+/* journal_trim() - Forget what has ended and is beyond the history. On a worker,
+ * whenever something has ended.
+ */
+void journal_trim(struct host *host);
+
 #endif

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "ops/commit.h"
+#include "ops/journal.h"
 #include "ops/lease.h"
 #include "ops/watch.h"
 #include "ops/workers.h"
@@ -470,7 +470,10 @@ static int write_lease(struct host *host, struct lease *lease,
 		commit.draft = &draft;
 		commit.last = true;
 	}
-	return commit_write(host, &commit, err);
+	r = commit_write(host, &commit, err);
+	if (r == 0 && commit.last)
+		journal_trim(host);
+	return r;
 }
 
 /**

@@ -163,8 +163,10 @@ static int start_registry(struct daemon *d, struct error *err)
 		log_warning("Linux %s has no /dev/iommu: devices are listed, and cannot be prepared",
 			    info.release);
 	r = registry_new(info.boot_id, &d->host.registry);
-	return r < 0 ? error_set(err, r, ERROR_DAEMON_NO_MEMORY, "no memory") :
-		       0;
+	if (r < 0)
+		return error_set(err, r, ERROR_DAEMON_NO_MEMORY, "no memory");
+	d->host.registry->history = d->options.history;
+	return 0;
 }
 
 /**

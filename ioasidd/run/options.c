@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "model/registry.h"
 #include "run/options.h"
 
 enum {
@@ -15,6 +16,7 @@ enum {
 	OPT_SOCKET,
 	OPT_LOG_LEVEL,
 	OPT_FOREGROUND,
+	OPT_HISTORY,
 	OPT_MAX_PINNED,
 	OPT_VERSION,
 	OPT_HELP,
@@ -39,6 +41,8 @@ static const struct option_help {
 	{ "log-level", "LEVEL",
 	  "error, warning, notice, info or debug (info)", OPT_LOG_LEVEL },
 	{ "foreground", NULL, "stay in the foreground", OPT_FOREGROUND },
+	{ "history", "N", "ended leases and operations to keep, each (1000)",
+	  OPT_HISTORY },
 	{ "max-pinned", "SIZE",
 	  "locked memory that all leases together may allow (7/8 of RAM)",
 	  OPT_MAX_PINNED },
@@ -99,6 +103,8 @@ static int take(int id, const char *value, struct options *ret)
 	case OPT_FOREGROUND:
 		ret->foreground = true;
 		return 0;
+	case OPT_HISTORY:
+		return str_u64(value, 10, 100000, &ret->history);
 	case OPT_MAX_PINNED:
 		return str_size(value, &ret->max_pinned);
 	case OPT_VERSION:
@@ -124,6 +130,7 @@ int options_parse(int argc, char **argv, struct options *ret)
 		.state_dir = "/var/lib/ioasidd",
 		.socket = "/run/ioasidd/ioasidd.sock",
 		.log_level = LOG_LEVEL_INFO,
+		.history = REGISTRY_HISTORY,
 		.max_pinned = default_max_pinned(),
 	};
 	for (i = 0; i < ARRAY_SIZE(table); i++)

@@ -16,6 +16,7 @@
  * @socket:	Path of the native socket
  * @log_level:	The least urgent level to log
  * @foreground:	Do not go into the background
+ * @history:	Ended leases and operations that are kept, each
  * @max_pinned:	What live leases together may allow to be locked, bytes
  */
 struct options {
@@ -23,6 +24,7 @@ struct options {
 	const char *socket;
 	enum log_level log_level;
 	bool foreground;
+	uint64_t history;
 	uint64_t max_pinned;
 };
 
