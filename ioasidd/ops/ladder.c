@@ -4,9 +4,9 @@
  *
  * The order matters. Who still has a descriptor or a map is looked for first,
  * because the next rung waits for it inside the kernel, for ever. Then the
- * device is re-registered: an unbound cdev that was parked somewhere out of
- * sight (in the queue of a socket, say) is of the old registration and can be
- * bound no more. Then it must answer at all, and have its BARs: what BIND finds
+ * device is re-registered. Its unbind comes back when the last descriptor is
+ * closed, bound or not, also one that is parked out of sight (in the queue of a
+ * socket, say): that it came back proves that none is left. Then it must answer at all, and have its BARs: what BIND finds
  * is what the kernel restores after every reset from there on. Only then it is
  * bound by us, which resets it, and asked how it is while it is bound.
  */
