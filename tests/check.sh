@@ -127,8 +127,7 @@ ASAN="SANITIZE=address,undefined OPT=-O1"
 TSAN="SANITIZE=thread OPT=-O1"
 
 # What is worth a boot of every machine, and of the sanitizers' builds.
-anywhere=(tests/vm/cases/test_machine.py tests/vm/cases/test_inventory.py
-	tests/vm/cases/test_beliefs.py)
+anywhere=(tests/vm/cases/test_machine.py tests/vm/cases/test_inventory.py)
 sanitized=(--env ASAN_OPTIONS=abort_on_error=1 --pytest-arg=-m --pytest-arg=sanitize
 	tests/vm/cases)
 
@@ -151,7 +150,7 @@ check() {
 	machine build vtd-scalable tests/vm/cases
 	machine build vtd-legacy "${anywhere[@]}"
 	machine build virtio "${anywhere[@]}"
-	machine build none tests/vm/cases/test_machine.py tests/vm/cases/test_inventory.py
+	machine build none "${anywhere[@]}"
 	machine build-asan vtd-scalable "${sanitized[@]}"
 	machine build-tsan vtd-scalable "${sanitized[@]}"
 	summary "left to make check-long: 1,000 leases and 50 of a disk, kills at every step of everything"
