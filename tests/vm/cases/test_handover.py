@@ -738,7 +738,7 @@ def cycles(daemon: Ioasidd, count: int, *names: str) -> None:
     assert f"{count} leases\n" in done.output()
 
 
-@pytest.mark.limit(2400 if LONG else 300)
+@pytest.mark.limit(2400 if LONG else 600)
 @pytest.mark.sanitize
 @pytest.mark.parametrize("names,count", [
     (("EDU0", "EDU1"), 1000 if LONG else 100),
