@@ -6,8 +6,8 @@
  *
  *	bind	BIND the device to the iommufd: "bind: ok", "bind: EINVAL"
  *	id	the first word of BAR 0: "id: 010000ed"
- *	fork	a child goes on with the acts that follow, and its pid is said:
- *		"child: 123"; the parent does nothing any more
+ *	fork	a child says its pid, "child: 123", and goes on with the acts that
+ *		follow; the parent does nothing any more
  *	park	send the cdev into a socket that nobody reads, close it
  *	drop	close that socket, and so the cdev
  *	drop-iommufd
@@ -72,12 +72,13 @@ static void act_fork(void)
 {
 	pid_t pid = fork();
 
-	if (pid == 0)
+	/* The child says it: what it says next must not come before. */
+	if (pid == 0) {
+		printf("child: %d\n", (int)getpid());
 		return;
+	}
 	if (pid < 0)
 		say("fork", -1);
-	else
-		printf("child: %d\n", (int)pid);
 	for (;;)
 		pause();
 }
