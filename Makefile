@@ -1,12 +1,15 @@
 # ioasidd: build, try and check it. `make help` lists what there is.
 #
 # Variables: CC (gcc, clang), BUILD (output folder), OPT (-O2), SANITIZE
-# (address,undefined or thread; use a BUILD of its own), DESTDIR and PREFIX.
+# (address,undefined or thread; use a BUILD of its own), FAULTS (1: faults can
+# be asked for and rules of the simulation switched off; never installed),
+# DESTDIR and PREFIX.
 
 CC	= gcc
 BUILD	= build
 OPT	= -O2
 SANITIZE =
+FAULTS	=
 PREFIX	= /usr
 VERSION	= 0.1.0
 
@@ -21,7 +24,7 @@ ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DIOASIDD_VERSION='"$(VERSION)"' \
 	-fstack-protector-strong -fstack-clash-protection -fvisibility=hidden \
 	$(if $(filter -O0,$(OPT)),,-D_FORTIFY_SOURCE=2) \
 	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer \
-	-fno-sanitize-recover=all) -Iioasidd -Iclients -I$(GEN) $(CFLAGS)
+	-fno-sanitize-recover=all) $(if $(FAULTS),-DIOASID_FAULTS) -Iioasidd -Iclients -I$(GEN) $(CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed \
 	$(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
 
@@ -37,6 +40,7 @@ SQL	= $(sort $(wildcard schema/sql/*.sql))
 BASE_SRC = $(wildcard ioasidd/base/*.c)
 DAEMON_SRC = $(foreach d,kernel model store ops front run, \
 	$(filter-out ioasidd/run/main.c,$(wildcard ioasidd/$(d)/*.c)))
+SIM_SRC	= $(wildcard ioasidd/kernel/sim/*.c)
 LIB_SRC	= $(wildcard clients/libioasid/*.c)
 CTL_SRC	= $(wildcard clients/ioasidctl/*.c)
 UNIT_SRC = $(wildcard tests/unit/test-*.c)
@@ -47,6 +51,7 @@ BENCH_SRC = $(wildcard tests/bench/*.c)
 PROTO_OBJ = $(PROTO_NAMES:%=$(OBJ)/gen/%.pb-c.o)
 BASE_OBJ = $(BASE_SRC:%.c=$(OBJ)/%.o)
 DAEMON_OBJ = $(DAEMON_SRC:%.c=$(OBJ)/%.o)
+SIM_OBJ	= $(SIM_SRC:%.c=$(OBJ)/%.o)
 LIB_OBJ	= $(LIB_SRC:%.c=$(OBJ)/%.o)
 CTL_OBJ	= $(CTL_SRC:%.c=$(OBJ)/%.o)
 
@@ -56,6 +61,8 @@ BELIEFS	= $(BELIEF_SRC:tests/vm/beliefs/%.c=$(BUILD)/tests/beliefs/%)
 BENCH	= $(BENCH_SRC:tests/bench/%.c=$(BUILD)/tests/bench/%)
 LIB_SO	= $(BUILD)/libioasid.so.0
 LIB_A	= $(BUILD)/libioasid.a
+# An archive: a unit test takes of the simulated machine what it tests.
+SIM_A	= $(OBJ)/sim.a
 PRODUCTS = $(BUILD)/ioasidd $(BUILD)/ioasidctl $(LIB_SO) $(LIB_A)
 
 GENERATED = $(GEN)/errors.h $(GEN)/errors.inc $(GEN)/migrations.inc \
@@ -176,9 +183,13 @@ $(LIB_SO): $(LIB_OBJ) $(BASE_OBJ) $(PROTO_OBJ) clients/libioasid/libioasid.map
 $(BUILD)/ioasidctl: $(CTL_OBJ) $(LIB_A)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -ljson-c -lpci
 
-$(BUILD)/tests/unit/%: $(OBJ)/tests/unit/%.o $(DAEMON_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
+$(SIM_A): $(SIM_OBJ)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/tests/unit/%: $(OBJ)/tests/unit/%.o $(SIM_A) $(DAEMON_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka -lprotobuf-c -lsqlite3 -pthread
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka -lprotobuf-c -lsqlite3 -ljson-c -pthread
 
 $(BUILD)/tests/progs/%: $(OBJ)/tests/vm/progs/%.o $(DAEMON_OBJ) $(LIB_A)
 	@mkdir -p $(@D)
