@@ -300,10 +300,11 @@ struct kernel_ops {
 		     struct error *err);
 
 	/* mend_config - Does the function answer, and does it have the BARs that
-	 * the kernel has given it? They are lost if it is reset while nobody
-	 * can reach its configuration, and are written again here, because
-	 * BIND takes what it finds for what is to be kept. In helper processes.
-	 * -EIO, device.unhealthy: all ones, or the BARs cannot be written.
+	 * the kernel has given it? They are lost if it is reset or put to sleep
+	 * while nobody can reach its configuration, and are written again here,
+	 * because BIND takes what it finds for what is to be kept. In helper
+	 * processes. @ret_mended is written on success only. -EIO,
+	 * device.unhealthy: all ones, or the BARs cannot be written.
 	 */
 	int (*mend_config)(struct kernel *k, const char *bdf,
 			   unsigned int timeout_ms, bool *ret_mended,
