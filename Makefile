@@ -80,6 +80,7 @@ help:
 ## make check        build, all tests, a real kernel in a VM; what CI runs
 ## make check-fast   the inner loop: unit and daemon tests
 ## make check-long   what check leaves out: soaks and sweeps
+## make check-machines   every case on every IOMMU that can run it
 ## make analyze      -fanalyzer, clang-tidy, cppcheck, shellcheck
 ## make bench        ratios against named references (MACHINE=1: the claim, too)
 ## make vm-shell     a shell in the test machine (IOMMU=vtd-scalable ...)
@@ -97,6 +98,9 @@ check-fast:
 
 check-long:
 	tests/check.sh long
+
+check-machines:
+	tests/check.sh machines
 
 analyze: $(GENERATED) $(PROTO_OBJ)
 	tests/analyze.sh $(BUILD)
@@ -227,8 +231,8 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all help demo check check-fast check-long analyze bench vm-shell \
-	tests install clean
+.PHONY: all help demo check check-fast check-long check-machines analyze \
+	bench vm-shell tests install clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 

@@ -1,15 +1,16 @@
 #!/bin/bash
-# Builds and tests: what `make check`, `make check-fast` and `make check-long`
-# run. Every test writes TAP; the last line counts them all.
+# Builds and tests: what `make check` and its relatives run. Every test writes TAP;
+# the last line counts them all.
 #
 #	tests/check.sh fast	unit and daemon tests of the usual build
 #	tests/check.sh check	prerequisites, four builds, unit and daemon tests of
 #				each, the machines with a real kernel
-#	tests/check.sh long	what check leaves out
+#	tests/check.sh machines	every case on every IOMMU that can run it
+#	tests/check.sh long	what check leaves out of soaks and sweeps
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
-mode=${1:?fast, check or long}
+mode=${1:?fast, check, machines or long}
 out=$(mktemp -d "${TMPDIR:-/tmp}/ioasidd-check.XXXXXX")
 jobs=$(nproc)
 
@@ -70,7 +71,9 @@ machine() {
 	shift 2
 	say "machine $iommu, $folder: $*"
 	tap=$(tap_file)
-	tests/vm/boot --iommu "$iommu" --build "$folder" "$@" >"$tap" ||
+	# Three to four times what a quiet host of two cores needs: each test has a
+	# limit of its own.
+	tests/vm/boot --iommu "$iommu" --build "$folder" --time-limit 2400 "$@" >"$tap" ||
 		grep -q '^not ok' "$tap" ||
 		echo "not ok - machine $iommu with $folder did not run" >>"$tap"
 	grep -E '^(ok|not ok)' "$tap"
@@ -153,7 +156,18 @@ check() {
 	machine build none "${anywhere[@]}"
 	machine build-asan vtd-scalable "${sanitized[@]}"
 	machine build-tsan vtd-scalable "${sanitized[@]}"
-	summary "left to make check-long: 1,000 leases and 50 of a disk, kills at every step of everything"
+	summary "left to make check-long: 1,000 leases and 50 of a disk, kills at every step of everything; to make check-machines: the other cases on other IOMMUs"
+}
+
+machines() {
+	local iommu
+
+	needs build test vm
+	kernel
+	build build && for iommu in vtd-scalable vtd-legacy virtio amd none; do
+		machine build "$iommu" tests/vm/cases
+	done
+	summary "left to make check: other compilers and sanitizers; to make check-long: soaks and sweeps"
 }
 
 long() {
@@ -164,9 +178,9 @@ long() {
 }
 
 case $mode in
-fast | check | long) "$mode" ;;
+fast | check | machines | long) "$mode" ;;
 *)
-	echo "check.sh: '$mode' is none of fast, check, long" >&2
+	echo "check.sh: '$mode' is none of fast, check, machines, long" >&2
 	exit 2
 	;;
 esac
