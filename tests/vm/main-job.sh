@@ -37,7 +37,7 @@ start_daemon() {
 	ioasidd --foreground --log-level debug --state-dir "$state" --socket "$IOASIDD_SOCKET" \
 		>>"$state/ioasidd.log" 2>&1 &
 	daemon=$!
-	wait_for 20 ioasidctl version || fail "ioasidd does not answer"
+	wait_for 80 ioasidctl version || fail "ioasidd does not answer"
 }
 
 lease_state() { ioasidctl --json lease show "$lease" | sed -n 's/^ *"state": *"\([A-Z]*\)".*/\1/p' | head -n 1; }
@@ -56,7 +56,7 @@ chmod 755 "$state"
 L2_APPEND=ioasid.loop=1 ioasidctl run --device "$NVME0" --uid $uid --gid $uid --memlock 1G --vmm qemu -- \
 	/opt/ioasidd/tests/vm/l2-qemu >"$out" 2>&1 </dev/null &
 vmm=$!
-wait_for 90 grep -q "L2: marker" "$out" || {
+wait_for 360 grep -q "L2: marker" "$out" || {
 	cat "$out"
 	fail "the guest has not read the disk"
 }
@@ -81,7 +81,7 @@ echo "the lease is HELD by process $vmm"
 step "the VMM is killed: its device is taken back, reset and checked"
 kill -9 $vmm
 wait $vmm 2>/dev/null
-wait_for 60 is_state ENDED || fail "the lease is $(lease_state), not ENDED"
+wait_for 240 is_state ENDED || fail "the lease is $(lease_state), not ENDED"
 show ioasidctl lease show "$lease"
 
 step "the disk goes back to the host's driver, which reads the same line"
@@ -89,7 +89,7 @@ show ioasidctl restore "$NVME0" || fail "restore"
 disk=/sys/bus/pci/devices/$NVME0/nvme
 node_there() { compgen -G "$disk/nvme*/nvme*n1" >/dev/null && [ -b "/dev/$(node_name)" ]; }
 node_name() { basename "$(compgen -G "$disk/nvme*/nvme*n1" | head -n 1)"; }
-wait_for 30 node_there || fail "the host has no disk"
+wait_for 120 node_there || fail "the host has no disk"
 head -n 1 "/dev/$(node_name)" | tr -d '\0'
 
 kill "$daemon"
