@@ -76,7 +76,8 @@ help:
 	@sed -n 's/^## //p' Makefile
 
 ## make all          build the daemon, ioasidctl and libioasid into build/
-## make demo         from nothing to a disk read in a VM: the main job, shown
+## make demo         the main job on a simulated server, in a minute
+## make demo-vm      the main job on a real kernel, to a disk read in a VM
 ## make check        build, all tests, a real kernel in a VM; what CI runs
 ## make check-fast   the inner loop: unit and daemon tests
 ## make check-long   what check leaves out: soaks and sweeps
@@ -88,7 +89,10 @@ help:
 ## make clean        remove build/
 
 demo:
-	tests/demo.sh
+	BUILD=$(BUILD) tests/demo.sh
+
+demo-vm:
+	tests/demo-vm.sh
 
 check:
 	tests/check.sh check
@@ -231,7 +235,7 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all help demo check check-fast check-long check-machines analyze \
+.PHONY: all help demo demo-vm check check-fast check-long check-machines analyze \
 	bench vm-shell tests install clean
 .SECONDARY:
 .DELETE_ON_ERROR:

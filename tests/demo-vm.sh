@@ -1,34 +1,24 @@
 #!/bin/bash
-# make demo: from a bare machine to a disk read inside a guest, over descriptors
-# that ioasidd handed to an unprivileged QEMU. Installs what it needs, builds,
-# boots a machine with an emulated IOMMU and shows tests/vm/main-job.sh in it.
+# make demo-vm: from a bare machine to a disk read inside a guest, over
+# descriptors that ioasidd handed to an unprivileged QEMU. Installs what it
+# needs, builds, boots a machine with an emulated IOMMU and a real kernel, and
+# shows tests/vm/main-job.sh in it.
 #
 # The first time the kernel of that machine is built, which takes about ten
 # minutes on two cores; it is kept in ${IOASIDD_CACHE:-/var/cache/ioasidd-test}.
 set -eu
 cd "$(dirname "$0")/.."
+# shellcheck source=tests/show.bash
+. tests/show.bash
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/ioasidd-demo.XXXXXX")
+quiet_log=$folder/log
 follower=
 finish() {
 	[ -z "$follower" ] || kill "$follower" 2>/dev/null || true
 	rm -rf "$folder"
 }
 trap finish EXIT
-
-# quiet WHAT COMMAND...: say what is done, and its output only if it fails
-quiet() {
-	local start=$SECONDS
-	printf -- '--- %s ... ' "$1"
-	shift
-	if "$@" >"$folder/log" 2>&1; then
-		echo "$((SECONDS - start)) s"
-	else
-		echo failed
-		tail -n 40 "$folder/log"
-		exit 1
-	fi
-}
 
 quiet "install what building and the test machine need" \
 	packaging/prerequisites.sh build test vm

@@ -1,36 +1,23 @@
 #!/bin/bash
-# The main job, step by step, in the test machine: `make demo` boots it for this.
+# The main job, step by step, in the test machine: `make demo-vm` boots it for this.
 #
 # From a disk with the host's driver to a disk that a guest's own driver reads,
 # over descriptors that ioasidd handed to an unprivileged QEMU; then the QEMU is
 # killed, and the disk comes back. Each step is checked, and the first that does
 # not hold ends it.
 set -u
+# shellcheck source=tests/show.bash
+. "$(dirname "$0")/../show.bash"
 
 state=$(mktemp -d)
 out=$state/l2.out
 uid=65534
 export IOASIDD_SOCKET=$state/ioasidd.sock
 
-step() { printf '\n== %s\n' "$*"; }
-show() {
-	printf '$ %s\n' "$*"
-	"$@"
-}
 fail() {
 	printf 'FAILED: %s\n' "$*"
 	tail -n 30 "$state/ioasidd.log"
 	exit 1
-}
-
-# wait_for SECONDS COMMAND...: until the command succeeds
-wait_for() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.2
-	done
 }
 
 start_daemon() {
