@@ -10,7 +10,7 @@
  * (client.c), behind the same table as the real kernel.
  *
  *	machine.c	what there is: devices, groups, IOMMUs; inventory
- *	driver.c	driver_override, probe, bind, unbind, SR-IOV, uevents
+ *	driver.c	driver_override, probe, bind, unbind, uevents; sriov.c: VFs
  *	function.c	a PCI function: configuration space, BARs, resets, DMA
  *	file.c		open files: what a descriptor stands for
  *	vfio.c		calls on a VFIO cdev
@@ -160,6 +160,9 @@ struct sim_device {
  * @allow_unsafe:	iommufd.allow_unsafe_interrupts
  * @vfio_drivers:	VFIO drivers in this kernel
  * @n_vfio_drivers:	How many
+ * @generic_drivers:	Others that take any function that is overridden to them,
+ *			uio_pci_generic
+ * @n_generic_drivers:	How many
  * @devices:		By address; each is an allocation of its own, so that a
  *			pointer stays good until sim_free(), also of one that
  *			was pulled
@@ -179,6 +182,8 @@ struct sim {
 	bool allow_unsafe;
 	char vfio_drivers[SIM_VFIO_DRIVERS_MAX][DRIVER_SIZE];
 	size_t n_vfio_drivers;
+	char generic_drivers[SIM_VFIO_DRIVERS_MAX][DRIVER_SIZE];
+	size_t n_generic_drivers;
 	struct sim_device **devices;
 	size_t n_devices;
 	struct sim_group **groups;
@@ -259,8 +264,9 @@ int sim_describe(const char *text, const char *name, struct sim **ret,
  */
 int sim_unbind(struct sim *sim, const char *bdf, uint64_t call);
 
-/* sim_probe() - Let the kernel find a driver; that there is none is 0. -EINVAL,
- * -EBUSY as in struct kernel_ops; @probe_error of the device. May wait.
+/* sim_probe() - Let the kernel find a driver; that there is none is 0, and so
+ * is one that does not want the device (@probe_error). -EINVAL: the group
+ * belongs to a context, and the driver is a host driver. -ENODEV. May wait.
  */
 int sim_probe(struct sim *sim, const char *bdf, uint64_t call);
 
@@ -276,14 +282,19 @@ int sim_mend_config(struct sim *sim, const char *bdf, uint64_t call,
 /* sim_call_new() - A number for a call that takes a device's lock. */
 uint64_t sim_call_new(struct sim *sim);
 
-/* sim_remove() - The card is pulled: files of it answer -ENODEV from now on. */
+/* sim_remove() - The card is pulled: it answers ones from now on. As the kernel
+ * does, waits for the last close of its cdev before it is forgotten. -ENODEV.
+ */
 int sim_remove(struct sim *sim, const char *bdf);
 
-/* sim_add() - One that was pulled is put in again. -EEXIST. */
+/* sim_add() - One that was pulled is put in again. -EEXIST; -ENODEV: there never
+ * was one, or it is a VF that its PF does not have.
+ */
 int sim_add(struct sim *sim, const char *bdf);
 
 /* sim_set_numvfs() - Write sriov_numvfs of a PF. -EBUSY between two numbers
- * that are not 0; -ERANGE beyond sriov_total.
+ * that are not 0; -ERANGE beyond sriov_total; -ENOENT: no PF, or not with a host
+ * driver; -ENODEV. Waits for the drivers of VFs.
  */
 int sim_set_numvfs(struct sim *sim, const char *bdf, unsigned int n);
 
