@@ -503,9 +503,9 @@ static int add_vf(struct describe *d, const struct describe_pf *pf,
 	if (sriov_address(pf->pf->facts.bdf, pf->first, pf->stride, index,
 			  vf->facts.bdf) < 0)
 		r = describe_refuse(d, "VF %u would be beyond bus ff", index);
-	else if (d->sim->n_devices == DESCRIBE_DEVICES_MAX)
+	else if (d->sim->n_devices == SIM_DEVICES_MAX)
 		r = describe_refuse(d, "with its VFs there are more than %d devices",
-				    DESCRIBE_DEVICES_MAX);
+				    SIM_DEVICES_MAX);
 	else if (pf->pf->group)
 		r = add_group(d, pf->pf->group, &vf->group);
 	if (r < 0) {

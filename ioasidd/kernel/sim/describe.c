@@ -413,21 +413,21 @@ static int set_isolated_msi(struct describe *d, void *object,
 static int set_iommus(struct describe *d, void *object,
 		      struct json_object *value)
 {
-	return describe_each(d, value, DESCRIBE_OBJECT, DESCRIBE_DEVICES_MAX,
+	return describe_each(d, value, DESCRIBE_OBJECT, SIM_DEVICES_MAX,
 			     NULL, describe_iommu);
 }
 
 static int set_groups(struct describe *d, void *object,
 		      struct json_object *value)
 {
-	return describe_each(d, value, DESCRIBE_OBJECT, DESCRIBE_DEVICES_MAX,
+	return describe_each(d, value, DESCRIBE_OBJECT, SIM_DEVICES_MAX,
 			     NULL, describe_group);
 }
 
 static int set_devices(struct describe *d, void *object,
 		       struct json_object *value)
 {
-	return describe_each(d, value, DESCRIBE_OBJECT, DESCRIBE_DEVICES_MAX,
+	return describe_each(d, value, DESCRIBE_OBJECT, SIM_DEVICES_MAX,
 			     NULL, describe_device);
 }
 

@@ -26,7 +26,6 @@
 struct json_object;
 
 #define DESCRIBE_DEPTH 12
-#define DESCRIBE_DEVICES_MAX 65536
 
 enum describe_type {
 	DESCRIBE_STRING,

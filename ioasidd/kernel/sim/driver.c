@@ -139,6 +139,22 @@ static int vfio_accepts(const struct sim_device *device)
 }
 
 /**
+ * take_minor() - The lowest number that no VFIO device has
+ *
+ * There are as many numbers as there can be devices.
+ */
+static unsigned int take_minor(struct sim *sim)
+{
+	unsigned int number = 0;
+
+	while (sim->minors[number / 8] >> number % 8 & 1)
+		number++;
+	sim->minors[number / 8] |= (uint8_t)(1 << number % 8);
+
+	return number;
+}
+
+/**
  * register_vfio() - Register a function with VFIO, and its cdev
  *
  * A kernel without iommufd has no cdevs.
@@ -149,17 +165,19 @@ static void register_vfio(struct sim *sim, struct sim_device *device)
 
 	facts->vfio = true;
 	if (sim->info.iommufd || !sim_rule(SIM_RULE_CDEV_NEEDS_IOMMUFD)) {
-		unsigned int minor = sim->next_minor++;
+		unsigned int number = take_minor(sim);
 
-		facts->cdev = makedev(CDEV_MAJOR, minor);
+		facts->cdev = makedev(CDEV_MAJOR, number);
 		(void)str_format(facts->cdev_name, sizeof(facts->cdev_name),
-				 "vfio%u", minor);
+				 "vfio%u", number);
 	}
 	driver_announce(sim, "add", "vfio-dev", facts->bdf);
 }
 
 /**
- * unregister_vfio() - What register_vfio() did, undone
+ * unregister_vfio() - Take a function's VFIO device and cdev out of sysfs
+ *
+ * Its number is free once nobody has it any more: free_minor().
  */
 static void unregister_vfio(struct sim *sim, struct sim_device *device)
 {
@@ -167,6 +185,17 @@ static void unregister_vfio(struct sim *sim, struct sim_device *device)
 	device->facts.cdev = 0;
 	device->facts.cdev_name[0] = '\0';
 	driver_announce(sim, "remove", "vfio-dev", device->facts.bdf);
+}
+
+/**
+ * free_minor() - The number of a cdev can be used again
+ * @cdev:	What it was; 0 for none
+ */
+static void free_minor(struct sim *sim, dev_t cdev)
+{
+	if (cdev)
+		sim->minors[minor(cdev) / 8] &=
+			(uint8_t)~(1 << minor(cdev) % 8);
 }
 
 /**
@@ -259,6 +288,7 @@ void driver_release(struct sim *sim, struct sim_device *device)
 	struct kernel_device *facts = &device->facts;
 	bool vfio = facts->vfio;
 	bool early = sim_rule(SIM_RULE_UNBIND_TAKES_CDEV_FIRST);
+	dev_t cdev = facts->cdev;
 
 	if (!facts->driver[0])
 		return;
@@ -275,6 +305,7 @@ void driver_release(struct sim *sim, struct sim_device *device)
 		sriov_disable(sim, device);
 	if (vfio && !early)
 		unregister_vfio(sim, device);
+	free_minor(sim, cdev);
 	facts->driver[0] = '\0';
 	driver_announce(sim, "unbind", "pci", facts->bdf);
 }

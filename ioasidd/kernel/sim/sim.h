@@ -51,6 +51,7 @@
 #define SIM_VFIO_DRIVERS_MAX 8
 #define SIM_USERS_MAX 8
 #define SIM_BARS 6
+#define SIM_DEVICES_MAX 65536
 
 struct sim;
 struct sim_context;
@@ -169,7 +170,8 @@ struct sim_device {
  * @groups:		likewise, by number
  * @iommus:		likewise, by name
  * @files:		Open files
- * @next_minor:		Of the next cdev
+ * @minors:		Bits of the numbers of VFIO devices that are taken: the next
+ *			one gets the lowest that is free
  * @next_call:		Number of the next call that takes a device's lock
  * @announce:		Hears each uevent; set by the server; may be NULL
  * @announce_data:	For @announce
@@ -191,7 +193,7 @@ struct sim {
 	struct sim_iommu **iommus;
 	size_t n_iommus;
 	struct sim_file *files;
-	unsigned int next_minor;
+	uint8_t minors[SIM_DEVICES_MAX / 8];
 	uint64_t next_call;
 	void (*announce)(void *data, const struct kernel_uevent *event);
 	void *announce_data;
@@ -388,7 +390,19 @@ int sim_caller_fd(const struct sim_caller *caller, int fd, int *ret_fd);
 int sim_caller_file(struct sim *sim, const struct sim_caller *caller, int fd,
 		    struct sim_file **ret);
 
-/* --- state, for tests --- */
+/* --- for tests --- */
+
+/**
+ * sim_poke() - Do something to the machine that no client can do
+ * @command:	A line of words, see poke.c; "help" lists them
+ * @ret_text:	What it answers, lines of text, or empty; to be freed
+ *
+ * May wait.
+ *
+ * Return: 0; -EINVAL request.invalid with what there is; others as the call.
+ */
+int sim_poke(struct sim *sim, const char *command, char **ret_text,
+	     struct error *err);
 
 /**
  * sim_state() - All that a test could find changed, as text, a line each
