@@ -326,6 +326,29 @@ struct uapi_region_info {
 	uapi_u64 offset;
 };
 
+/* Kinds of interrupts of a vfio-pci device; further: errors, requests. */
+#define UAPI_PCI_INTX_IRQ_INDEX 0
+#define UAPI_PCI_MSI_IRQ_INDEX 1
+#define UAPI_PCI_MSIX_IRQ_INDEX 2
+
+#define UAPI_IRQ_INFO_EVENTFD (1U << 0)
+#define UAPI_IRQ_INFO_MASKABLE (1U << 1)
+#define UAPI_IRQ_INFO_AUTOMASKED (1U << 2)
+#define UAPI_IRQ_INFO_NORESIZE (1U << 3)
+
+/**
+ * struct uapi_irq_info - VFIO_DEVICE_GET_IRQ_INFO
+ * @flags:	UAPI_IRQ_INFO_*
+ * @index:	Which kind
+ * @count:	How many there are of it
+ */
+struct uapi_irq_info {
+	uint32_t argsz;
+	uint32_t flags;
+	uint32_t index;
+	uint32_t count;
+};
+
 #define UAPI_PCI_DEVID_OWNED 0U
 #define UAPI_PCI_DEVID_NOT_OWNED 0xffffffffU
 #define UAPI_PCI_HOT_RESET_FLAG_DEV_ID (1U << 0)

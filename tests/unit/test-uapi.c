@@ -188,6 +188,19 @@ VFIELD(region_info, cap_offset);
 VFIELD2(region_info, region_size, size);
 VFIELD(region_info, offset);
 
+VFLAG(PCI_INTX_IRQ_INDEX);
+VFLAG(PCI_MSI_IRQ_INDEX);
+VFLAG(PCI_MSIX_IRQ_INDEX);
+VFLAG(IRQ_INFO_EVENTFD);
+VFLAG(IRQ_INFO_MASKABLE);
+VFLAG(IRQ_INFO_AUTOMASKED);
+VFLAG(IRQ_INFO_NORESIZE);
+VSIZE(irq_info);
+VFIELD(irq_info, argsz);
+VFIELD(irq_info, flags);
+VFIELD(irq_info, index);
+VFIELD(irq_info, count);
+
 VFLAG(PCI_DEVID_OWNED);
 SAME(UAPI_PCI_DEVID_NOT_OWNED, (uint32_t)VFIO_PCI_DEVID_NOT_OWNED);
 VFLAG(PCI_HOT_RESET_FLAG_DEV_ID);
