@@ -122,6 +122,13 @@ FLAG(HWPT_ALLOC_DIRTY_TRACKING);
 FLAG(HWPT_FAULT_ID_VALID);
 FLAG(HWPT_ALLOC_PASID);
 FLAG(HWPT_DATA_NONE);
+FLAG(HWPT_DATA_VTD_S1);
+SAME(UAPI_VTD_S1_FLAGS, IOMMU_VTD_S1_SRE | IOMMU_VTD_S1_EAFE |
+			IOMMU_VTD_S1_WPE);
+SIZE(hwpt_vtd_s1);
+FIELD(hwpt_vtd_s1, flags);
+FIELD(hwpt_vtd_s1, pgtbl_addr);
+FIELD(hwpt_vtd_s1, addr_width);
 SIZE(hwpt_alloc);
 FIELD(hwpt_alloc, size);
 FIELD(hwpt_alloc, flags);
@@ -134,6 +141,7 @@ FIELD(hwpt_alloc, data_uptr);
 FIELD(hwpt_alloc, fault_id);
 
 FLAG(HW_INFO_TYPE_NONE);
+FLAG(HW_INFO_FLAG_INPUT_TYPE);
 FLAG(HW_INFO_TYPE_INTEL_VTD);
 FLAG(HW_INFO_TYPE_ARM_SMMUV3);
 FLAG(HW_INFO_TYPE_TEGRA241_CMDQV);

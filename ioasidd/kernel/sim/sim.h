@@ -14,9 +14,15 @@
  *	function.c	a PCI function: configuration space, BARs, resets, DMA
  *	file.c		open files: what a descriptor stands for
  *	vfio.c		calls on a VFIO cdev
- *	iommufd.c	calls on an iommufd, its objects
+ *	iommufd.c	calls on an iommufd
+ *	object.c	contexts and what is in them
+ *	space.c		calls on address spaces
+ *	table.c		page tables, and devices on them
  *	ioas.c		an I/O address space: ranges, windows, mappings; pure
+ *	place.c		where a mapping goes that has no address of its own
  *	memory.c	the memory behind mappings: of processes, of files
+ *	pin.c		memory that is pinned, and moved by devices
+ *	account.c	whose pinned memory it is
  *	rule.c		every rule by number, so that a test can switch it off
  *
  * A descriptor of the simulated machine is one end of a socketpair whose other
@@ -53,6 +59,7 @@
 #define SIM_BARS 6
 
 struct sim;
+struct sim_account;
 struct sim_context;
 struct sim_device;
 struct sim_file;
@@ -166,6 +173,7 @@ struct sim_device {
  * @groups:		likewise, by number
  * @iommus:		likewise, by name
  * @files:		Open files
+ * @accounts:		Users and processes that have mapped memory
  * @next_minor:		Of the next cdev
  * @next_call:		Number of the next call that takes a device's lock
  * @announce:		Hears each uevent; set by the server; may be NULL
@@ -186,6 +194,7 @@ struct sim {
 	struct sim_iommu **iommus;
 	size_t n_iommus;
 	struct sim_file *files;
+	struct sim_account *accounts;
 	unsigned int next_minor;
 	uint64_t next_call;
 	void (*announce)(void *data, const struct kernel_uevent *event);
