@@ -14,9 +14,15 @@
  *	function.c	a PCI function: configuration space, BARs, resets, DMA
  *	file.c		open files: what a descriptor stands for
  *	vfio.c		calls on a VFIO cdev
- *	iommufd.c	calls on an iommufd, its objects
+ *	iommufd.c	calls on an iommufd
+ *	object.c	contexts and what is in them
+ *	space.c		calls on address spaces
+ *	table.c		page tables, and devices on them
  *	ioas.c		an I/O address space: ranges, windows, mappings; pure
+ *	place.c		where a mapping goes that has no address of its own
  *	memory.c	the memory behind mappings: of processes, of files
+ *	pin.c		memory that is pinned, and moved by devices
+ *	account.c	whose pinned memory it is
  *	rule.c		every rule by number, so that a test can switch it off
  *
  * A descriptor of the simulated machine is one end of a socketpair whose other
@@ -54,6 +60,7 @@
 #define SIM_DEVICES_MAX 65536
 
 struct sim;
+struct sim_account;
 struct sim_context;
 struct sim_device;
 struct sim_file;
@@ -170,6 +177,7 @@ struct sim_device {
  * @groups:		likewise, by number
  * @iommus:		likewise, by name
  * @files:		Open files
+ * @accounts:		Users and processes that have mapped memory
  * @minors:		Bits of the numbers of VFIO devices that are taken: the next
  *			one gets the lowest that is free
  * @next_call:		Number of the next call that takes a device's lock
@@ -193,6 +201,7 @@ struct sim {
 	struct sim_iommu **iommus;
 	size_t n_iommus;
 	struct sim_file *files;
+	struct sim_account *accounts;
 	uint8_t minors[SIM_DEVICES_MAX / 8];
 	uint64_t next_call;
 	void (*announce)(void *data, const struct kernel_uevent *event);
