@@ -16,7 +16,7 @@ build=${BUILD:-build}
 machine=${MACHINE:-packaging/machines/vtd-server.json}
 # The accelerator of that machine: a device with a DMA engine that the
 # simulation has the registers of.
-device=0000:c1:00.0
+device=0000:e5:00.0
 uid=65534
 state=$(mktemp -d "${TMPDIR:-/tmp}/ioasidd-demo.XXXXXX")
 daemon=
