@@ -388,11 +388,7 @@ static void a_caller_with_ipc_lock_is_not_accounted(void **state)
 	uint32_t space = new_space(w), dev = bind(w, DEV_A);
 	struct rlimit old, none = { 0, 0 };
 
-	if (!sim_caller_capable(&w->caller, SIM_CAP_IPC_LOCK)) {
-		print_message("without CAP_IPC_LOCK: not looked at\n");
-		return;
-	}
-
+	w->caller.root = true;
 	assert_int_equal(getrlimit(RLIMIT_MEMLOCK, &old), 0);
 	none.rlim_max = old.rlim_max;
 	assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &none), 0);

@@ -179,9 +179,9 @@ static int check_pasid(const struct sim_context *context,
 	if (!table->pasid || (beside && !beside->pasid))
 		return -EINVAL;
 
-	/* Only a device with PASIDs has any. */
+	/* One without PASIDs can have them all, and will use none. */
 	bits = table->iommu ? table->iommu->hw.max_pasid_log2 : 0;
-	return !pasid || !bits || pasid >> bits ? -EINVAL : 0;
+	return !pasid || (bits && pasid >> bits) ? -EINVAL : 0;
 }
 
 /**

@@ -307,10 +307,13 @@ enum sim_file_kind {
  * struct sim_caller - Who calls, for the calls on files
  * @pid:	Whose memory and descriptors the numbers in structures mean
  * @uid:	As the socket says it
+ * @root:	It is the machine's ioasidd: there it has every capability, also
+ *		where a developer runs it who has none
  */
 struct sim_caller {
 	pid_t pid;
 	uid_t uid;
+	bool root;
 };
 
 /**
