@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test-sim-memory.c - the memory behind the mappings of a simulated iommufd: when
- *		       it is pinned, whose it is, what devices reach
+ * test-sim-memory.c - the memory behind the mappings of a simulated iommufd:
+ *		       when it is pinned, whose it is, what devices reach
  */
 #include "kernel/sim/memory.h"
 #include "kernel/sim/object.h"

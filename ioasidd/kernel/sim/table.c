@@ -63,7 +63,7 @@ int sim_table_install(struct sim_table *table)
 		return r;
 
 	if (ioas->n_tables == 1) {
-		r = sim_space_pin(table->space);
+		r = sim_space_pin(table->space, 0, ioas->n_areas);
 		if (r < 0) {
 			sim_ioas_remove_table(ioas, table);
 			return r;
@@ -77,10 +77,12 @@ int sim_table_install(struct sim_table *table)
 /* sim_table_free() - For sim_object_end() */
 void sim_table_free(struct sim_table *table)
 {
+	struct sim_ioas *ioas = &table->space->ioas;
+
 	if (table->installed) {
-		sim_ioas_remove_table(&table->space->ioas, table);
-		if (!table->space->ioas.n_tables)
-			sim_space_unpin(table->space);
+		sim_ioas_remove_table(ioas, table);
+		if (!ioas->n_tables)
+			sim_space_unpin(table->space, 0, ioas->n_areas);
 	}
 
 	if (table->parent)
