@@ -90,16 +90,20 @@ cat "$state/vmm"
 lease=$(newest_lease)
 
 step "ioasidd is killed and started again: the VMM does not notice, the lease is as it was"
-kill -9 "$daemon"
-wait "$daemon" 2>/dev/null
+{
+	kill -9 "$daemon"
+	wait "$daemon"
+} 2>/dev/null
 start_daemon
 lease_is HELD || fail "$lease is not held"
 kill -0 $vmm || fail "the VMM has ended"
 echo "$lease is HELD by process $vmm"
 
 step "the VMM crashes: its device comes back by itself"
-kill -9 $vmm
-wait $vmm 2>/dev/null
+{
+	kill -9 $vmm
+	wait $vmm
+} 2>/dev/null
 wait_for 20 lease_is ENDED || fail "$lease is not ended"
 show ioasidctl lease show "$lease"
 
