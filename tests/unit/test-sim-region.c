@@ -3,7 +3,7 @@
  * test-sim-region.c - bound VFIO cdevs of the simulated machine: what they say
  *		       of themselves, their regions, what their DMA reaches
  */
-#include "sim-world.h"
+#include "sim-cdev.h"
 
 /* --- what is told --- */
 

@@ -3,7 +3,7 @@
  * test-sim-vfio.c - VFIO cdevs of the simulated machine: who may bind, what is
  *		     reset, what the last close ends
  */
-#include "sim-world.h"
+#include "sim-cdev.h"
 
 /* --- open --- */
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sim-world.h - a simulated machine for tests of its VFIO cdevs
+ * sim-cdev.h - a simulated machine for tests of its VFIO cdevs
  *
  * The caller is this process: its memory is read and written, and numbers in
  * structures are its descriptors.
  */
-#ifndef TESTS_UNIT_SIM_WORLD_H
-#define TESTS_UNIT_SIM_WORLD_H
+#ifndef TESTS_UNIT_SIM_CDEV_H
+#define TESTS_UNIT_SIM_CDEV_H
 
 #include <errno.h>
 #include <fcntl.h>
