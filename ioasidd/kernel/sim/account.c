@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/process.h"
 #include "base/str.h"
 #include "kernel/sim/rule.h"
 
@@ -54,7 +55,7 @@ static void refresh_limit(struct sim_account *process)
 	struct rlimit limit;
 
 	if (!sim_account_alive(process) ||
-	    prlimit((pid_t)process->id, RLIMIT_MEMLOCK, NULL, &limit))
+	    process_read_memlock((pid_t)process->id, &limit) < 0)
 		return;
 
 	process->limit = limit.rlim_cur / SIM_PAGE;
