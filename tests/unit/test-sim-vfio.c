@@ -551,8 +551,11 @@ static void flr_by_its_bit_resets(void **state)
 
 /* --- hot resets --- */
 
+#define HOT_RESET_HEADER sizeof(struct uapi_pci_hot_reset_info)
+
+/* struct uapi_pci_hot_reset_info with room */
 struct hot_reset_info {
-	struct uapi_pci_hot_reset_info cmd;
+	uint32_t argsz, flags, count;
 	struct uapi_pci_dependent_device devices[4];
 };
 
@@ -561,8 +564,8 @@ static long hot_reset_info(struct world *w, const struct opened *o, size_t room,
 			   struct hot_reset_info *ret)
 {
 	memset(ret, 0xee, sizeof(*ret));
-	ret->cmd.argsz = (uint32_t)(sizeof(ret->cmd) +
-				    room * sizeof(ret->devices[0]));
+	ret->argsz = (uint32_t)(HOT_RESET_HEADER +
+				room * sizeof(ret->devices[0]));
 	return call(w, o, UAPI_DEVICE_GET_PCI_HOT_RESET_INFO, ret);
 }
 
@@ -576,16 +579,16 @@ static void a_hot_reset_names_all_on_the_bus(void **state)
 	assert_int_equal(bind_to(w, &a, &iommufd), 0);
 	for (size_t room = 0; room < 2; room++) {
 		assert_int_equal(hot_reset_info(w, &a, room, &info), -ENOSPC);
-		assert_int_equal(info.cmd.count, 2);
-		assert_int_equal(info.cmd.flags, 0);
+		assert_int_equal(info.count, 2);
+		assert_int_equal(info.flags, 0);
 		assert_int_equal(info.devices[0].bus, 0xee);
 	}
-	info.cmd.argsz = sizeof(info.cmd) - 1;
+	info.argsz = HOT_RESET_HEADER - 1;
 	assert_int_equal(call(w, &a, UAPI_DEVICE_GET_PCI_HOT_RESET_INFO, &info),
 			 -EINVAL);
 	assert_int_equal(hot_reset_info(w, &a, 2, &info), 0);
-	assert_int_equal(info.cmd.count, 2);
-	assert_int_equal(info.cmd.flags, 3);
+	assert_int_equal(info.count, 2);
+	assert_int_equal(info.flags, 3);
 	assert_int_equal(info.devices[0].devid, 1);
 	assert_int_equal(info.devices[0].segment, 0);
 	assert_int_equal(info.devices[0].bus, 2);
@@ -611,7 +614,7 @@ static void who_is_not_owned_is_told(void **state)
 	assert_int_equal(bind_to(w, &a, &iommufd), 0);
 	device(w, PAIR1)->facts.vfio = false; /* without VFIO driver */
 	assert_int_equal(hot_reset_info(w, &a, 4, &info), 0);
-	assert_int_equal(info.cmd.flags, UAPI_PCI_HOT_RESET_FLAG_DEV_ID);
+	assert_int_equal(info.flags, UAPI_PCI_HOT_RESET_FLAG_DEV_ID);
 	assert_int_equal(info.devices[1].devid, UAPI_PCI_DEVID_NOT_OWNED);
 	assert_int_equal(call(w, &a, UAPI_DEVICE_PCI_HOT_RESET, &reset),
 			 -EINVAL);
@@ -676,10 +679,10 @@ static void a_vf_owns_nothing_but_itself(void **state)
 
 	assert_int_equal(bind_to(w, &o, &iommufd), 0);
 	assert_int_equal(hot_reset_info(w, &o, 4, &info), 0);
-	assert_int_equal(info.cmd.count, 2);
+	assert_int_equal(info.count, 2);
 	assert_int_equal(info.devices[0].devid, UAPI_PCI_DEVID_NOT_OWNED);
 	assert_int_equal(info.devices[1].devid, 1);
-	assert_int_equal(info.cmd.flags, UAPI_PCI_HOT_RESET_FLAG_DEV_ID);
+	assert_int_equal(info.flags, UAPI_PCI_HOT_RESET_FLAG_DEV_ID);
 	shut(&o);
 	shut(&iommufd);
 }
