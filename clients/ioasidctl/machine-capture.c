@@ -464,6 +464,20 @@ static void add_driver(struct strv *drivers, const char *driver)
 }
 
 /**
+ * has_iommufd() - Has the kernel iommufd?
+ *
+ * No kernel for POWER has it; a simulated one tells only that it is simulated.
+ */
+static bool has_iommufd(const struct host *host)
+{
+	for (size_t i = 0; i < host->iommus->n_iommus; i++)
+		if (str_eq(host->iommus->iommus[i]->family, "spapr-tce"))
+			return false;
+
+	return !str_eq(host->version->backend, "none");
+}
+
+/**
  * kernel_json() - The kernel; VFIO drivers are those that were seen
  */
 static struct json_object *kernel_json(const struct host *host)
@@ -485,8 +499,7 @@ static struct json_object *kernel_json(const struct host *host)
 	for (size_t i = 0; i < drivers.n; i++)
 		add(names, json_object_new_string(drivers.items[i]));
 	put_text(to, "release", host->version->kernel);
-	put(to, "iommufd", json_object_new_boolean(
-		str_eq(host->version->backend, "iommufd")));
+	put(to, "iommufd", json_object_new_boolean(has_iommufd(host)));
 	put(to, "vfio_drivers", names);
 	put(to, "allow_unsafe_interrupts", json_object_new_boolean(unsafe));
 

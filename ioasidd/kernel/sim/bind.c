@@ -110,8 +110,9 @@ static int claim_group(struct sim *sim, const struct sim_device *device,
 
 	if (!group)
 		return -ENODEV;
+	/* Where sysfs does not tell, as on ARM, they are. */
 	if (sim_rule(SIM_RULE_ISOLATED_MSI) && !sim->allow_unsafe &&
-	    sim->isolated_msi != ISOLATED_MSI_YES)
+	    sim->isolated_msi == ISOLATED_MSI_NO)
 		return -EPERM;
 	if (sim_rule(SIM_RULE_GROUP_HAS_ONE_OWNER) && group->owner &&
 	    group->owner != context)
