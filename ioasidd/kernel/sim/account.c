@@ -6,7 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -183,4 +183,12 @@ void sim_account_discharge(struct sim_account *account, uint64_t pages)
 {
 	if (sim_rule(SIM_RULE_ACCOUNT_GIVEN_BACK))
 		account->pages -= pages;
+}
+
+/* sim_account_state() - A line for each */
+void sim_account_state(const struct sim *sim, FILE *out)
+{
+	for (const struct sim_account *a = sim->accounts; a; a = a->next)
+		fprintf(out, "account %s %u %" PRIu64 " pages\n",
+			a->user ? "user" : "process", a->id, a->pages);
 }

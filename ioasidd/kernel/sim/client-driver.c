@@ -25,7 +25,7 @@ static void name_holders(struct kernel *k, const struct kernel_device *dev,
 			 struct error *err)
 {
 	if (err)
-		(void)find_holders(k, dev, err, NULL);
+		(void)client_find_holders(k, dev, err, NULL);
 }
 
 /**
@@ -95,7 +95,7 @@ static int run(struct kernel *k, const struct attempt *attempt,
 	int r;
 
 	if (!str_copy(request.bdf, sizeof(request.bdf), bdf))
-		return not_found(bdf, err);
+		return client_not_found(bdf, err);
 	(void)str_copy(request.text, sizeof(request.text),
 		       attempt->text ? attempt->text : "");
 	r = link_connect(client_of(k)->dir, &fd);
@@ -111,9 +111,9 @@ static int run(struct kernel *k, const struct attempt *attempt,
 		return leave(k, attempt, bdf, number, timeout_ms, ret_stuck,
 			     err);
 	if (r < 0)
-		return no_answer(r, err);
+		return client_no_answer(r, err);
 	if (ret->result == -ENODEV)
-		return not_found(bdf, err);
+		return client_not_found(bdf, err);
 	if (ret->result < 0)
 		return error_set(err, ret->result, ERROR_KERNEL_SYSFS,
 				 "%s of %s: %m", attempt->what, bdf);
@@ -237,11 +237,11 @@ int client_wait_earlier(struct kernel *k, const char *bdf,
 	int r;
 
 	(void)str_copy(request.bdf, sizeof(request.bdf), bdf);
-	r = ask(k, CONTROL_WAIT_EARLIER, &request, &reply, NULL, err);
+	r = client_ask(k, CONTROL_WAIT_EARLIER, &request, &reply, NULL, err);
 	if (r < 0 || reply.result >= 0)
 		return r < 0 ? r : reply.result;
 	if (reply.result != -ETIMEDOUT)
-		return no_answer(reply.result, err);
+		return client_no_answer(reply.result, err);
 
 	*ret_stuck = (struct kernel_stuck){
 		.pid = hello->pid,
@@ -267,6 +267,6 @@ bool client_stuck_ended(struct kernel *k, const struct kernel_stuck *stuck)
 	    !str_eq(stuck->boot_id, client_of(k)->hello.info.boot_id))
 		return true;
 
-	return ask(k, CONTROL_ENDED, &request, &reply, NULL, NULL) < 0 ||
+	return client_ask(k, CONTROL_ENDED, &request, &reply, NULL, NULL) < 0 ||
 	       reply.result != 0;
 }

@@ -43,28 +43,28 @@ static void client_free(struct kernel *k)
 /* --- asking --- */
 
 /**
- * no_answer() - The machine does not answer
+ * client_no_answer() - The machine does not answer
  * @r:		How
  *
  * Return: @r; -ENODEV and -ETIMEDOUT mean something else to callers.
  */
-int no_answer(int r, struct error *err)
+int client_no_answer(int r, struct error *err)
 {
 	return error_set(err, r, ERROR_KERNEL_SYSTEM,
 			 "the simulated machine does not answer: %m");
 }
 
 /**
- * not_found() - There is no such function
+ * client_not_found() - There is no such function
  */
-int not_found(const char *bdf, struct error *err)
+int client_not_found(const char *bdf, struct error *err)
 {
 	return error_set(err, -ENODEV, ERROR_DEVICE_NOT_FOUND,
 			 "there is no PCI function %s", bdf);
 }
 
 /**
- * ask() - Ask the machine something that it answers at once
+ * client_ask() - Ask the machine something that it answers at once
  * @k:		The machine
  * @op:		What
  * @request:	With what
@@ -73,8 +73,9 @@ int not_found(const char *bdf, struct error *err)
  *
  * Return: 0; -errno if there is no answer.
  */
-int ask(struct kernel *k, enum control_op op, struct control_request *request,
-	struct control_reply *ret, int *ret_fd, struct error *err)
+int client_ask(struct kernel *k, enum control_op op,
+	       struct control_request *request, struct control_reply *ret,
+	       int *ret_fd, struct error *err)
 {
 	_cleanup_fd_ int fd = -1;
 	int r;
@@ -85,28 +86,28 @@ int ask(struct kernel *k, enum control_op op, struct control_request *request,
 	if (!r)
 		r = link_receive(fd, 0, ret, ret_fd);
 
-	return r < 0 ? no_answer(r, err) : 0;
+	return r < 0 ? client_no_answer(r, err) : 0;
 }
 
 /**
- * ask_about() - Ask the machine about a function
+ * client_ask_about() - Ask the machine about a function
  * @bdf:	The function
  *
- * The rest as in ask().
+ * The rest as in client_ask().
  *
  * Return: 0; -ENODEV, device.not-found; -errno if there is no answer.
  */
-int ask_about(struct kernel *k, enum control_op op, const char *bdf,
-	      struct control_reply *ret, int *ret_fd, struct error *err)
+int client_ask_about(struct kernel *k, enum control_op op, const char *bdf,
+		     struct control_reply *ret, int *ret_fd, struct error *err)
 {
 	struct control_request request = { .magic = 0 };
 	int r;
 
 	if (!str_copy(request.bdf, sizeof(request.bdf), bdf))
-		return not_found(bdf, err);
-	r = ask(k, op, &request, ret, ret_fd, err);
+		return client_not_found(bdf, err);
+	r = client_ask(k, op, &request, ret, ret_fd, err);
 
-	return r == 0 && ret->result == -ENODEV ? not_found(bdf, err) : r;
+	return r == 0 && ret->result == -ENODEV ? client_not_found(bdf, err) : r;
 }
 
 /* --- what there is --- */
@@ -128,12 +129,12 @@ static int client_uevents(struct kernel *k, int *ret_fd, struct error *err)
 	_cleanup_fd_ int fd = -1;
 	int r;
 
-	r = ask(k, CONTROL_UEVENTS, &request, &reply, &fd, err);
+	r = client_ask(k, CONTROL_UEVENTS, &request, &reply, &fd, err);
 	if (r < 0)
 		return r;
 	if (reply.result < 0 || fd < 0)
-		return no_answer(reply.result < 0 ? reply.result : -EPROTO,
-				 err);
+		return client_no_answer(reply.result < 0 ? reply.result :
+							   -EPROTO, err);
 
 	*ret_fd = TAKE_FD(fd);
 	return 0;
@@ -171,7 +172,7 @@ static int client_cdev_open(struct kernel *k, const char *bdf, int *ret_fd,
 
 	r = client_device(k, bdf, &dev, err);
 	if (!r)
-		r = ask_about(k, CONTROL_CDEV, bdf, &reply, &fd, err);
+		r = client_ask_about(k, CONTROL_CDEV, bdf, &reply, &fd, err);
 	if (r < 0)
 		return r;
 	if (reply.result == -ENOENT)
@@ -206,7 +207,7 @@ static int blame(struct kernel *k, const struct kernel_device *sibling,
 			    sibling->driver);
 		return 1;
 	}
-	if (!sibling->vfio || find_holders(k, sibling, &held, NULL) <= 0)
+	if (!sibling->vfio || client_find_holders(k, sibling, &held, NULL) <= 0)
 		return 0;
 	error_cause(found, "device", sibling->bdf,
 		    "of the same group is held by process %s (%s)",
@@ -246,7 +247,7 @@ static int not_permitted(struct kernel *k, const struct kernel_inventory *inv,
 
 	/* Asked anew: it may have been allowed since. */
 	if (inv->isolated_msi != ISOLATED_MSI_YES &&
-	    ask(k, CONTROL_HELLO, &request, &reply, NULL, NULL) == 0 &&
+	    client_ask(k, CONTROL_HELLO, &request, &reply, NULL, NULL) == 0 &&
 	    !reply.hello.allow_unsafe)
 		return error_set(err, -EPERM, ERROR_DEVICE_UNSAFE_INTERRUPTS,
 				 "VFIO_DEVICE_BIND_IOMMUFD of %s: the host "
@@ -316,7 +317,7 @@ static int client_iommufd_open(struct kernel *k, int *ret_fd,
 	_cleanup_fd_ int fd = -1;
 	int r;
 
-	r = ask(k, CONTROL_IOMMUFD, &request, &reply, &fd, err);
+	r = client_ask(k, CONTROL_IOMMUFD, &request, &reply, &fd, err);
 	if (r < 0)
 		return r;
 	if (reply.result < 0 || fd < 0)
@@ -329,18 +330,11 @@ static int client_iommufd_open(struct kernel *k, int *ret_fd,
 	return 0;
 }
 
-/**
- * client_iommufd_rlimit_mode() - Account pinned memory to processes
- *
- * The machine asks for CAP_SYS_RESOURCE, as the kernel does. Whoever runs the
- * simulation without it can do without: memory then counts for all of the uid.
- */
+/* client_iommufd_rlimit_mode() - See iommufd_rlimit_mode(). */
 static int client_iommufd_rlimit_mode(struct kernel *k, int iommufd,
 				      struct error *err)
 {
-	int r = iommufd_rlimit_mode(iommufd, err);
-
-	return r == -EPERM ? 0 : r;
+	return iommufd_rlimit_mode(iommufd, err);
 }
 
 /* client_ioas_alloc() - See iommufd_ioas_alloc(). */
@@ -530,7 +524,7 @@ static int start(struct client *client, const char *text,
 		return r;
 	r = greet(client);
 
-	return r < 0 ? no_answer(r, err) : 0;
+	return r < 0 ? client_no_answer(r, err) : 0;
 }
 
 /**
@@ -559,16 +553,15 @@ static int find_or_start(struct client *client, const char *file,
 				 "no simulated machine runs here: say what it "
 				 "is, --machine FILE");
 	if (r < 0)
-		return no_answer(r, err);
+		return client_no_answer(r, err);
 	if (!file || hello.description == client->hello.description)
 		return 0;
 
-	error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
-		  "the simulated machine that runs here (process %d) was made "
-		  "of another description, '%s'", (int)client->hello.pid,
-		  client->hello.name);
-	error_remedy(err, "switch it off: ioasidd-sim --state-dir DIR --poke power-off");
-	return -EINVAL;
+	return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
+			 "the simulated machine that runs here (process %d) "
+			 "was made of another description, '%s'; to switch it "
+			 "off: ioasidd-sim --state-dir DIR --poke power-off",
+			 (int)client->hello.pid, client->hello.name);
 }
 
 /* kernel_sim_new() - Have the machine of a state folder */
@@ -625,12 +618,12 @@ int kernel_sim_poke(const char *state_dir, const char *command, char **ret,
 	if (r < 0)
 		return r;
 	client.dir = dir;
-	r = ask(&client.kernel, CONTROL_POKE, &request, &reply, &fd, err);
+	r = client_ask(&client.kernel, CONTROL_POKE, &request, &reply, &fd, err);
 	if (r < 0)
 		return r;
 	r = fd < 0 ? -EPROTO : link_read_memory(fd, &text, &size);
 	if (r < 0)
-		return no_answer(r, err);
+		return client_no_answer(r, err);
 	if (reply.result < 0)
 		return error_set(err, reply.result, ERROR_REQUEST_INVALID,
 				 "%s", text);
