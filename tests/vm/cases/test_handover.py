@@ -741,7 +741,8 @@ def cycles(daemon: Ioasidd, count: int, *names: str) -> None:
 @pytest.mark.limit(2400 if LONG else 600)
 @pytest.mark.sanitize
 @pytest.mark.parametrize("names,count", [
-    (("EDU0", "EDU1"), 1000 if LONG else 100),
+    (("EDU0", "EDU1"), int(os.environ.get("IOASID_LEASES") or
+                           (1000 if LONG else 100))),
     pytest.param(("NVME0",), 50, marks=pytest.mark.skipif(
         not LONG, reason="IOASID_LONG=1 has it"))])
 def test_leases_leave_nothing_behind(stopped: Ioasidd, names: tuple[str, ...],
@@ -756,7 +757,7 @@ def test_leases_leave_nothing_behind(stopped: Ioasidd, names: tuple[str, ...],
     stopped.start("--history=10")
     for name in names:
         stopped.prepare(name)
-    cycles(stopped, 40, *names)
+    cycles(stopped, 20, *names)
     stopped.stop()
     size = database.stat().st_size
 
@@ -764,7 +765,7 @@ def test_leases_leave_nothing_behind(stopped: Ioasidd, names: tuple[str, ...],
     # sanitizer's memory is its own affair.
     stopped.start("--history=10")
     sanitized = bool(stopped.sanitizer())
-    cycles(stopped, 20 if sanitized else 100, *names)
+    cycles(stopped, 10 if sanitized else 100, *names)
     drivers, fds, rss = (picture(stopped)["drivers"], quiet_fds(stopped),
                          stopped.rss())
     cycles(stopped, count, *names)
