@@ -88,7 +88,7 @@ static int port_payload(const struct patient *p, unsigned int *ret,
 			struct error *err)
 {
 	struct helper_job job = { .call = "config", .read = true, .raw = true };
-	uint8_t config[PCI_CONFIG_SIZE];
+	uint8_t config[PCI_CONFIG_SIZE] = { 0 };
 	_cleanup_fd_ int fd = -1;
 	int r;
 
@@ -118,7 +118,7 @@ static int find_lost(const struct patient *p,
 	struct helper_job job = { .call = "config", .fd = p->config,
 				  .read = true, .raw = true };
 	char resource[SYSFS_MAX], path[64];
-	uint8_t config[PCI_CONFIG_SIZE];
+	uint8_t config[PCI_CONFIG_SIZE] = { 0 };
 	struct kernel_device dev;
 	unsigned int payload;
 	int n, r;
