@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -18,11 +19,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/str.h"
 #include "front/front.h"
+#include "kernel/faulty.h"
 #include "ops/host.h"
 #include "ops/scan.h"
 #include "ops/startup.h"
@@ -135,7 +138,13 @@ static void stop_store(struct daemon *d)
  */
 static int start_kernel(struct daemon *d, struct error *err)
 {
-	return kernel_real_new("/sys", &d->host.kernel, err);
+	struct kernel *kernel;
+	int r;
+
+	r = kernel_real_new("/sys", &kernel, err);
+	if (r < 0)
+		return r;
+	return kernel_faulty_consume(kernel, &d->host.kernel, err);
 }
 
 /**
@@ -491,6 +500,12 @@ int main(int argc, char **argv)
 	    go_background(&d.ready_fd) < 0)
 		return 1;
 	log_init(d.options.log_level);
+	r = fault_init();
+	if (r < 0) {
+		log_error("the plan of faults cannot be used: %s",
+			  strerror(-r));
+		return EXIT_USAGE;
+	}
 	d.host.max_pinned = d.options.max_pinned;
 
 	r = start_all(&d, &started);
