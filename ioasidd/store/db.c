@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/str.h"
+#include "store/fault-vfs.h"
 #include "store/migrate.h"
 
 #define DEVICE                                                                \
@@ -339,6 +340,7 @@ int db_open(const char *dir, struct db *ret, struct error *err)
 	if (r < 0)
 		return r;
 
+	fault_vfs_install();
 	rc = sqlite3_open_v2(path, &db.handle,
 			     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
 				     SQLITE_OPEN_FULLMUTEX |
