@@ -311,7 +311,8 @@ struct kernel_ops {
 
 	/* wait_earlier - Wait for a helper that an earlier life of ioasidd has
 	 * left at the function: what it does is not done, whatever sysfs shows.
-	 * 0: there is none; 1: it has ended now; -ETIMEDOUT, device.blocked.
+	 * 0: there is none; 1: it has ended now; -ETIMEDOUT, device.blocked;
+	 * -errno: it cannot be told.
 	 */
 	int (*wait_earlier)(struct kernel *k, const char *bdf,
 			    unsigned int timeout_ms,
