@@ -270,13 +270,18 @@ static int start_uevents(struct daemon *d, struct error *err)
 	int r;
 
 	r = d->host.kernel->ops->uevents(d->host.kernel, &d->uevents, err);
-	if (r == 0)
-		r = loop_watch(d->host.loop, d->uevents, EPOLLIN, on_uevent, d,
-			       &d->uevent_source);
+	if (r < 0)
+		return r;
+	r = loop_watch(d->host.loop, d->uevents, EPOLLIN, on_uevent, d,
+		       &d->uevent_source);
+	if (r < 0) {
+		d->uevents = fd_close(d->uevents);
+		return error_set(err, r, ERROR_KERNEL_SYSTEM,
+				 "watch the kernel's announcements: %m");
+	}
 	/* What happened between the first scan and now was not announced. */
-	if (r == 0)
-		scan_soon(&d->host);
-	return r;
+	scan_soon(&d->host);
+	return 0;
 }
 
 /**
@@ -345,8 +350,10 @@ static int start_signals(struct daemon *d, struct error *err)
 				 "signalfd: %m");
 	r = loop_watch(d->host.loop, d->signals, EPOLLIN, on_signal, d,
 		       &d->signal_source);
-	return r < 0 ? error_set(err, r, ERROR_KERNEL_SYSTEM,
-				 "watch signals: %m") : 0;
+	if (r == 0)
+		return 0;
+	d->signals = fd_close(d->signals);
+	return error_set(err, r, ERROR_KERNEL_SYSTEM, "watch signals: %m");
 }
 
 /**
