@@ -631,20 +631,50 @@ void registry_unclaim(struct registry *reg, const char *op)
 /* --- leases and operations --- */
 
 /**
+ * registry_reserve_lease() - See registry.h
+ */
+int registry_reserve_lease(struct registry *reg)
+{
+	size_t room = reg->n_leases + reg->leases_reserved + 1;
+	struct lease **more;
+
+	more = reallocarray(reg->leases, room, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	reg->leases = more;
+	reg->leases_reserved++;
+	return 0;
+}
+
+/**
+ * registry_unreserve_lease() - See registry.h
+ */
+void registry_unreserve_lease(struct registry *reg)
+{
+	reg->leases_reserved--;
+}
+
+/**
+ * registry_publish_lease_consume() - See registry.h
+ */
+void registry_publish_lease_consume(struct registry *reg, struct lease *lease)
+{
+	reg->leases_reserved--;
+	reg->leases[reg->n_leases++] = lease;
+}
+
+/**
  * registry_add_lease_consume() - See registry.h
  */
 int registry_add_lease_consume(struct registry *reg, struct lease *lease)
 {
-	struct lease **more;
+	int r = registry_reserve_lease(reg);
 
-	more = reallocarray(reg->leases, reg->n_leases + 1, sizeof(*more));
-	if (!more) {
+	if (r < 0)
 		lease_free(lease);
-		return -ENOMEM;
-	}
-	reg->leases = more;
-	more[reg->n_leases++] = lease;
-	return 0;
+	else
+		registry_publish_lease_consume(reg, lease);
+	return r;
 }
 
 /**
@@ -663,21 +693,51 @@ void registry_swap_lease(struct registry *reg, struct lease *lease)
 }
 
 /**
+ * registry_reserve_operation() - See registry.h
+ */
+int registry_reserve_operation(struct registry *reg)
+{
+	size_t room = reg->n_operations + reg->operations_reserved + 1;
+	struct operation **more;
+
+	more = reallocarray(reg->operations, room, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	reg->operations = more;
+	reg->operations_reserved++;
+	return 0;
+}
+
+/**
+ * registry_unreserve_operation() - See registry.h
+ */
+void registry_unreserve_operation(struct registry *reg)
+{
+	reg->operations_reserved--;
+}
+
+/**
+ * registry_publish_operation_consume() - See registry.h
+ */
+void registry_publish_operation_consume(struct registry *reg,
+					struct operation *op)
+{
+	reg->operations_reserved--;
+	reg->operations[reg->n_operations++] = op;
+}
+
+/**
  * registry_add_operation_consume() - See registry.h
  */
 int registry_add_operation_consume(struct registry *reg, struct operation *op)
 {
-	struct operation **more;
+	int r = registry_reserve_operation(reg);
 
-	more = reallocarray(reg->operations, reg->n_operations + 1,
-			    sizeof(*more));
-	if (!more) {
+	if (r < 0)
 		operation_free(op);
-		return -ENOMEM;
-	}
-	reg->operations = more;
-	more[reg->n_operations++] = op;
-	return 0;
+	else
+		registry_publish_operation_consume(reg, op);
+	return r;
 }
 
 /**

@@ -94,16 +94,24 @@ int journal_begin_consume(struct host *host, struct operation *op,
 	const struct commit commit = { .op = op };
 	int r;
 
+	registry_lock(host->registry);
+	r = registry_reserve_operation(host->registry);
+	registry_unlock(host->registry);
+	if (r < 0) {
+		operation_free(op);
+		return error_set(err, r, ERROR_DAEMON_NO_MEMORY, "no memory");
+	}
 	r = commit_write(host, &commit, err);
+	registry_lock(host->registry);
+	if (r < 0)
+		registry_unreserve_operation(host->registry);
+	else
+		registry_publish_operation_consume(host->registry, op);
+	registry_unlock(host->registry);
 	if (r < 0) {
 		operation_free(op);
 		return r;
 	}
-	registry_lock(host->registry);
-	r = registry_add_operation_consume(host->registry, op);
-	registry_unlock(host->registry);
-	if (r < 0)
-		return error_set(err, r, ERROR_DAEMON_NO_MEMORY, "no memory");
 	log_info("%s: %s %s for %s", op->name, operation_kind_name(op->kind),
 		 op->target, op->principal);
 	return 0;

@@ -357,10 +357,20 @@ static int publish(struct host *host, struct lease *offer,
 	size_t i;
 	int r;
 
+	registry_lock(host->registry);
+	r = registry_reserve_lease(host->registry);
+	registry_unlock(host->registry);
+	if (r < 0) {
+		lease_free(offer);
+		return error_set(err, r, ERROR_DAEMON_NO_MEMORY, "no memory");
+	}
 	for (i = 0; i < draft->n; i++)
 		str_copy(draft->copies[i].lease, NAME_SIZE, offer->name);
 	r = commit_write(host, &commit, err);
 	if (r < 0) {
+		registry_lock(host->registry);
+		registry_unreserve_lease(host->registry);
+		registry_unlock(host->registry);
 		lease_free(offer);
 		return r;
 	}
@@ -368,10 +378,8 @@ static int publish(struct host *host, struct lease *offer,
 		   offer->devices.n, offer->devices.items[0],
 		   offer->claimant_uid);
 	registry_lock(host->registry);
-	r = registry_add_lease_consume(host->registry, offer);
+	registry_publish_lease_consume(host->registry, offer);
 	registry_unlock(host->registry);
-	if (r < 0)
-		return error_set(err, r, ERROR_DAEMON_NO_MEMORY, "no memory");
 	if (runs_out)
 		watch_offers(host);
 	return 0;
