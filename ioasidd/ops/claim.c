@@ -29,6 +29,8 @@
  * @caller:	Who claims
  * @lease:	A copy of the lease, what it is to become
  * @pidfd:	The holder, ours
+ * @holder:	To wait for its end
+ * @acknowledge: To wait for its word
  * @fds:	The iommufd, then a cdev for each device
  * @n_fds:	How many are open
  * @before:	The holder's limit of locked memory as it was
@@ -39,6 +41,7 @@ struct claiming {
 	const struct caller *caller;
 	struct lease *lease;
 	int pidfd;
+	struct watch *holder, *acknowledge;
 	int fds[1 + LEASE_DEVICES_MAX];
 	size_t n_fds;
 	struct rlimit before;
@@ -176,22 +179,25 @@ static int name_holder(struct claiming *c, struct draft *draft,
 }
 
 /**
- * write_state() - Commit the lease as it is to become, and go on with a copy
- * @c:		The claim
- * @draft:	Devices that change with it; NULL for none
+ * write_claiming() - Commit the lease with its holder, and go on with a copy
+ * @c:		The claim; gets all that is needed to go on to either end
+ * @draft:	Devices that change with it
  *
  * Return: 0 or -errno.
  */
-static int write_state(struct claiming *c, struct draft *draft,
-		       struct error *err)
+static int write_claiming(struct claiming *c, struct draft *draft,
+			  struct error *err)
 {
 	struct lease *next = lease_copy(c->lease);
 	const struct commit commit = { .lease = c->lease, .draft = draft };
 	int r;
 
-	if (!next)
+	if (!next || watch_new(c->host, next->name, &c->holder) < 0 ||
+	    watch_new(c->host, next->name, &c->acknowledge) < 0) {
+		lease_free(next);
 		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
 				 "no memory");
+	}
 	r = commit_write(c->host, &commit, err);
 	if (r < 0) {
 		lease_free(next);
@@ -201,6 +207,22 @@ static int write_state(struct claiming *c, struct draft *draft,
 	lease_free(c->lease);
 	c->lease = next;
 	return 0;
+}
+
+/**
+ * write_outcome() - Commit the lease as the claim leaves it
+ * @c:		The claim; of its lease only what never changes is true
+ *		afterwards
+ *
+ * Takes no memory: there is no way back from here.
+ *
+ * Return: 0 or -errno.
+ */
+static int write_outcome(struct claiming *c, struct error *err)
+{
+	const struct commit commit = { .lease = c->lease };
+
+	return commit_write(c->host, &commit, err);
 }
 
 /**
@@ -274,7 +296,7 @@ static void take_back(struct claiming *c, const struct error *why)
 	str_format(holder->why, sizeof(holder->why), "got nothing: %s",
 		   why->msg);
 	c->lease->state = LEASE_OFFERED;
-	if (write_state(c, NULL, &err) < 0)
+	if (write_outcome(c, &err) < 0)
 		log_problem(LOG_LEVEL_ERROR, &err,
 			    "%s: cannot be offered again", c->lease->name);
 }
@@ -321,18 +343,15 @@ static void settle_held(struct claiming *c)
 	struct error err = ERROR_NULL;
 
 	/* Not durable: a start finds it claiming, which means the same. */
-	if (write_state(c, NULL, &err) < 0)
+	if (write_outcome(c, &err) < 0)
 		log_problem(LOG_LEVEL_ERROR, &err, "%s: cannot be held",
 			    c->lease->name);
 	log_notice("%s: %zu descriptor(s) handed to process %d (%s, uid %u)",
 		   c->lease->name, c->lease->devices.n + 1,
 		   (int)c->caller->process.pid, c->caller->process.comm,
 		   c->caller->process.uid);
-	if (watch_holder_consume(c->host, c->lease->name,
-				 TAKE_FD(c->pidfd)) < 0 ||
-	    watch_acknowledge(c->host, c->lease->name) < 0)
-		log_error("%s: no memory to watch its holder; a restart of ioasidd will",
-			  c->lease->name);
+	watch_holder_consume(TAKE_PTR(c->holder), TAKE_FD(c->pidfd));
+	watch_acknowledge_consume(TAKE_PTR(c->acknowledge));
 }
 
 /**
@@ -360,7 +379,7 @@ static int claim(struct claiming *c, const struct change *change,
 		return r;
 	r = name_holder(c, &draft, err);
 	if (r == 0)
-		r = write_state(c, &draft, err);
+		r = write_claiming(c, &draft, err);
 	if (r == 0)
 		r = hand_over(c, &draft, send, data, err);
 	if (r == 0)
@@ -419,6 +438,8 @@ int lease_claim(struct host *host, const struct caller *caller,
 	if (r < 0)
 		error_object(err, "%s", change->name);
 	fd_close(c.pidfd);
+	watch_free(c.holder);
+	watch_free(c.acknowledge);
 	lease_free(c.lease);
 	lease_disown(host, owned);
 	return r;

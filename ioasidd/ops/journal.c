@@ -89,9 +89,9 @@ void journal_trim(struct host *host)
  * journal_begin_consume() - See journal.h
  */
 int journal_begin_consume(struct host *host, struct operation *op,
-			  struct error *err)
+			  struct lease *lease, struct error *err)
 {
-	const struct commit commit = { .op = op };
+	const struct commit commit = { .op = op, .lease = lease };
 	int r;
 
 	registry_lock(host->registry);
@@ -212,7 +212,6 @@ int journal_end(struct host *host, struct operation *op, int r,
 		log_info("%s: %s %s: done", ended.name,
 			 operation_kind_name(ended.kind), ended.target);
 	journal_trim(host);
-	/* Who waits and is not told for want of memory asks again in time. */
-	(void)loop_post(host->loop, tell, host);
+	loop_insist(host->loop, tell, host);
 	return 0;
 }

@@ -414,7 +414,7 @@ static int begin(struct preparing *p, const char *op_name, struct error *err)
 {
 	int r;
 
-	r = journal_begin_consume(p->host, p->op, err);
+	r = journal_begin_consume(p->host, p->op, NULL, err);
 	if (r == 0 && p->op->n_undo == 0) {
 		r = journal_end(p->host, p->op, 0, NULL, NULL, NULL, err);
 		preparing_free(p, op_name);

@@ -140,7 +140,7 @@ static int begin(struct recovering *c, const char *op_name, struct error *err)
 	struct registry *reg = c->host->registry;
 	int r;
 
-	r = journal_begin_consume(c->host, c->op, err);
+	r = journal_begin_consume(c->host, c->op, NULL, err);
 	if (r == 0) {
 		registry_lock(reg);
 		c->draft.live[0]->state = DEVICE_RECLAIMING;

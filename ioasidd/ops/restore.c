@@ -124,7 +124,7 @@ static int begin(struct restoring *s, const char *op_name, struct error *err)
 	size_t i;
 	int r;
 
-	r = journal_begin_consume(s->host, s->op, err);
+	r = journal_begin_consume(s->host, s->op, NULL, err);
 	if (r == 0) {
 		registry_lock(reg);
 		for (i = 0; i < s->draft.n; i++) {
