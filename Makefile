@@ -47,9 +47,16 @@ FAULT_WRAP = malloc calloc realloc reallocarray strdup opendir fdopendir fdopen 
 NOT_BUILT = $(FAULT_MEMORY_SRC) $(if $(FAULTS),,$(FAULT_SRC) $(FAULT_UNIT_SRC))
 
 BASE_SRC = $(filter-out $(NOT_BUILT),$(wildcard ioasidd/base/*.c))
+# The root program has neither the simulation nor what only that needs.
 DAEMON_SRC = $(foreach d,kernel model store ops front run, \
-	$(filter-out ioasidd/run/main.c $(NOT_BUILT),$(wildcard ioasidd/$(d)/*.c)))
+	$(filter-out ioasidd/run/main.c ioasidd/run/machine-sim.c $(NOT_BUILT), \
+	$(wildcard ioasidd/$(d)/*.c)))
 SIM_SRC	= $(wildcard ioasidd/kernel/sim/*.c)
+# And ioasidd-sim has nothing that touches the host's devices.
+HOST_SRC = ioasidd/run/machine-real.c $(addprefix ioasidd/kernel/, \
+	real.c call.c cdev.c helper.c netdev.c uevent.c users.c)
+SIM_DAEMON_SRC = ioasidd/run/machine-sim.c \
+	$(filter-out $(HOST_SRC),$(DAEMON_SRC))
 LIB_SRC	= $(wildcard clients/libioasid/*.c)
 CTL_SRC	= $(wildcard clients/ioasidctl/*.c)
 UNIT_SRC = $(filter-out $(NOT_BUILT),$(wildcard tests/unit/test-*.c))
@@ -61,6 +68,7 @@ PROTO_OBJ = $(PROTO_NAMES:%=$(OBJ)/gen/%.pb-c.o)
 BASE_OBJ = $(BASE_SRC:%.c=$(OBJ)/%.o)
 DAEMON_OBJ = $(DAEMON_SRC:%.c=$(OBJ)/%.o)
 SIM_OBJ	= $(SIM_SRC:%.c=$(OBJ)/%.o)
+SIM_DAEMON_OBJ = $(SIM_DAEMON_SRC:%.c=$(OBJ)/%.o)
 LIB_OBJ	= $(LIB_SRC:%.c=$(OBJ)/%.o)
 CTL_OBJ	= $(CTL_SRC:%.c=$(OBJ)/%.o)
 FAULT_OBJ = $(if $(FAULTS),$(FAULT_MEMORY_SRC:%.c=$(OBJ)/%.o))
@@ -74,7 +82,8 @@ LIB_SO	= $(BUILD)/libioasid.so.0
 LIB_A	= $(BUILD)/libioasid.a
 # An archive: a unit test takes of the simulated machine what it tests.
 SIM_A	= $(OBJ)/sim.a
-PRODUCTS = $(BUILD)/ioasidd $(BUILD)/ioasidctl $(LIB_SO) $(LIB_A)
+PRODUCTS = $(BUILD)/ioasidd $(BUILD)/ioasidd-sim $(BUILD)/ioasidctl $(LIB_SO) \
+	$(LIB_A)
 
 GENERATED = $(GEN)/errors.h $(GEN)/errors.inc $(GEN)/migrations.inc \
 	$(GEN)/methods.inc $(GEN)/errors.md
@@ -178,6 +187,9 @@ $(OBJ)/ioasidd/front/methods.o: $(GEN)/methods.inc
 $(BUILD)/ioasidd: $(OBJ)/ioasidd/run/main.o $(DAEMON_OBJ) $(BASE_OBJ) $(PROTO_OBJ) $(FAULT_OBJ)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FAULT_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -pthread
 
+$(BUILD)/ioasidd-sim: $(OBJ)/ioasidd/run/main.o $(SIM_DAEMON_OBJ) $(SIM_OBJ) $(BASE_OBJ) $(PROTO_OBJ) $(FAULT_OBJ)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FAULT_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -ljson-c -pthread
+
 $(LIB_A): $(LIB_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
 	rm -f $@
 	$(AR) rcs $@ $^
@@ -219,6 +231,7 @@ $(BUILD)/tests/bench/%: $(OBJ)/tests/bench/%.o $(DAEMON_OBJ) $(LIB_A)
 install: all
 	@test -z "$(FAULTS)" || { echo "a build with FAULTS is not installed" >&2; exit 1; }
 	install -D -m 755 $(BUILD)/ioasidd $(DESTDIR)$(PREFIX)/sbin/ioasidd
+	install -D -m 755 $(BUILD)/ioasidd-sim $(DESTDIR)$(PREFIX)/bin/ioasidd-sim
 	install -D -m 755 $(BUILD)/ioasidctl $(DESTDIR)$(PREFIX)/bin/ioasidctl
 	install -D -m 755 $(LIB_SO) $(DESTDIR)$(PREFIX)/lib/libioasid.so.0
 	ln -sf libioasid.so.0 $(DESTDIR)$(PREFIX)/lib/libioasid.so

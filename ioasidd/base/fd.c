@@ -17,10 +17,13 @@
 #define SCM_PIDFD 0x04
 #endif
 
-/* Room for the most descriptors that a message can have, aligned. */
+/* Room for the most descriptors that a message can have, and for its sender's
+ * credentials, aligned.
+ */
 union control {
 	struct cmsghdr align;
-	char room[CMSG_SPACE(FD_MESSAGE_MAX * sizeof(int))];
+	char room[CMSG_SPACE(sizeof(struct ucred)) +
+		  CMSG_SPACE(FD_MESSAGE_MAX * sizeof(int))];
 };
 
 /* fd_close() - Close a descriptor once, keeping errno */
@@ -98,15 +101,18 @@ int fd_send(int sock, const void *data, size_t size, const int *fds,
  * @msg:	As recvmsg(2) filled it
  * @fds:	Room for FD_MESSAGE_MAX; owned by the caller
  * @ret_n:	How many there were
+ * @ret_creds:	The sender's credentials; NULL: none may come
  *
  * The kernel gives one SCM_RIGHTS at most; more are added up all the same. What
  * would be too many even for FD_MESSAGE_MAX is closed here.
  *
- * Return: true if there was nothing but SCM_RIGHTS.
+ * Return: true if there was nothing but SCM_RIGHTS, and the credentials if they
+ * are wanted.
  */
-static bool take_control(struct msghdr *msg, int *fds, size_t *ret_n)
+static bool take_control(struct msghdr *msg, int *fds, size_t *ret_n,
+			 struct ucred *ret_creds)
 {
-	bool clean = true;
+	bool clean = true, wanted = ret_creds;
 	size_t n = 0;
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c;
@@ -115,6 +121,13 @@ static bool take_control(struct msghdr *msg, int *fds, size_t *ret_n)
 		bool rights = c->cmsg_level == SOL_SOCKET &&
 			      c->cmsg_type == SCM_RIGHTS;
 
+		if (wanted && c->cmsg_level == SOL_SOCKET &&
+		    c->cmsg_type == SCM_CREDENTIALS &&
+		    c->cmsg_len == CMSG_LEN(sizeof(*ret_creds))) {
+			memcpy(ret_creds, CMSG_DATA(c), sizeof(*ret_creds));
+			wanted = false;
+			continue;
+		}
 		clean = clean && rights;
 		if (!rights && !(c->cmsg_level == SOL_SOCKET &&
 				 c->cmsg_type == SCM_PIDFD))
@@ -135,26 +148,29 @@ static bool take_control(struct msghdr *msg, int *fds, size_t *ret_n)
 	}
 
 	*ret_n = n;
-	return clean;
+	return clean && !wanted;
 }
 
 /**
- * fd_receive() - Receive one packet with exactly as many descriptors as wanted
+ * fd_receive_from() - Receive one packet with exactly as many descriptors as
+ *		       wanted, and who has sent it
  *
  * The control buffer is given to the kernel at just the length that @n_fds
  * needs, without CMSG_SPACE()'s padding, in which another descriptor would find
- * room. What does not fit the kernel drops uninstalled, and says MSG_CTRUNC. It
- * says the same when an LSM or our limit of open files stopped it half way:
- * then those before have been installed and are closed here.
+ * room; credentials are written before them. What does not fit the kernel drops
+ * uninstalled, and says MSG_CTRUNC. It says the same when an LSM or our limit of
+ * open files stopped it half way: then those before have been installed and are
+ * closed here.
  */
-ssize_t fd_receive(int sock, void *data, size_t size, int *fds, size_t n_fds,
-		   size_t *ret_n_fds)
+ssize_t fd_receive_from(int sock, void *data, size_t size, int *fds,
+			size_t n_fds, size_t *ret_n_fds,
+			struct ucred *ret_creds)
 {
 	struct iovec iov = { .iov_base = data, .iov_len = size };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	int got[FD_MESSAGE_MAX];
 	union control control;
-	size_t n_got = 0;
+	size_t n_got = 0, room = 0;
 	bool clean;
 	ssize_t n;
 
@@ -163,15 +179,19 @@ ssize_t fd_receive(int sock, void *data, size_t size, int *fds, size_t n_fds,
 	if (!size || n_fds > FD_MESSAGE_MAX)
 		return -EINVAL;
 
+	if (ret_creds)
+		room += CMSG_SPACE(sizeof(*ret_creds));
+	if (n_fds)
+		room += CMSG_LEN(n_fds * sizeof(int));
 	do {
-		msg.msg_control = n_fds ? &control : NULL;
-		msg.msg_controllen = n_fds ? CMSG_LEN(n_fds * sizeof(int)) : 0;
+		msg.msg_control = room ? &control : NULL;
+		msg.msg_controllen = room;
 		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
 
-	clean = take_control(&msg, got, &n_got);
+	clean = take_control(&msg, got, &n_got, ret_creds);
 	if (n > 0) {
 		if (msg.msg_flags & MSG_CTRUNC || !clean || n_got > n_fds)
 			n = -EPROTO;
@@ -190,6 +210,13 @@ ssize_t fd_receive(int sock, void *data, size_t size, int *fds, size_t n_fds,
 	}
 
 	return n;
+}
+
+/* fd_receive() - Receive one packet with exactly as many descriptors as wanted */
+ssize_t fd_receive(int sock, void *data, size_t size, int *fds, size_t n_fds,
+		   size_t *ret_n_fds)
+{
+	return fd_receive_from(sock, data, size, fds, n_fds, ret_n_fds, NULL);
 }
 
 /* fd_read_file() - Read a whole small file */

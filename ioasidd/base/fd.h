@@ -6,6 +6,7 @@
 #define IOASIDD_BASE_FD_H
 
 #include <stddef.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -92,6 +93,17 @@ int fd_send(int sock, const void *data, size_t size, const int *fds,
  */
 ssize_t fd_receive(int sock, void *data, size_t size, int *fds, size_t n_fds,
 		   size_t *ret_n_fds);
+
+/**
+ * fd_receive_from() - As fd_receive(), and who has sent it
+ * @ret_creds:	As the kernel says it; @sock has SO_PASSCRED set. Written on
+ *		success, and it may be on failure. NULL: as fd_receive()
+ *
+ * Return: as fd_receive(); -EPROTO too if there were no credentials.
+ */
+ssize_t fd_receive_from(int sock, void *data, size_t size, int *fds,
+			size_t n_fds, size_t *ret_n_fds,
+			struct ucred *ret_creds);
 
 /**
  * fd_read_file() - Read a whole small file, such as one of sysfs or procfs

@@ -413,6 +413,7 @@ static pb_claim_response *claim_reply(struct call *call,
 		return NULL;
 	reply->devices = reply->lease->devices;
 	reply->n_devices = reply->lease->n_devices;
+	reply->simulated = call->host->simulated;
 
 	return reply;
 }
@@ -470,6 +471,7 @@ int claim_lease(struct call *call, struct error *err)
 		reply->lease = (pb_lease *)call->reply;
 		reply->devices = reply->lease->devices;
 		reply->n_devices = reply->lease->n_devices;
+		reply->simulated = call->host->simulated;
 	}
 	return handler_reply(call, reply, err);
 }

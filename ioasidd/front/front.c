@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -154,12 +155,14 @@ static int check_room(const struct front *front, const struct user *user,
 
 /**
  * identify() - Find out who has connected
+ * @host:	To whose daemon
  * @fd:		The connection; borrowed
  * @ret:	Who; its pidfd is owned by the caller
  *
  * Return: 0; -ESRCH if he has ended; -EPERM.
  */
-static int identify(int fd, struct caller *ret, struct error *err)
+static int identify(const struct host *host, int fd, struct caller *ret,
+		    struct error *err)
 {
 	int r;
 
@@ -170,6 +173,7 @@ static int identify(int fd, struct caller *ret, struct error *err)
 		return r;
 	(void)str_format(ret->principal, sizeof(ret->principal), "uid:%u",
 			 (unsigned int)ret->process.uid);
+	ret->runs_it = host->simulated && ret->process.uid == geteuid();
 	return 0;
 }
 
@@ -234,7 +238,7 @@ static void on_accepted(void *data, int fd)
 		return;
 	r = check_room(front, user, &err);
 	if (r >= 0)
-		r = identify(sock, &caller, &err);
+		r = identify(front->host, sock, &caller, &err);
 	if (r < 0) {
 		log_debug("connection of uid %u: %s", (unsigned int)cred.uid,
 			  err.msg);

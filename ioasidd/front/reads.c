@@ -50,7 +50,8 @@ int get_version(struct call *call, struct error *err)
 	reply->daemon = (char *)IOASIDD_VERSION;
 	reply->contract = (char *)CONTRACT;
 	reply->kernel = arena_text(call->arena, info.release);
-	reply->backend = (char *)(info.iommufd ? "iommufd" : "none");
+	reply->backend = (char *)(info.simulated ? "sim" :
+				  info.iommufd ? "iommufd" : "none");
 	reply->boot_id = arena_text(call->arena, info.boot_id);
 	registry_lock(reg);
 	reply->revision = reg->revision;

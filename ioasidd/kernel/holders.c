@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holders.c - which processes have device nodes open or mapped
+ * holders.c - which processes have device nodes open or mapped, or sockets
  */
 #include "kernel/holders.h"
 
@@ -17,8 +17,15 @@
 #include "base/str.h"
 #include "kernel/sysfs.h"
 
-/* nodes_add() - Look for one more node */
-int nodes_add(struct nodes *nodes, dev_t number, bool block, const char *name)
+/**
+ * add() - Look for one more
+ * @nodes:	Where it is added
+ * @node:	It, without its name
+ * @name:	For messages
+ *
+ * Return: 0 or -ENOMEM.
+ */
+static int add(struct nodes *nodes, const struct node *node, const char *name)
 {
 	struct node *items;
 
@@ -26,11 +33,27 @@ int nodes_add(struct nodes *nodes, dev_t number, bool block, const char *name)
 	if (!items)
 		return -ENOMEM;
 	nodes->items = items;
-	items[nodes->n] = (struct node){ .number = number, .block = block };
+	items[nodes->n] = *node;
 	(void)str_copy(items[nodes->n].name, sizeof(items->name), name);
 	nodes->n++;
 
 	return 0;
+}
+
+/* nodes_add() - Look for one more node */
+int nodes_add(struct nodes *nodes, dev_t number, bool block, const char *name)
+{
+	const struct node node = { .number = number, .block = block };
+
+	return add(nodes, &node, name);
+}
+
+/* nodes_add_socket() - Look for one more socket */
+int nodes_add_socket(struct nodes *nodes, ino_t inode, const char *name)
+{
+	const struct node node = { .socket = inode };
+
+	return add(nodes, &node, name);
 }
 
 /* nodes_deinit() - Forget all */
@@ -38,6 +61,20 @@ void nodes_deinit(struct nodes *nodes)
 {
 	free(nodes->items);
 	*nodes = NODES_NULL;
+}
+
+/**
+ * is_node() - Is it what is looked for?
+ * @node:	That
+ * @st:		A character or block device, or a socket
+ */
+static bool is_node(const struct node *node, const struct statx *st)
+{
+	if (S_ISSOCK(st->stx_mode))
+		return node->socket && node->socket == st->stx_ino;
+
+	return !node->socket && node->block == S_ISBLK(st->stx_mode) &&
+	       node->number == makedev(st->stx_rdev_major, st->stx_rdev_minor);
 }
 
 /**
@@ -55,18 +92,16 @@ static const struct node *which(int dirfd, const char *link,
 				const struct nodes *nodes)
 {
 	struct statx st;
-	dev_t number;
 
 	if (statx(dirfd, link, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
-		  STATX_TYPE, &st))
+		  STATX_TYPE | STATX_INO, &st))
 		return NULL;
-	if (!S_ISCHR(st.stx_mode) && !S_ISBLK(st.stx_mode))
+	if (!S_ISCHR(st.stx_mode) && !S_ISBLK(st.stx_mode) &&
+	    !S_ISSOCK(st.stx_mode))
 		return NULL;
 
-	number = makedev(st.stx_rdev_major, st.stx_rdev_minor);
 	for (size_t i = 0; i < nodes->n; i++)
-		if (nodes->items[i].number == number &&
-		    nodes->items[i].block == S_ISBLK(st.stx_mode))
+		if (is_node(&nodes->items[i], &st))
 			return &nodes->items[i];
 
 	return NULL;
@@ -224,6 +259,22 @@ static void read_maps(int pid, struct hit *hit)
 }
 
 /**
+ * told_already() - Has something of the same name been told of the process?
+ * @hit:	What it holds
+ * @i:		Which is to be told
+ */
+static bool told_already(const struct hit *hit, size_t i)
+{
+	const struct node *items = hit->nodes->items;
+
+	for (size_t k = 0; items[i].socket && k < i; k++)
+		if (hit->seen[k] && str_eq(items[k].name, items[i].name))
+			return true;
+
+	return false;
+}
+
+/**
  * report() - Add what a process holds as causes
  * @pid:	Its pid
  * @dir:	/proc/<pid>
@@ -243,7 +294,7 @@ static int report(const char *pid, int dir, const struct hit *hit,
 		comm[0] = '\0';
 
 	for (size_t i = 0; i < nodes->n; i++) {
-		if (!hit->seen[i])
+		if (!hit->seen[i] || told_already(hit, i))
 			continue;
 		error_cause(found, "process", pid, "%s has %s open", comm,
 			    nodes->items[i].name);
@@ -259,12 +310,26 @@ static int report(const char *pid, int dir, const struct hit *hit,
 	return n;
 }
 
+/**
+ * any_mappable() - Is there one among them that could be mapped?
+ * @nodes:	What is looked for
+ */
+static bool any_mappable(const struct nodes *nodes)
+{
+	for (size_t i = 0; i < nodes->n; i++)
+		if (!nodes->items[i].socket)
+			return true;
+
+	return false;
+}
+
 /* holders_find() - Which processes but ours hold any of some nodes? */
 int holders_find(int proc, const struct nodes *nodes, struct error *found,
 		 struct error *err)
 {
 	_cleanup_free_ bool *seen = calloc(nodes->n + 1, sizeof(*seen));
 	struct hit hit = { .nodes = nodes, .seen = seen };
+	const bool mappable = any_mappable(nodes);
 	_cleanup_dir_ DIR *dir = NULL;
 	const char *name;
 	int r, n = 0;
@@ -289,7 +354,7 @@ int holders_find(int proc, const struct nodes *nodes, struct error *found,
 			continue;
 		memset(seen, 0, (nodes->n + 1) * sizeof(*seen));
 		read_fds(pid, &hit);
-		if (nodes->n) /* thousands of lines a process */
+		if (mappable) /* thousands of lines a process */
 			read_maps(pid, &hit);
 		n += report(name, pid, &hit, found);
 	}

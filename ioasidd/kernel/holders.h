@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * holders.h - which processes have device nodes open or mapped
+ * holders.h - which processes have device nodes open or mapped, or sockets
  *
  * DOC: Theory of Operation
  *
@@ -21,14 +21,16 @@
 #include "kernel/kernel.h"
 
 /**
- * struct node - A device node that is looked for
+ * struct node - A device node that is looked for, or a socket
  * @number:	Its device number
  * @block:	It is a block device
+ * @socket:	Inode of a socket, which has no number; 0 for a node
  * @name:	For messages, "/dev/vfio/devices/vfio0"
  */
 struct node {
 	dev_t number;
 	bool block;
+	ino_t socket;
 	char name[64];
 };
 
@@ -59,6 +61,11 @@ struct nodes {
  * Return: 0 or -ENOMEM.
  */
 int nodes_add(struct nodes *nodes, dev_t number, bool block, const char *name);
+
+/* nodes_add_socket() - Look for one more socket. Processes that have several
+ * of one @name are told once. Return: 0 or -ENOMEM.
+ */
+int nodes_add_socket(struct nodes *nodes, ino_t inode, const char *name);
 
 /* nodes_deinit() - Forget all; empty afterwards. */
 void nodes_deinit(struct nodes *nodes);

@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "base/str.h"
+#include "kernel/call.h"
 #include "kernel/uapi.h"
 
 /* Ranges of a space rarely are more; a second call makes up for it. */
@@ -46,7 +47,7 @@ int iommufd_rlimit_mode(int fd, struct error *err)
 		.val64 = 1,
 	};
 
-	if (ioctl(fd, UAPI_OPTION, &cmd))
+	if (kernel_ioctl(fd, UAPI_OPTION, &cmd))
 		return error_set(err, -errno, ERROR_KERNEL_IOMMUFD,
 				 "IOMMU_OPTION RLIMIT_MODE: %m");
 
@@ -58,7 +59,7 @@ int iommufd_ioas_alloc(int fd, uint32_t *ret_id, struct error *err)
 {
 	struct uapi_ioas_alloc cmd = { .size = sizeof(cmd) };
 
-	if (ioctl(fd, UAPI_IOAS_ALLOC, &cmd))
+	if (kernel_ioctl(fd, UAPI_IOAS_ALLOC, &cmd))
 		return error_set(err, -errno, ERROR_KERNEL_IOMMUFD,
 				 "IOMMU_IOAS_ALLOC: %m");
 
@@ -84,7 +85,7 @@ static int ranges_once(int fd, struct uapi_ioas_iova_ranges *cmd,
 	if (!ranges)
 		return -ENOMEM;
 	cmd->allowed_iovas = (uintptr_t)ranges;
-	if (ioctl(fd, UAPI_IOAS_IOVA_RANGES, cmd))
+	if (kernel_ioctl(fd, UAPI_IOAS_IOVA_RANGES, cmd))
 		return -errno;
 
 	result = calloc(cmd->num_iovas ? cmd->num_iovas : 1, sizeof(*result));
@@ -138,7 +139,7 @@ int iommufd_hw_info(int fd, uint32_t dev_id, struct kernel_hw_info *ret,
 		.data_uptr = (uintptr_t)info.data,
 	};
 
-	if (ioctl(fd, UAPI_GET_HW_INFO, &cmd))
+	if (kernel_ioctl(fd, UAPI_GET_HW_INFO, &cmd))
 		return error_set(err, -errno, ERROR_KERNEL_IOMMUFD,
 				 "IOMMU_GET_HW_INFO of device %u: %m", dev_id);
 
@@ -165,7 +166,7 @@ int iommufd_hwpt_alloc(int fd, uint32_t dev_id, uint32_t pt_id, uint32_t flags,
 		.data_type = UAPI_HWPT_DATA_NONE,
 	};
 
-	if (ioctl(fd, UAPI_HWPT_ALLOC, &cmd))
+	if (kernel_ioctl(fd, UAPI_HWPT_ALLOC, &cmd))
 		return error_set(err, -errno, ERROR_KERNEL_IOMMUFD,
 				 "IOMMU_HWPT_ALLOC for device %u, flags 0x%x: "
 				 "%m", dev_id, flags);
@@ -179,7 +180,7 @@ int iommufd_destroy(int fd, uint32_t id, struct error *err)
 {
 	struct uapi_destroy cmd = { .size = sizeof(cmd), .id = id };
 
-	if (ioctl(fd, UAPI_DESTROY, &cmd))
+	if (kernel_ioctl(fd, UAPI_DESTROY, &cmd))
 		return error_set(err, -errno, ERROR_KERNEL_IOMMUFD,
 				 "IOMMU_DESTROY of object %u: %m", id);
 

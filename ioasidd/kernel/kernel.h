@@ -7,7 +7,7 @@
  * All that ioasidd asks of the kernel about devices, groups, IOMMUs, VFIO and
  * iommufd goes through struct kernel_ops, one function an operation. There is
  * one implementation for the real kernel (kernel_real_new()); the simulated
- * machine is another. Functions may be called from every thread at once unless
+ * machine is another (sim/client.h). Functions may be called from every thread at once unless
  * they say otherwise, and keep no state that outlives a call, but for the
  * helper processes they left behind.
  *
@@ -47,11 +47,12 @@ struct kernel;
  * @release:	uname(2)
  * @boot_id:	/proc/sys/kernel/random/boot_id
  * @iommufd:	There is a /dev/iommu
+ * @simulated:	It is no kernel: descriptors are of a simulated machine
  */
 struct kernel_info {
 	char release[65];
 	char boot_id[37];
-	bool iommufd;
+	bool iommufd, simulated;
 };
 
 enum kernel_isolated_msi {
@@ -258,7 +259,8 @@ struct kernel_ops {
 	int (*uevents)(struct kernel *k, int *ret_fd, struct error *err);
 
 	/* uevent_read - The next announcement that concerns us.
-	 * -EAGAIN: no more for now.
+	 * -EAGAIN: no more for now. -ENODEV: none any more, the machine has
+	 * ended; a real one takes us with it.
 	 */
 	int (*uevent_read)(struct kernel *k, int fd, struct kernel_uevent *ret,
 			   struct error *err);

@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/process.h"
 #include "base/str.h"
+#include "kernel/cdev.h"
 #include "kernel/helper.h"
 #include "kernel/inventory.h"
 #include "kernel/iommufd.h"
@@ -444,12 +445,11 @@ static bool real_stuck_ended(struct kernel *k, const struct kernel_stuck *stuck)
 	return helper_ended(stuck);
 }
 
-/* real_cdev_open() - See vfio_cdev_open(). */
+/* real_cdev_open() - See cdev_open(). */
 static int real_cdev_open(struct kernel *k, const char *bdf, int *ret_fd,
 			  struct error *err)
 {
-	return vfio_cdev_open(real_of(k)->sysfs, CDEV_FOLDER, bdf, ret_fd,
-			      err);
+	return cdev_open(real_of(k)->sysfs, CDEV_FOLDER, bdf, ret_fd, err);
 }
 
 /* real_cdev_holders() - See users_cdev_holders(). */
@@ -467,11 +467,11 @@ static int real_cdev_holders(struct kernel *k, const char *bdf,
 				  err);
 }
 
-/* real_vfio_bind() - See vfio_bind(). */
+/* real_vfio_bind() - See cdev_bind(). */
 static int real_vfio_bind(struct kernel *k, const char *bdf, int cdev,
 			  int iommufd, uint32_t *ret_dev_id, struct error *err)
 {
-	return vfio_bind(real_of(k)->sysfs, real_of(k)->proc, bdf, cdev,
+	return cdev_bind(real_of(k)->sysfs, real_of(k)->proc, bdf, cdev,
 			 iommufd, ret_dev_id, err);
 }
 

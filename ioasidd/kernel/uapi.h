@@ -206,6 +206,23 @@ struct uapi_option {
 
 /* enum iommu_hwpt_data_type */
 #define UAPI_HWPT_DATA_NONE 0
+#define UAPI_HWPT_DATA_VTD_S1 1
+
+/* enum iommu_hwpt_vtd_s1_flags: SRE, EAFE, WPE */
+#define UAPI_VTD_S1_FLAGS 7U
+
+/**
+ * struct uapi_hwpt_vtd_s1 - What a page table of a guest with VT-d is
+ * @flags:	UAPI_VTD_S1_FLAGS
+ * @pgtbl_addr:	Where it is in the parent's addresses
+ * @addr_width:	Bits
+ */
+struct uapi_hwpt_vtd_s1 {
+	uapi_u64 flags;
+	uapi_u64 pgtbl_addr;
+	uint32_t addr_width;
+	uint32_t reserved;
+};
 
 /**
  * struct uapi_hwpt_alloc - IOMMU_HWPT_ALLOC: make a page table for a device
@@ -237,6 +254,9 @@ struct uapi_hwpt_alloc {
 #define UAPI_HW_INFO_TYPE_TEGRA241_CMDQV 3
 #define UAPI_HW_INFO_TYPE_AMD 4
 
+/* enum iommufd_hw_info_flags */
+#define UAPI_HW_INFO_FLAG_INPUT_TYPE (1U << 0)
+
 /* enum iommufd_hw_capabilities */
 #define UAPI_HW_CAP_DIRTY_TRACKING (1U << 0)
 #define UAPI_HW_CAP_PCI_PASID_EXEC (1U << 1)
@@ -245,11 +265,11 @@ struct uapi_hwpt_alloc {
 
 /**
  * struct uapi_hw_info - IOMMU_GET_HW_INFO: what a device's IOMMU can do
- * @flags:	0
+ * @flags:	UAPI_HW_INFO_FLAG_*
  * @dev_id:	Of a bound device
  * @data_len:	Room at @data_uptr; the kernel says how much it has
  * @data_uptr:	Where the registers go
- * @out_data_type: UAPI_HW_INFO_TYPE_*
+ * @out_data_type: UAPI_HW_INFO_TYPE_*; with the flag which one is asked for
  * @out_max_pasid_log2: Width of PASIDs (since 6.15)
  * @out_capabilities: UAPI_HW_CAP_* (since 6.7)
  */
@@ -324,6 +344,29 @@ struct uapi_region_info {
 	uint32_t cap_offset;
 	uapi_u64 region_size;
 	uapi_u64 offset;
+};
+
+/* Kinds of interrupts of a vfio-pci device; further: errors, requests. */
+#define UAPI_PCI_INTX_IRQ_INDEX 0
+#define UAPI_PCI_MSI_IRQ_INDEX 1
+#define UAPI_PCI_MSIX_IRQ_INDEX 2
+
+#define UAPI_IRQ_INFO_EVENTFD (1U << 0)
+#define UAPI_IRQ_INFO_MASKABLE (1U << 1)
+#define UAPI_IRQ_INFO_AUTOMASKED (1U << 2)
+#define UAPI_IRQ_INFO_NORESIZE (1U << 3)
+
+/**
+ * struct uapi_irq_info - VFIO_DEVICE_GET_IRQ_INFO
+ * @flags:	UAPI_IRQ_INFO_*
+ * @index:	Which kind
+ * @count:	How many there are of it
+ */
+struct uapi_irq_info {
+	uint32_t argsz;
+	uint32_t flags;
+	uint32_t index;
+	uint32_t count;
 };
 
 #define UAPI_PCI_DEVID_OWNED 0U

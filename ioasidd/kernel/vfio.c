@@ -5,192 +5,37 @@
 #include "kernel/vfio.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/fd.h"
 #include "base/str.h"
-#include "kernel/inventory.h"
+#include "kernel/call.h"
 #include "kernel/pci.h"
-#include "kernel/sysfs.h"
 #include "kernel/uapi.h"
-#include "kernel/users.h"
 
 /* A bus has 256 functions at most. */
 #define RESET_SET_MAX 256
 
-/* vfio_cdev_open() - Open a function's own cdev */
-int vfio_cdev_open(int sysfs, const char *folder, const char *bdf, int *ret_fd,
-		   struct error *err)
-{
-	struct kernel_device before, after;
-	_cleanup_fd_ int fd = -1;
-	struct stat st;
-	char path[128];
-	int r;
-
-	r = inventory_device(sysfs, bdf, &before, err);
-	if (r < 0)
-		return r;
-	if (!before.cdev)
-		return error_set(err, -ENOENT, ERROR_KERNEL_NO_CDEV,
-				 "%s is with driver '%s' and has no VFIO cdev",
-				 bdf, before.driver);
-
-	(void)str_format(path, sizeof(path), "%s/%s", folder,
-			 before.cdev_name);
-	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return error_set(err, -errno, errno == ENOENT
-				 ? ERROR_KERNEL_NO_CDEV : ERROR_KERNEL_VFIO,
-				 "open '%s' of %s: %m", path, bdf);
-
-	r = inventory_device(sysfs, bdf, &after, err);
-	if (r < 0)
-		return r;
-	if (fstat(fd, &st) || !S_ISCHR(st.st_mode) ||
-	    st.st_rdev != before.cdev || after.cdev != before.cdev)
-		return error_set(err, -ESTALE, ERROR_KERNEL_VFIO,
-				 "'%s' is not the cdev of %s", path, bdf);
-
-	*ret_fd = TAKE_FD(fd);
-	return 0;
-}
-
-/**
- * is_host_driver() - Does a driver keep the group from being assigned?
- * @dev:	A function
- *
- * Those that do no DMA of their own (driver_managed_dma in Linux) do not.
- */
-static bool is_host_driver(const struct kernel_device *dev)
+/* vfio_is_host_driver() - Does a driver keep the group from being assigned? */
+bool vfio_is_host_driver(const struct kernel_device *dev)
 {
 	return dev->driver[0] && !dev->vfio && !dev->bridge &&
 	       !str_eq(dev->driver, "pcieport") &&
 	       !str_eq(dev->driver, "pci-stub");
 }
 
-/**
- * find_siblings() - Which siblings keep a function from being bound?
- * @sysfs:	An open sysfs
- * @proc:	An open procfs
- * @dev:	The function
- * @found:	A filled error: each is added as a cause
- *
- * Return: how many.
- */
-static int find_siblings(int sysfs, int proc, const struct kernel_device *dev,
-			 struct error *found)
-{
-	_cleanup_dir_ DIR *dir = NULL;
-	const char *name;
-	char path[64];
-	int n = 0;
-
-	(void)str_format(path, sizeof(path), "kernel/iommu_groups/%d/devices",
-			 dev->group);
-	if (dev->group < 0 || sysfs_dir(sysfs, path, &dir) < 0)
-		return 0;
-
-	while ((name = sysfs_next(dir))) {
-		struct kernel_device sibling;
-		struct error held;
-
-		if (str_eq(name, dev->bdf) ||
-		    inventory_device(sysfs, name, &sibling, NULL) < 0)
-			continue;
-		if (is_host_driver(&sibling)) {
-			error_cause(found, "device", name,
-				    "of the same group is with driver %s",
-				    sibling.driver);
-			n++;
-		} else if (sibling.vfio &&
-			   users_cdev_holders(sysfs, proc, &sibling, &held) ==
-			   -EBUSY) {
-			error_cause(found, "device", name,
-				    "of the same group is held by process %s "
-				    "(%s)", held.causes[0].name,
-				    held.causes[0].detail);
-			n++;
-		}
-	}
-
-	return n;
-}
-
-/**
- * unsafe_allowed() - Has the administrator allowed unsafe interrupts?
- * @sysfs:	An open sysfs
- */
-static bool unsafe_allowed(int sysfs)
-{
-	char text[8];
-
-	return !sysfs_text(sysfs,
-			   "module/iommufd/parameters/allow_unsafe_interrupts",
-			   text, sizeof(text)) && text[0] == 'Y';
-}
-
-/**
- * not_permitted() - Find out what EPERM of BIND means
- * @sysfs:	An open sysfs
- * @proc:	An open procfs
- * @bdf:	The function
- * @err:	Filled
- *
- * The kernel says EPERM for a group that has another owner, a host driver
- * counting as one, and for interrupts that are not isolated.
- *
- * Return: -EPERM.
- */
-static int not_permitted(int sysfs, int proc, const char *bdf,
-			 struct error *err)
-{
-	struct kernel_device dev;
-	struct error found;
-
-	if (inventory_device(sysfs, bdf, &dev, NULL) < 0)
-		return error_set(err, -EPERM, ERROR_DEVICE_UNUSABLE,
-				 "VFIO_DEVICE_BIND_IOMMUFD of %s: %m", bdf);
-
-	error_set(&found, -EPERM, ERROR_GROUP_NOT_VIABLE,
-		  "VFIO_DEVICE_BIND_IOMMUFD of %s: group %d belongs to "
-		  "somebody else", bdf, dev.group);
-	if (find_siblings(sysfs, proc, &dev, &found)) {
-		if (err)
-			*err = found;
-		return -EPERM;
-	}
-
-	if (!unsafe_allowed(sysfs) &&
-	    inventory_isolated_msi(sysfs) != ISOLATED_MSI_YES)
-		return error_set(err, -EPERM, ERROR_DEVICE_UNSAFE_INTERRUPTS,
-				 "VFIO_DEVICE_BIND_IOMMUFD of %s: the host "
-				 "does not isolate its interrupts", bdf);
-
-	return error_set(err, -EPERM, ERROR_DEVICE_UNUSABLE,
-			 "VFIO_DEVICE_BIND_IOMMUFD of %s: group %d belongs to "
-			 "somebody whom no process shows: %m", bdf, dev.group);
-}
-
 /* vfio_bind() - Bind a function to an iommufd */
-int vfio_bind(int sysfs, int proc, const char *bdf, int cdev, int iommufd,
-	      uint32_t *ret_dev_id, struct error *err)
+int vfio_bind(const char *bdf, int cdev, int iommufd, uint32_t *ret_dev_id,
+	      struct error *err)
 {
 	struct uapi_device_bind_iommufd cmd = {
 		.argsz = sizeof(cmd),
 		.iommufd = iommufd,
 	};
 
-	if (ioctl(cdev, UAPI_DEVICE_BIND_IOMMUFD, &cmd)) {
-		if (errno == EPERM)
-			return not_permitted(sysfs, proc, bdf, err);
+	if (kernel_ioctl(cdev, UAPI_DEVICE_BIND_IOMMUFD, &cmd))
 		return error_set(err, -errno, ERROR_DEVICE_UNUSABLE,
 				 "VFIO_DEVICE_BIND_IOMMUFD of %s: %m", bdf);
-	}
 
 	*ret_dev_id = cmd.out_devid;
 	return 0;
@@ -208,7 +53,7 @@ int vfio_attach(int cdev, uint32_t pt_id, uint32_t *ret_pt_id,
 		.pt_id = pt_id,
 	};
 
-	if (ioctl(cdev, UAPI_DEVICE_ATTACH_IOMMUFD_PT, &cmd))
+	if (kernel_ioctl(cdev, UAPI_DEVICE_ATTACH_IOMMUFD_PT, &cmd))
 		return error_set(err, -errno, ERROR_KERNEL_VFIO,
 				 "VFIO_DEVICE_ATTACH_IOMMUFD_PT to %u: %m",
 				 pt_id);
@@ -232,7 +77,7 @@ int vfio_reset_set(int cdev, char (**ret)[BDF_SIZE], size_t *ret_n,
 				 "no memory for a reset set");
 	cmd->argsz = (uint32_t)size;
 
-	if (ioctl(cdev, UAPI_DEVICE_GET_PCI_HOT_RESET_INFO, cmd)) {
+	if (kernel_ioctl(cdev, UAPI_DEVICE_GET_PCI_HOT_RESET_INFO, cmd)) {
 		if (errno != ENODEV)
 			return error_set(err, -errno, ERROR_KERNEL_VFIO,
 					 "VFIO_DEVICE_GET_PCI_HOT_RESET_INFO: "
@@ -258,7 +103,7 @@ int vfio_reset_set(int cdev, char (**ret)[BDF_SIZE], size_t *ret_n,
 /* vfio_reset() - Reset a bound device */
 int vfio_reset(int cdev, struct error *err)
 {
-	if (ioctl(cdev, UAPI_DEVICE_RESET))
+	if (kernel_ioctl(cdev, UAPI_DEVICE_RESET, NULL))
 		return error_set(err, -errno, ERROR_KERNEL_VFIO,
 				 "VFIO_DEVICE_RESET: %m");
 
@@ -285,7 +130,7 @@ static int region(int cdev, uint32_t index, struct uapi_region_info *ret,
 		.argsz = sizeof(*ret),
 		.index = index,
 	};
-	if (ioctl(cdev, UAPI_DEVICE_GET_REGION_INFO, ret))
+	if (kernel_ioctl(cdev, UAPI_DEVICE_GET_REGION_INFO, ret))
 		return error_set(err, -errno, ERROR_KERNEL_VFIO,
 				 "VFIO_DEVICE_GET_REGION_INFO of region %u: %m",
 				 index);
@@ -307,7 +152,7 @@ static int region(int cdev, uint32_t index, struct uapi_region_info *ret,
 static int read_region(int cdev, const struct uapi_region_info *info,
 		       size_t at, void *buf, size_t size, struct error *err)
 {
-	ssize_t n = pread(cdev, buf, size, (off_t)(info->offset + at));
+	ssize_t n = kernel_pread(cdev, buf, size, (off_t)(info->offset + at));
 
 	if (n == (ssize_t)size)
 		return 0;
@@ -379,7 +224,7 @@ static int read_bar(int cdev, const struct uapi_region_info *space,
 
 	if (!first_bar(cdev, config, &bar))
 		return 0;
-	if (on != ret->command && pwrite(cdev, bytes, 2, at) != 2)
+	if (on != ret->command && kernel_pwrite(cdev, bytes, 2, at) != 2)
 		return error_set(err, -EIO, ERROR_KERNEL_VFIO,
 				 "switch memory space on: %m");
 
@@ -392,7 +237,7 @@ static int read_bar(int cdev, const struct uapi_region_info *space,
 
 	/* As it was; the next reset makes up for a failure. */
 	if (on != ret->command)
-		(void)!pwrite(cdev, config + PCI_OFF_COMMAND, 2, at);
+		(void)!kernel_pwrite(cdev, config + PCI_OFF_COMMAND, 2, at);
 
 	return r;
 }

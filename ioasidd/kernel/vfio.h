@@ -7,28 +7,15 @@
 
 #include "kernel/kernel.h"
 
-/**
- * vfio_cdev_open() - Open a function's own cdev
- * @sysfs:	An open sysfs
- * @folder:	Where the nodes are, "/dev/vfio/devices"
- * @bdf:	The function
- * @ret_fd:	The cdev, not bound
- * @err:	Filled on failure
- *
- * sysfs says which number is the function's, and is asked again afterwards: a
- * number is used anew when a function is taken from its driver.
- *
- * Return: 0; -ENOENT, kernel.no-cdev, if it has none; -ESTALE if it is not
- * the same one any more; -ENODEV, device.not-found; open(2) errors.
+/* vfio_is_host_driver() - Does its driver keep the group of a function from
+ * being assigned? Those that do no DMA of their own (driver_managed_dma in
+ * Linux) do not.
  */
-int vfio_cdev_open(int sysfs, const char *folder, const char *bdf, int *ret_fd,
-		   struct error *err);
+bool vfio_is_host_driver(const struct kernel_device *dev);
 
 /**
  * vfio_bind() - Bind a function to an iommufd
- * @sysfs:	An open sysfs, to find out why not
- * @proc:	An open procfs, likewise
- * @bdf:	The function
+ * @bdf:	The function, for messages
  * @cdev:	Its cdev; ends what is done here when it is closed
  * @iommufd:	A context
  * @ret_dev_id:	Its id there
@@ -37,14 +24,14 @@ int vfio_cdev_open(int sysfs, const char *folder, const char *bdf, int *ret_fd,
  * Source: VFIO_DEVICE_BIND_IOMMUFD. The function is reset if a reset works, and
  * its whole group belongs to the context until the last device of it is closed.
  *
- * Return: 0; -EPERM, group.not-viable or device.unsafe-interrupts; -EAGAIN if
- * somebody else has the function's lock just now (a driver switch, a reset by
- * sysfs): to be tried again; -EINVAL if it is bound already; -EBUSY if its
- * group is open by VFIO's group interface; -EACCES for a VF whose PF wants a
- * token; others unchanged. All these are device.unusable.
+ * Return: 0; -EPERM if the group belongs to somebody else, or if interrupts are
+ * not isolated; -EAGAIN if somebody else has the function's lock just now (a
+ * driver switch, a reset by sysfs): to be tried again; -EINVAL if it is bound
+ * already; -EBUSY if its group is open by VFIO's group interface; -EACCES for a
+ * VF whose PF wants a token; others unchanged. All these are device.unusable.
  */
-int vfio_bind(int sysfs, int proc, const char *bdf, int cdev, int iommufd,
-	      uint32_t *ret_dev_id, struct error *err);
+int vfio_bind(const char *bdf, int cdev, int iommufd, uint32_t *ret_dev_id,
+	      struct error *err);
 
 /**
  * vfio_attach() - Attach a bound device to a space or a page table

@@ -28,6 +28,7 @@ struct watches;
  * @workers:		Threads that run operations
  * @loop:		The loop thread's; only loop_post() from elsewhere
  * @watches:		Holders that are watched, timers; see watch.h
+ * @simulated:		@kernel is of a simulated machine
  * @max_pinned:		What all live leases together may allow to be locked,
  *			bytes
  * @operation_ended:	Called on the loop's thread after an operation was
@@ -38,6 +39,7 @@ struct watches;
  */
 struct host {
 	struct kernel *kernel;
+	bool simulated;
 	struct store *store;
 	struct registry *registry;
 	struct workers *workers;
@@ -54,17 +56,21 @@ struct host {
  *		what it does unasked
  * @pidfd:	The same process; borrowed; -1 for ioasidd itself
  * @principal:	"uid:<n>", or "ioasidd"
+ * @runs_it:	It is who runs a simulated machine
  */
 struct caller {
 	struct process process;
 	int pidfd;
 	char principal[32];
+	bool runs_it;
 };
 
-/* caller_is_admin() - May it do everything? Root may. */
+/* caller_is_admin() - May it do everything? Root may, and on a simulated machine
+ * whoever runs that.
+ */
 static inline bool caller_is_admin(const struct caller *caller)
 {
-	return caller->process.uid == 0;
+	return caller->process.uid == 0 || caller->runs_it;
 }
 
 #endif

@@ -2,8 +2,9 @@
  *
  * main.c - ioasidd: its parts, started in order and stopped in reverse
  *
- * The order: first what remembers (store), then what there is (machine,
- * registry), then what works (workers, loop, watches), then the past is put in
+ * The order: first what there is (machine: a simulated one is another process,
+ * forked while we have no thread), then what remembers (store) and our picture
+ * of both (registry), then what works (workers, loop, watches), then the past is put in
  * order (startup), and last come those who may ask (uevents, front). When the
  * socket answers, all that it shows is true.
  */
@@ -31,6 +32,7 @@
 #include "ops/startup.h"
 #include "ops/watch.h"
 #include "ops/workers.h"
+#include "run/machine.h"
 #include "run/options.h"
 
 /* Operations wait most of their time: for devices, for the disk. */
@@ -50,6 +52,7 @@
  * @uevent_source: In the loop
  * @ready_fd:	Who started us in the background waits here; -1 if nobody
  * @dead:	The state can no longer be made durable
+ * @cut:	The machine is no more
  */
 struct daemon {
 	struct options options;
@@ -60,7 +63,7 @@ struct daemon {
 	struct loop_source *signal_source;
 	struct loop_source *uevent_source;
 	int ready_fd;
-	bool dead;
+	bool dead, cut;
 };
 
 /* --- the parts --- */
@@ -141,7 +144,7 @@ static int start_kernel(struct daemon *d, struct error *err)
 	struct kernel *kernel;
 	int r;
 
-	r = kernel_real_new("/sys", &kernel, err);
+	r = machine_start(&d->options, &kernel, err);
 	if (r < 0)
 		return r;
 	return kernel_faulty_consume(kernel, &d->host.kernel, err);
@@ -175,6 +178,7 @@ static int start_registry(struct daemon *d, struct error *err)
 	if (r < 0)
 		return error_set(err, r, ERROR_DAEMON_NO_MEMORY, "no memory");
 	d->host.registry->history = d->options.history;
+	d->host.simulated = info.simulated;
 	return 0;
 }
 
@@ -249,9 +253,12 @@ static void on_uevent(void *data, uint32_t events)
 	struct daemon *d = data;
 	struct kernel *kernel = d->host.kernel;
 	struct kernel_uevent event;
+	struct error err = ERROR_NULL;
 	bool any = false;
+	int r;
 
-	while (kernel->ops->uevent_read(kernel, d->uevents, &event, NULL) == 0) {
+	while ((r = kernel->ops->uevent_read(kernel, d->uevents, &event,
+					     &err)) == 0) {
 		log_debug("uevent: %s %s %s",
 			  event.rescan ? "lost" : event.action,
 			  event.subsystem, event.bdf);
@@ -259,6 +266,13 @@ static void on_uevent(void *data, uint32_t events)
 	}
 	if (any)
 		scan_soon(&d->host);
+	if (r != -ENODEV)
+		return;
+	/* What a cut of the power is to a real one. */
+	log_problem(LOG_LEVEL_ERROR, &err, "ending");
+	d->uevent_source = loop_unwatch(d->uevent_source);
+	d->cut = true;
+	loop_stop(d->host.loop);
 }
 
 /**
@@ -379,8 +393,8 @@ static const struct part {
 } parts[] = {
 	{ "loop", start_loop, stop_loop },
 	{ "signals", start_signals, stop_signals },
-	{ "state", start_store, stop_store },
 	{ "machine", start_kernel, stop_kernel },
+	{ "state", start_store, stop_store },
 	{ "registry", start_registry, stop_registry },
 	{ "watches", start_watches, stop_watches },
 	{ "workers", start_workers, stop_workers },
@@ -482,7 +496,7 @@ static int go_background(int *ret_fd)
  */
 static void say_ready(struct daemon *d)
 {
-	log_notice("ioasidd " IOASIDD_VERSION " serves %s",
+	log_notice("%s " IOASIDD_VERSION " serves %s", machine_program,
 		   d->options.socket);
 	(void)notify_send("READY=1");
 	if (d->ready_fd >= 0 && write(d->ready_fd, "", 1) != 1)
@@ -502,6 +516,9 @@ int main(int argc, char **argv)
 	r = options_parse(argc, argv, &d.options);
 	if (r != 0)
 		return r < 0 ? EXIT_USAGE : 0;
+	r = machine_command(&d.options);
+	if (r >= 0)
+		return r;
 	prepare_process();
 	if (!d.options.foreground && !getenv("NOTIFY_SOCKET") &&
 	    go_background(&d.ready_fd) < 0)
@@ -524,5 +541,5 @@ int main(int argc, char **argv)
 	stop_all(&d, started);
 	if (d.dead)
 		return EXIT_NOT_DURABLE;
-	return r < 0 ? 1 : 0;
+	return r < 0 || d.cut ? 1 : 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * options.c - the command line of ioasidd: one table for getopt and for help
+ * options.c - the command line of ioasidd: one table for getopt and for help,
+ *	       and another of what the machine adds
  */
 #include <errno.h>
 #include <getopt.h>
@@ -9,6 +10,7 @@
 
 #include "base/str.h"
 #include "model/registry.h"
+#include "run/machine.h"
 #include "run/options.h"
 
 enum {
@@ -22,18 +24,7 @@ enum {
 	OPT_HELP,
 };
 
-/**
- * struct option_help - What help says of an option
- * @name:	Without dashes
- * @value:	What its value is called; NULL if it has none
- * @help:	What it does, with the default
- */
-static const struct option_help {
-	const char *name;
-	const char *value;
-	const char *help;
-	int id;
-} table[] = {
+static const struct option_help table[] = {
 	{ "state-dir", "DIR", "where state.db is (/var/lib/ioasidd)",
 	  OPT_STATE_DIR },
 	{ "socket", "PATH", "the native socket (/run/ioasidd/ioasidd.sock)",
@@ -50,23 +41,38 @@ static const struct option_help {
 	{ "help", NULL, "print this", OPT_HELP },
 };
 
+/* A simulated machine waits so long for a daemon that is started anew. */
+#define MACHINE_LINGER_S 60
+
+/* The most options that there are, of both tables. */
+#define OPTIONS_MAX 32
+
 /**
- * print_help() - Print what there is, from the table
+ * print_table() - Print what help says of options
+ * @options:	They
+ * @n:		How many
+ */
+static void print_table(const struct option_help *options, size_t n)
+{
+	char left[64];
+
+	for (size_t i = 0; i < n; i++) {
+		str_format(left, sizeof(left), "--%s%s%s", options[i].name,
+			   options[i].value ? "=" : "",
+			   options[i].value ? options[i].value : "");
+		printf("  %-22s%s\n", left, options[i].help);
+	}
+}
+
+/**
+ * print_help() - Print what there is, from the tables
  */
 static void print_help(void)
 {
-	char left[64];
-	size_t i;
-
-	printf("usage: ioasidd [OPTION]...\n\n"
-	       "Owns I/O address spaces and VFIO devices, and hands their descriptors to\n"
-	       "unprivileged virtual machine monitors.\n\n");
-	for (i = 0; i < ARRAY_SIZE(table); i++) {
-		str_format(left, sizeof(left), "--%s%s%s", table[i].name,
-			   table[i].value ? "=" : "",
-			   table[i].value ? table[i].value : "");
-		printf("  %-22s%s\n", left, table[i].help);
-	}
+	printf("usage: %s [OPTION]...\n\n%s\n", machine_program,
+	       machine_summary);
+	print_table(table, ARRAY_SIZE(table));
+	print_table(machine_options, machine_n_options);
 	printf("\nExit status: 0 ended as asked; 1 failed; 2 wrong usage; 5 the state could no\n"
 	       "longer be made durable.\n");
 }
@@ -108,13 +114,31 @@ static int take(int id, const char *value, struct options *ret)
 	case OPT_MAX_PINNED:
 		return str_size(value, &ret->max_pinned);
 	case OPT_VERSION:
-		printf("ioasidd " IOASIDD_VERSION "\n");
+		printf("%s " IOASIDD_VERSION "\n", machine_program);
 		return 1;
 	case OPT_HELP:
 		print_help();
 		return 1;
 	}
-	return -EINVAL;
+	return machine_option(id, value, ret);
+}
+
+/**
+ * add_options() - Let getopt know options
+ * @options:	Its table; room for them
+ * @from:	They
+ * @n:		How many
+ */
+static void add_options(struct option *options, const struct option_help *from,
+			size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		options[i] = (struct option){
+			.name = from[i].name,
+			.has_arg = from[i].value ? required_argument :
+						   no_argument,
+			.val = from[i].id,
+		};
 }
 
 /**
@@ -122,9 +146,8 @@ static int take(int id, const char *value, struct options *ret)
  */
 int options_parse(int argc, char **argv, struct options *ret)
 {
-	struct option options[ARRAY_SIZE(table) + 1] = { { .name = NULL } };
+	struct option options[OPTIONS_MAX] = { { .name = NULL } };
 	int id, r = 0;
-	size_t i;
 
 	*ret = (struct options){
 		.state_dir = "/var/lib/ioasidd",
@@ -132,25 +155,22 @@ int options_parse(int argc, char **argv, struct options *ret)
 		.log_level = LOG_LEVEL_INFO,
 		.history = REGISTRY_HISTORY,
 		.max_pinned = default_max_pinned(),
+		.machine_linger = MACHINE_LINGER_S,
 	};
-	for (i = 0; i < ARRAY_SIZE(table); i++)
-		options[i] = (struct option){
-			.name = table[i].name,
-			.has_arg = table[i].value ? required_argument :
-						    no_argument,
-			.val = table[i].id,
-		};
+	add_options(options, table, ARRAY_SIZE(table));
+	add_options(options + ARRAY_SIZE(table), machine_options,
+		    machine_n_options);
 
 	while (r == 0 &&
 	       (id = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		r = take(id, optarg, ret);
 		if (r < 0 && id != '?')
-			fprintf(stderr, "ioasidd: '%s' cannot be a value of this option\n",
-				optarg);
+			fprintf(stderr, "%s: '%s' cannot be a value of this option\n",
+				machine_program, optarg);
 	}
 	if (r == 0 && optind < argc) {
-		fprintf(stderr, "ioasidd: '%s' is not an option\n",
-			argv[optind]);
+		fprintf(stderr, "%s: '%s' is not an option\n",
+			machine_program, argv[optind]);
 		r = -EINVAL;
 	}
 	return r < 0 ? -EINVAL : r;

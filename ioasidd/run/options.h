@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * options.h - the command line of ioasidd
+ * options.h - the command line of ioasidd, and of ioasidd-sim
  */
 #ifndef IOASIDD_RUN_OPTIONS_H
 #define IOASIDD_RUN_OPTIONS_H
@@ -18,6 +18,10 @@
  * @foreground:	Do not go into the background
  * @history:	Ended leases and operations that are kept, each
  * @max_pinned:	What live leases together may allow to be locked, bytes
+ * @machine_file: Description of the simulated machine; NULL if none was named
+ * @machine_linger: How long it goes on without anybody, seconds
+ * @poke:	What to do to the simulated machine that runs, and nothing else;
+ *		NULL to be a daemon
  */
 struct options {
 	const char *state_dir;
@@ -26,6 +30,23 @@ struct options {
 	bool foreground;
 	uint64_t history;
 	uint64_t max_pinned;
+	const char *machine_file;
+	uint64_t machine_linger;
+	const char *poke;
+};
+
+/**
+ * struct option_help - What help says of an option
+ * @name:	Without dashes
+ * @value:	What its value is called; NULL if it has none
+ * @help:	What it does, with the default
+ * @id:		For getopt
+ */
+struct option_help {
+	const char *name;
+	const char *value;
+	const char *help;
+	int id;
 };
 
 /**

@@ -334,6 +334,46 @@ static void owners_are_visible(void **state)
 	assert_int_equal(fd_count(), open);
 }
 
+/* Whoever wants to know who sends hears it, and is still in step. */
+static void credentials_come_with_packet_and_descriptors(void **state)
+{
+	struct ucred creds = { 0 };
+	int on = 1, fds[2];
+	char buf[8];
+	size_t n;
+
+	assert_int_equal(setsockopt(sock[1], SOL_SOCKET, SO_PASSCRED, &on,
+				    sizeof(on)), 0);
+	send_many(2);
+	assert_int_equal(fd_receive_from(sock[1], buf, sizeof(buf), fds, 2, &n,
+					 &creds), 2);
+	assert_int_equal(n, 2);
+	assert_int_equal(creds.pid, getpid());
+	assert_int_equal(creds.uid, getuid());
+	fd_close(fds[0]);
+	fd_close(fds[1]);
+	/* No more descriptors than without: the room is as exact. */
+	send_many(2);
+	assert_int_equal(fd_receive_from(sock[1], buf, sizeof(buf), fds, 1, &n,
+					 &creds), -EPROTO);
+	send_many(1);
+	assert_int_equal(fd_receive_from(sock[1], buf, sizeof(buf), NULL, 0,
+					 NULL, &creds), -EPROTO);
+}
+
+static void missing_credentials_are_refused(void **state)
+{
+	struct ucred creds;
+	char buf[8];
+	size_t n;
+	int fd;
+
+	send_many(1);
+	assert_int_equal(fd_receive_from(sock[1], buf, sizeof(buf), &fd, 1, &n,
+					 &creds), -EPROTO);
+	assert_in_step();
+}
+
 static void small_files_are_read_whole_or_not(void **state)
 {
 	char path[] = "/tmp/test-fd.XXXXXX", buf[8];
@@ -375,6 +415,8 @@ int main(void)
 		T(empty_packets_are_an_end_and_leave_nothing),
 		T(nothing_blocks),
 		T(senseless_calls_are_refused),
+		T(credentials_come_with_packet_and_descriptors),
+		T(missing_credentials_are_refused),
 		T(owners_are_visible),
 		T(small_files_are_read_whole_or_not),
 	};

@@ -122,6 +122,13 @@ FLAG(HWPT_ALLOC_DIRTY_TRACKING);
 FLAG(HWPT_FAULT_ID_VALID);
 FLAG(HWPT_ALLOC_PASID);
 FLAG(HWPT_DATA_NONE);
+FLAG(HWPT_DATA_VTD_S1);
+SAME(UAPI_VTD_S1_FLAGS, IOMMU_VTD_S1_SRE | IOMMU_VTD_S1_EAFE |
+			IOMMU_VTD_S1_WPE);
+SIZE(hwpt_vtd_s1);
+FIELD(hwpt_vtd_s1, flags);
+FIELD(hwpt_vtd_s1, pgtbl_addr);
+FIELD(hwpt_vtd_s1, addr_width);
 SIZE(hwpt_alloc);
 FIELD(hwpt_alloc, size);
 FIELD(hwpt_alloc, flags);
@@ -134,6 +141,7 @@ FIELD(hwpt_alloc, data_uptr);
 FIELD(hwpt_alloc, fault_id);
 
 FLAG(HW_INFO_TYPE_NONE);
+FLAG(HW_INFO_FLAG_INPUT_TYPE);
 FLAG(HW_INFO_TYPE_INTEL_VTD);
 FLAG(HW_INFO_TYPE_ARM_SMMUV3);
 FLAG(HW_INFO_TYPE_TEGRA241_CMDQV);
@@ -187,6 +195,19 @@ VFIELD(region_info, index);
 VFIELD(region_info, cap_offset);
 VFIELD2(region_info, region_size, size);
 VFIELD(region_info, offset);
+
+VFLAG(PCI_INTX_IRQ_INDEX);
+VFLAG(PCI_MSI_IRQ_INDEX);
+VFLAG(PCI_MSIX_IRQ_INDEX);
+VFLAG(IRQ_INFO_EVENTFD);
+VFLAG(IRQ_INFO_MASKABLE);
+VFLAG(IRQ_INFO_AUTOMASKED);
+VFLAG(IRQ_INFO_NORESIZE);
+VSIZE(irq_info);
+VFIELD(irq_info, argsz);
+VFIELD(irq_info, flags);
+VFIELD(irq_info, index);
+VFIELD(irq_info, count);
 
 VFLAG(PCI_DEVID_OWNED);
 SAME(UAPI_PCI_DEVID_NOT_OWNED, (uint32_t)VFIO_PCI_DEVID_NOT_OWNED);

@@ -2,8 +2,8 @@
  *
  * iommufd.h - contexts of the simulated machine: what an open iommufd has
  *
- * All under the machine's lock. Ids count up from 1 in each context and are not
- * used again, as in the kernel.
+ * All under the machine's lock. A new object has the lowest id from 1 on that is
+ * free in its context, as in the kernel: ids are used again.
  */
 #ifndef IOASIDD_KERNEL_SIM_IOMMUFD_H
 #define IOASIDD_KERNEL_SIM_IOMMUFD_H
@@ -53,15 +53,16 @@ void sim_context_remove_device(struct sim_context *context, uint32_t id);
  * @id:		The device's
  * @pasid:	SIM_NO_PASID, or which
  * @pt_id:	Space or page table
- * @ret_pt_id:	The page table now in use; the space's id if one was given, as
- *		the kernel answers
+ * @ret_pt_id:	The page table now in use: the one given, or the one that the
+ *		attach to a space has made or found
  *
  * One that is attached is moved; if that fails it stays where it was.
  *
  * Return: 0; -ENOENT; -EINVAL: a sibling of the group is elsewhere, no space and
  * no page table, a page table without PASID for a PASID, ...; -EADDRINUSE: a
  * mapping or window lies where the device reserves; -EFAULT: the process behind
- * a mapping has ended; -ENOMEM: more would be pinned than it may.
+ * a mapping has ended; -EINVAL: a file behind a mapping cannot be pinned;
+ * -ENOMEM: more would be pinned than may be.
  */
 int sim_context_attach(struct sim_context *context, uint32_t id, uint32_t pasid,
 		       uint32_t pt_id, uint32_t *ret_pt_id);

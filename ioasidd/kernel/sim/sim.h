@@ -10,13 +10,19 @@
  * (client.c), behind the same table as the real kernel.
  *
  *	machine.c	what there is: devices, groups, IOMMUs; inventory
- *	driver.c	driver_override, probe, bind, unbind, SR-IOV, uevents
+ *	driver.c	driver_override, probe, bind, unbind, uevents; sriov.c: VFs
  *	function.c	a PCI function: configuration space, BARs, resets, DMA
  *	file.c		open files: what a descriptor stands for
  *	vfio.c		calls on a VFIO cdev
- *	iommufd.c	calls on an iommufd, its objects
+ *	iommufd.c	calls on an iommufd
+ *	object.c	contexts and what is in them
+ *	space.c		calls on address spaces
+ *	table.c		page tables, and devices on them
  *	ioas.c		an I/O address space: ranges, windows, mappings; pure
+ *	place.c		where a mapping goes that has no address of its own
  *	memory.c	the memory behind mappings: of processes, of files
+ *	pin.c		memory that is pinned, and moved by devices
+ *	account.c	whose pinned memory it is
  *	rule.c		every rule by number, so that a test can switch it off
  *
  * A descriptor of the simulated machine is one end of a socketpair whose other
@@ -51,8 +57,10 @@
 #define SIM_VFIO_DRIVERS_MAX 8
 #define SIM_USERS_MAX 8
 #define SIM_BARS 6
+#define SIM_DEVICES_MAX 65536
 
 struct sim;
+struct sim_account;
 struct sim_context;
 struct sim_device;
 struct sim_file;
@@ -160,13 +168,18 @@ struct sim_device {
  * @allow_unsafe:	iommufd.allow_unsafe_interrupts
  * @vfio_drivers:	VFIO drivers in this kernel
  * @n_vfio_drivers:	How many
+ * @generic_drivers:	Others that take any function that is overridden to them,
+ *			uio_pci_generic
+ * @n_generic_drivers:	How many
  * @devices:		By address; each is an allocation of its own, so that a
  *			pointer stays good until sim_free(), also of one that
  *			was pulled
  * @groups:		likewise, by number
  * @iommus:		likewise, by name
  * @files:		Open files
- * @next_minor:		Of the next cdev
+ * @accounts:		Users and processes that have mapped memory
+ * @minors:		Bits of the numbers of VFIO devices that are taken: the next
+ *			one gets the lowest that is free
  * @next_call:		Number of the next call that takes a device's lock
  * @announce:		Hears each uevent; set by the server; may be NULL
  * @announce_data:	For @announce
@@ -179,6 +192,8 @@ struct sim {
 	bool allow_unsafe;
 	char vfio_drivers[SIM_VFIO_DRIVERS_MAX][DRIVER_SIZE];
 	size_t n_vfio_drivers;
+	char generic_drivers[SIM_VFIO_DRIVERS_MAX][DRIVER_SIZE];
+	size_t n_generic_drivers;
 	struct sim_device **devices;
 	size_t n_devices;
 	struct sim_group **groups;
@@ -186,7 +201,8 @@ struct sim {
 	struct sim_iommu **iommus;
 	size_t n_iommus;
 	struct sim_file *files;
-	unsigned int next_minor;
+	struct sim_account *accounts;
+	uint8_t minors[SIM_DEVICES_MAX / 8];
 	uint64_t next_call;
 	void (*announce)(void *data, const struct kernel_uevent *event);
 	void *announce_data;
@@ -259,8 +275,9 @@ int sim_describe(const char *text, const char *name, struct sim **ret,
  */
 int sim_unbind(struct sim *sim, const char *bdf, uint64_t call);
 
-/* sim_probe() - Let the kernel find a driver; that there is none is 0. -EINVAL,
- * -EBUSY as in struct kernel_ops; @probe_error of the device. May wait.
+/* sim_probe() - Let the kernel find a driver; that there is none is 0, and so
+ * is one that does not want the device (@probe_error). -EINVAL: the group
+ * belongs to a context, and the driver is a host driver. -ENODEV. May wait.
  */
 int sim_probe(struct sim *sim, const char *bdf, uint64_t call);
 
@@ -276,14 +293,19 @@ int sim_mend_config(struct sim *sim, const char *bdf, uint64_t call,
 /* sim_call_new() - A number for a call that takes a device's lock. */
 uint64_t sim_call_new(struct sim *sim);
 
-/* sim_remove() - The card is pulled: files of it answer -ENODEV from now on. */
+/* sim_remove() - The card is pulled: it answers ones from now on. As the kernel
+ * does, waits for the last close of its cdev before it is forgotten. -ENODEV.
+ */
 int sim_remove(struct sim *sim, const char *bdf);
 
-/* sim_add() - One that was pulled is put in again. -EEXIST. */
+/* sim_add() - One that was pulled is put in again. -EEXIST; -ENODEV: there never
+ * was one, or it is a VF that its PF does not have.
+ */
 int sim_add(struct sim *sim, const char *bdf);
 
 /* sim_set_numvfs() - Write sriov_numvfs of a PF. -EBUSY between two numbers
- * that are not 0; -ERANGE beyond sriov_total.
+ * that are not 0; -ERANGE beyond sriov_total; -ENOENT: no PF, or not with a host
+ * driver; -ENODEV. Waits for the drivers of VFs.
  */
 int sim_set_numvfs(struct sim *sim, const char *bdf, unsigned int n);
 
@@ -377,7 +399,19 @@ int sim_caller_fd(const struct sim_caller *caller, int fd, int *ret_fd);
 int sim_caller_file(struct sim *sim, const struct sim_caller *caller, int fd,
 		    struct sim_file **ret);
 
-/* --- state, for tests --- */
+/* --- for tests --- */
+
+/**
+ * sim_poke() - Do something to the machine that no client can do
+ * @command:	A line of words, see poke.c; "help" lists them
+ * @ret_text:	What it answers, lines of text, or empty; to be freed
+ *
+ * May wait.
+ *
+ * Return: 0; -EINVAL request.invalid with what there is; others as the call.
+ */
+int sim_poke(struct sim *sim, const char *command, char **ret_text,
+	     struct error *err);
 
 /**
  * sim_state() - All that a test could find changed, as text, a line each

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * simfd.c - calls on a descriptor that stands for a file in another process
+ */
+#include "base/simfd.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+
+/* simfd_is() - Is the descriptor a socket? */
+bool simfd_is(int fd)
+{
+	int saved = errno;
+	struct stat st;
+	bool is;
+
+	is = !fstat(fd, &st) && S_ISSOCK(st.st_mode);
+	errno = saved;
+	return is;
+}
+
+/**
+ * send_request() - Send a call, waiting for room if there is none
+ * @fd:		The file
+ * @request:	The call
+ * @answer:	Where to answer
+ *
+ * Return: 0 or -errno of sendmsg(2).
+ */
+static int send_request(int fd, const struct simfd_request *request, int answer)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	int r;
+
+	while ((r = fd_send(fd, request, sizeof(*request), &answer, 1)) ==
+	       -EAGAIN)
+		(void)poll(&p, 1, -1);
+
+	return r;
+}
+
+/**
+ * call() - Make a call and wait for its answer
+ * @fd:		The file
+ * @request:	The call
+ *
+ * However long it takes: as a call into the kernel does.
+ *
+ * Return: what the call returns; -1 with errno.
+ */
+static int64_t call(int fd, const struct simfd_request *request)
+{
+	_cleanup_fd_ int ours = -1, theirs = -1;
+	struct simfd_reply reply;
+	ssize_t n;
+	int ends[2];
+	int r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
+		return -1;
+	ours = ends[0];
+	theirs = ends[1];
+
+	r = send_request(fd, request, theirs);
+	/* Then our end tells when nobody will answer any more. */
+	theirs = fd_close(theirs);
+	if (r == 0) {
+		n = fd_receive(ours, &reply, sizeof(reply), NULL, 0, NULL);
+		if (n == sizeof(reply) && reply.result >= 0)
+			return reply.result;
+		/* Nothing else is ever sent. */
+		r = n == sizeof(reply) ? (int)reply.result : -ENODEV;
+	}
+	if (r == -EPIPE || r == -ECONNRESET || r == -ENOTCONN)
+		r = -ENODEV;
+	errno = -r;
+	return -1;
+}
+
+/* simfd_ioctl() - As ioctl(2) */
+int simfd_ioctl(int fd, unsigned long request, void *arg)
+{
+	const struct simfd_request message = {
+		.magic = SIMFD_MAGIC,
+		.op = SIMFD_IOCTL,
+		.number = request,
+		.address = (uintptr_t)arg,
+	};
+
+	return (int)call(fd, &message);
+}
+
+/* simfd_pread() - As pread(2) */
+ssize_t simfd_pread(int fd, void *buf, size_t size, off_t at)
+{
+	const struct simfd_request message = {
+		.magic = SIMFD_MAGIC,
+		.op = SIMFD_PREAD,
+		.number = (uint64_t)at,
+		.address = (uintptr_t)buf,
+		.length = size,
+	};
+
+	return (ssize_t)call(fd, &message);
+}
+
+/* simfd_pwrite() - As pwrite(2) */
+ssize_t simfd_pwrite(int fd, const void *buf, size_t size, off_t at)
+{
+	const struct simfd_request message = {
+		.magic = SIMFD_MAGIC,
+		.op = SIMFD_PWRITE,
+		.number = (uint64_t)at,
+		.address = (uintptr_t)buf,
+		.length = size,
+	};
+
+	return (ssize_t)call(fd, &message);
+}
