@@ -106,6 +106,9 @@ int group_give_back(struct host *host, struct operation *op,
 			  record->former_override, err);
 	if (r == 0)
 		forget_preparation(record);
+	else
+		/* Recovering it is to give it back, as its siblings were. */
+		record->prepared = false;
 	return r;
 }
 

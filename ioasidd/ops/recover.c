@@ -79,7 +79,7 @@ static int check_device(struct host *host, const struct device *device,
 }
 
 /**
- * recover() - The ladder; or back to its driver, if preparing it had failed
+ * recover() - The ladder; or back to its driver, if that is where it was to go
  * @c:		The recovery
  *
  * Return: 0 or -errno: it is in quarantine as before, for a newer reason.
@@ -99,6 +99,8 @@ static int recover(struct recovering *c, struct error *err)
 			r = ladder_probe(c->host, c->op, &c->draft, 0, err);
 	} else {
 		r = group_give_back(c->host, c->op, device, err);
+		if (r == 0)
+			draft_capabilities(&c->draft, 0, NULL);
 	}
 	if (r < 0) {
 		record_trouble(device, err, "see the reason");
