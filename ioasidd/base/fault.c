@@ -23,7 +23,7 @@
 /* Where the program begins in memory; from the linker. */
 extern const char __executable_start[];
 
-static_assert(sizeof(struct fault_plan) == 216, "as in tests/faults/plan.py");
+static_assert(sizeof(struct fault_plan) == 248, "as in tests/faults/plan.py");
 
 /* The plan; NULL for none. Set before threads start. */
 static struct fault_plan *plan;
@@ -139,6 +139,8 @@ int fault_point(enum fault_kind kind, const char *name, bool *ret_lie)
 	int r = 0;
 
 	if (!plan || !atomic_load(&plan->armed) || getpid() != owner)
+		return 0;
+	if (plan->only[0] && !str_eq(plan->only, name))
 		return 0;
 	n = atomic_fetch_add(&plan->counted[kind], 1) + 1;
 	if (kind == (enum fault_kind)plan->kind && n == plan->n)

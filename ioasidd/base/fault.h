@@ -59,6 +59,7 @@ enum fault_action {
  * @action:	What it is
  * @error:	errno, positive
  * @delay_ms:	Of FAULT_DELAY
+ * @only:	If not empty, calls of other names are passed over
  * @counted:	The daemon's: calls of each kind since the plan was armed
  * @fired:	The daemon's: the fault was had; @point and @stack are filled
  * @point:	The daemon's: the name of the call that had it
@@ -73,6 +74,7 @@ struct fault_plan {
 	uint32_t action;
 	int32_t error;
 	uint32_t delay_ms;
+	char only[32];
 	_Atomic uint32_t counted[FAULT_KIND_COUNT];
 	_Atomic uint32_t fired;
 	char point[60];

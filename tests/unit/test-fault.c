@@ -97,6 +97,17 @@ static void the_nth_of_its_kind_fails_and_no_other(void **state)
 	assert_int_equal(plan->counted[FAULT_SQLITE_SYNC], 1);
 }
 
+static void calls_of_other_names_can_be_passed_over(void **state)
+{
+	arm(FAULT_KERNEL, 2, FAULT_FAIL, EIO);
+	str_copy(plan->only, sizeof(plan->only), "b");
+	assert_int_equal(fault_point(FAULT_KERNEL, "a", NULL), 0);
+	assert_int_equal(fault_point(FAULT_KERNEL, "b", NULL), 0);
+	assert_int_equal(fault_point(FAULT_KERNEL, "a", NULL), 0);
+	assert_int_equal(fault_point(FAULT_KERNEL, "b", NULL), -EIO);
+	assert_int_equal(plan->counted[FAULT_KERNEL], 2);
+}
+
 static void unless_armed_nothing_is_counted(void **state)
 {
 	arm(FAULT_KERNEL, 1, FAULT_FAIL, EIO);
@@ -352,6 +363,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(the_nth_of_its_kind_fails_and_no_other),
+		T(calls_of_other_names_can_be_passed_over),
 		T(unless_armed_nothing_is_counted),
 		T(without_a_plan_or_with_a_wrong_one_nothing_fails),
 		T(what_is_forked_is_not_counted),
