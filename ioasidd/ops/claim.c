@@ -213,14 +213,16 @@ static int write_claiming(struct claiming *c, struct draft *draft,
  * write_outcome() - Commit the lease as the claim leaves it
  * @c:		The claim; of its lease only what never changes is true
  *		afterwards
+ * @draft:	Devices that change with it; NULL for none
  *
  * Takes no memory: there is no way back from here.
  *
  * Return: 0 or -errno.
  */
-static int write_outcome(struct claiming *c, struct error *err)
+static int write_outcome(struct claiming *c, struct draft *draft,
+			 struct error *err)
 {
-	const struct commit commit = { .lease = c->lease };
+	const struct commit commit = { .lease = c->lease, .draft = draft };
 
 	return commit_write(c->host, &commit, err);
 }
@@ -307,9 +309,11 @@ static int open_all(struct claiming *c, const struct draft *draft,
 /**
  * take_back() - Nothing has left: the lease is offered as before
  * @c:		The claim
+ * @before:	The devices as they were before the claim
  * @why:	Why nothing has left
  */
-static void take_back(struct claiming *c, const struct error *why)
+static void take_back(struct claiming *c, struct draft *before,
+		      const struct error *why)
 {
 	struct holder *holder = lease_holder(c->lease);
 	struct error err = ERROR_NULL;
@@ -323,7 +327,8 @@ static void take_back(struct claiming *c, const struct error *why)
 	str_format(holder->why, sizeof(holder->why), "got nothing: %s",
 		   why->msg);
 	c->lease->state = LEASE_OFFERED;
-	if (write_outcome(c, &err) < 0)
+	c->lease->incarnation--;
+	if (write_outcome(c, before, &err) < 0)
 		log_problem(LOG_LEVEL_ERROR, &err,
 			    "%s: cannot be offered again", c->lease->name);
 }
@@ -331,12 +336,12 @@ static void take_back(struct claiming *c, const struct error *why)
 /**
  * hand_over() - Open, send; or take it all back
  * @c:		The claim, durable
- * @draft:	The devices
+ * @before:	The devices as they were before the claim
  * @send:	See lease_claim()
  *
  * Return: 0: the holder has the descriptors; -errno: nothing has left.
  */
-static int hand_over(struct claiming *c, const struct draft *draft,
+static int hand_over(struct claiming *c, struct draft *before,
 		     int (*send)(void *data, const struct lease *lease,
 				 const int *fds, size_t n_fds),
 		     void *data, struct error *err)
@@ -345,7 +350,7 @@ static int hand_over(struct claiming *c, const struct draft *draft,
 
 	r = raise_memlock(c, err);
 	if (r == 0)
-		r = open_all(c, draft, err);
+		r = open_all(c, before, err);
 	if (r == 0) {
 		/* What the holder is told is what it is once it can read it. */
 		c->lease->state = LEASE_HELD;
@@ -356,7 +361,7 @@ static int hand_over(struct claiming *c, const struct draft *draft,
 				  (int)c->caller->process.pid);
 	}
 	if (r < 0)
-		take_back(c, err);
+		take_back(c, before, err);
 	close_all(c);
 	return r;
 }
@@ -370,7 +375,7 @@ static void settle_held(struct claiming *c)
 	struct error err = ERROR_NULL;
 
 	/* Not durable: a start finds it claiming, which means the same. */
-	if (write_outcome(c, &err) < 0)
+	if (write_outcome(c, NULL, &err) < 0)
 		log_problem(LOG_LEVEL_ERROR, &err, "%s: cannot be held",
 			    c->lease->name);
 	log_notice("%s: %zu descriptor(s) handed to process %d (%s, uid %u)",
@@ -394,12 +399,14 @@ static int claim(struct claiming *c, const struct change *change,
 			     const int *fds, size_t n_fds),
 		 void *data, struct error *err)
 {
-	_cleanup_draft_ struct draft draft = DRAFT_NULL;
+	_cleanup_draft_ struct draft draft = DRAFT_NULL, before = DRAFT_NULL;
 	int r;
 
 	r = check_claimant(c, change, err);
 	if (r == 0)
 		r = draft_open(c->host, &c->lease->devices, &draft, err);
+	if (r == 0)
+		r = draft_open(c->host, &c->lease->devices, &before, err);
 	if (r == 0)
 		r = check_devices(&draft, err);
 	if (r < 0 || change->dry_run)
@@ -408,7 +415,7 @@ static int claim(struct claiming *c, const struct change *change,
 	if (r == 0)
 		r = write_claiming(c, &draft, err);
 	if (r == 0)
-		r = hand_over(c, &draft, send, data, err);
+		r = hand_over(c, &before, send, data, err);
 	if (r == 0)
 		settle_held(c);
 	return r;
