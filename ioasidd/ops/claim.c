@@ -215,7 +215,7 @@ static int write_claiming(struct claiming *c, struct draft *draft,
  *		afterwards
  * @draft:	Devices that change with it; NULL for none
  *
- * Takes no memory: there is no way back from here.
+ * There is no way back from here.
  *
  * Return: 0 or -errno.
  */
@@ -224,7 +224,7 @@ static int write_outcome(struct claiming *c, struct draft *draft,
 {
 	const struct commit commit = { .lease = c->lease, .draft = draft };
 
-	return commit_write(c->host, &commit, err);
+	return commit_insist(c->host, &commit, err);
 }
 
 /**

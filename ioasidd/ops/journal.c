@@ -195,7 +195,7 @@ int journal_end(struct host *host, struct operation *op, int r,
 	ended.ended_us = clock_real_us();
 	if (r < 0 && why)
 		ended.error = *why;
-	w = commit_write(host, &commit, err);
+	w = commit_insist(host, &commit, err);
 	if (w < 0) {
 		log_problem(LOG_LEVEL_ERROR, err, "%s: cannot record its end",
 			    op->name);
