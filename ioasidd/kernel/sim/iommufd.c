@@ -195,7 +195,7 @@ static const struct call *call_of(unsigned long request)
  */
 static int read_rest(const struct sim_caller *caller, uint64_t arg, size_t size)
 {
-	unsigned char buf[256];
+	unsigned char buf[SIM_PAGE];
 	int r;
 
 	while (size) {
@@ -268,7 +268,7 @@ long sim_context_ioctl(struct sim_context *context,
 		return r;
 
 	result = call->run(context, caller, cmd);
-	/* The one error that comes with an answer: how many ranges there are. */
+	/* The one error with an answer: how many ranges there are. */
 	if ((result < 0 && result != -EMSGSIZE) || !call->answers)
 		return result;
 

@@ -11,13 +11,20 @@
  *
  *	machine.c	what there is: devices, groups, IOMMUs; inventory
  *	driver.c	driver_override, probe, bind, unbind, uevents; sriov.c: VFs
- *	function.c	a PCI function: configuration space, BARs, resets, DMA
+ *	function.c	a PCI function: configuration space, BARs, resets
+ *	view.c		what vfio-pci shows of configuration space
+ *	edu.c		QEMU's edu, the function that does DMA
  *	file.c		open files: what a descriptor stands for
  *	vfio.c		calls on a VFIO cdev
+ *	bind.c		BIND, and the last close
+ *	reset.c		resets of functions and of buses
  *	iommufd.c	calls on an iommufd
  *	object.c	contexts and what is in them
- *	space.c		calls on address spaces
- *	table.c		page tables, and devices on them
+ *	space.c		address spaces
+ *	map.c		calls that map memory
+ *	table.c		page tables
+ *	attach.c	devices on page tables
+ *	dma.c		what devices do with memory
  *	ioas.c		an I/O address space: ranges, windows, mappings; pure
  *	place.c		where a mapping goes that has no address of its own
  *	memory.c	the memory behind mappings: of processes, of files
@@ -320,10 +327,13 @@ enum sim_file_kind {
  * struct sim_caller - Who calls, for the calls on files
  * @pid:	Whose memory and descriptors the numbers in structures mean
  * @uid:	As the socket says it
+ * @root:	It is the machine's ioasidd: there it has every capability, also
+ *		where a developer runs it who has none
  */
 struct sim_caller {
 	pid_t pid;
 	uid_t uid;
+	bool root;
 };
 
 /**

@@ -21,6 +21,7 @@
 
 /**
  * allow() - Say whose the bits of a register are, and which may be written
+ * @size:	Of the register, up to 4 bytes
  */
 static void allow(struct function_view *view, size_t at, size_t size,
 		  uint32_t virt, uint32_t write)
@@ -50,16 +51,18 @@ static void allow_capabilities(const struct sim_function *f,
 	if (f->msi) {
 		allow(view, f->msi, 2, 0xff00, 0);
 		allow(view, f->msi + 2, 2, 0x00ff, 0x0071);
-		allow(view, f->msi + 4, 8, 0xffffffff, 0xffffffff);
+		allow(view, f->msi + 4, 4, 0xffffffff, 0xffffffff);
 		allow(view, f->msi + 8, 4, 0xffffffff, 0xffffffff);
 		allow(view, f->msi + 12, 2, 0xffff, 0xffff);
 	}
-	if (f->msix)
-		allow(view, f->msix, 12, 0xff00, 0);
+	if (f->msix) {
+		allow(view, f->msix, 4, 0xff00, 0);
+		allow(view, f->msix + 4, 4, 0, 0);
+		allow(view, f->msix + 8, 4, 0, 0);
+	}
 	if (f->express) {
 		allow(view, f->express, 4, 0xff00, 0);
-		allow(view, f->express + 4, 4, 0, 0);
-		for (size_t i = 8; i < PCI_EXPRESS_SIZE; i += 4)
+		for (size_t i = 4; i < PCI_EXPRESS_SIZE; i += 4)
 			allow(view, f->express + i, 4, 0, 0);
 		allow(view, f->express + PCI_EXPRESS_DEVCTL, 2, EXPRESS_VIRTUAL,
 		      0xffff & ~EXPRESS_PHANTOM);
@@ -78,14 +81,14 @@ static void allow_header(struct function_view *view)
 	allow(view, 0x0f, 1, 0, 0xff);	 /* self test */
 	for (size_t i = 0; i < PCI_BARS; i++)
 		allow(view, PCI_OFF_BAR0 + 4 * i, 4, 0xffffffff, 0xffffffff);
-	allow(view, 0x30, 4, 0xffffffff, 0xffffffff); /* ROM, of which is none */
+	allow(view, 0x30, 4, 0xffffffff, 0xffffffff); /* ROM: none */
 	allow(view, PCI_OFF_CAPABILITIES, 1, 0xff, 0);
 	allow(view, PCI_OFF_LINE, 1, 0xff, 0xff);
 	allow(view, PCI_OFF_PIN, 1, 0xff, 0);
 }
 
-/* view_open() - At BIND, after the reset */
-int view_open(struct sim_function *f)
+/* function_view_open() - At BIND, after the reset */
+int function_view_open(struct sim_function *f)
 {
 	const struct kernel_device *facts = &f->device->facts;
 	struct function_view *view = calloc(1, sizeof(*view));
@@ -117,15 +120,15 @@ int view_open(struct sim_function *f)
 	return 0;
 }
 
-/* view_close() - At the last close */
-void view_close(struct sim_function *f)
+/* function_view_close() - At the last close */
+void function_view_close(struct sim_function *f)
 {
 	free(f->view);
 	f->view = NULL;
 }
 
-/* view_memory_on() - Does vfio-pci let BARs be reached? */
-bool view_memory_on(const struct sim_function *f)
+/* function_memory_on() - Does vfio-pci let BARs be reached? */
+bool function_memory_on(const struct sim_function *f)
 {
 	if (function_asleep(f))
 		return false;
@@ -263,9 +266,9 @@ static bool write_access(struct sim_function *f, size_t at, const uint8_t *buf,
 	return function_answers(f) && pci_u32(caps) & PCI_EXPRESS_CAN_FLR;
 }
 
-/* view_access() - One access to configuration space */
-bool view_access(struct sim_function *f, size_t at, uint8_t *buf, size_t size,
-		 bool write)
+/* function_view_access() - One access to configuration space */
+bool function_view_access(struct sim_function *f, size_t at, uint8_t *buf,
+			  size_t size, bool write)
 {
 	struct function_view *view = f->view;
 
