@@ -3,9 +3,8 @@
  * fault-vfs.c - files of SQLite that can fail
  *
  * A VFS in front of the default one: opening, reading, writing and syncing pass
- * fault_point(), all else goes through. Its files are of version 1, without
- * shared memory and mapping, which an exclusive database in WAL mode does not
- * use.
+ * fault_point(), all else goes through. Its files are of version 2, without
+ * mapping, which is off unless it is asked for.
  */
 #include "store/fault-vfs.h"
 
@@ -87,9 +86,23 @@ PASS(xFileControl, (sqlite3_file *file, int op, void *data),
      (real_of(file), op, data))
 PASS(xSectorSize, (sqlite3_file *file), (real_of(file)))
 PASS(xDeviceCharacteristics, (sqlite3_file *file), (real_of(file)))
+PASS(xShmMap, (sqlite3_file *file, int page, int size, int extend,
+	       void volatile **ret),
+     (real_of(file), page, size, extend, ret))
+PASS(xShmLock, (sqlite3_file *file, int offset, int n, int flags),
+     (real_of(file), offset, n, flags))
+PASS(xShmUnmap, (sqlite3_file *file, int remove), (real_of(file), remove))
+
+/**
+ * file_xShmBarrier() - Goes through
+ */
+static void file_xShmBarrier(sqlite3_file *file)
+{
+	real_of(file)->pMethods->xShmBarrier(real_of(file));
+}
 
 static const sqlite3_io_methods methods = {
-	.iVersion = 1,
+	.iVersion = 2,
 	.xClose = file_xClose,
 	.xRead = file_xRead,
 	.xWrite = file_xWrite,
@@ -102,6 +115,10 @@ static const sqlite3_io_methods methods = {
 	.xFileControl = file_xFileControl,
 	.xSectorSize = file_xSectorSize,
 	.xDeviceCharacteristics = file_xDeviceCharacteristics,
+	.xShmMap = file_xShmMap,
+	.xShmLock = file_xShmLock,
+	.xShmBarrier = file_xShmBarrier,
+	.xShmUnmap = file_xShmUnmap,
 };
 
 /**
