@@ -215,6 +215,10 @@ static int expect_text(sqlite3 *handle, const char *text, const char *word,
 		if (!answer || !str_eq(answer, word))
 			r = error_set(err, otherwise, id, "%s: %s", text,
 				      answer ? answer : "no answer");
+		/* The word comes first, what it says is done after it. */
+		rc = sqlite3_step(statement);
+		if (!r && rc != SQLITE_DONE)
+			r = db_error(handle, rc, text, err);
 	} else {
 		r = db_error(handle, rc, text, err);
 	}
