@@ -314,7 +314,8 @@ struct kernel_ops {
 
 	/* wait_earlier - Wait for a helper that an earlier life of ioasidd has
 	 * left at the function: what it does is not done, whatever sysfs shows.
-	 * 0: there is none; 1: it has ended now; -ETIMEDOUT, device.blocked.
+	 * 0: there is none; 1: it has ended now; -ETIMEDOUT, device.blocked;
+	 * -errno: it cannot be told.
 	 */
 	int (*wait_earlier)(struct kernel *k, const char *bdf,
 			    unsigned int timeout_ms,
@@ -393,7 +394,7 @@ struct kernel_ops {
 		       struct kernel_hw_info *ret, struct error *err);
 
 	/* hwpt_alloc - IOMMU_HWPT_ALLOC without data; @flags as in enum
-	 * iommufd_hwpt_alloc_flags. -EOPNOTSUPP: this IOMMU cannot.
+	 * iommufd_hwpt_alloc_flags. -EOPNOTSUPP, -EINVAL: this IOMMU cannot.
 	 */
 	int (*hwpt_alloc)(struct kernel *k, int iommufd, uint32_t dev_id,
 			  uint32_t pt_id, uint32_t flags, uint32_t *ret_id,

@@ -305,18 +305,20 @@ static int real_mend_config(struct kernel *k, const char *bdf,
 /**
  * real_wait_earlier() - Wait for what an earlier life has left behind
  *
- * Return: 0: there is nothing; 1: it has ended; -ETIMEDOUT, device.blocked.
+ * Return: 0: there is nothing; 1: it has ended; -ETIMEDOUT, device.blocked;
+ * -errno if that cannot be told.
  */
 static int real_wait_earlier(struct kernel *k, const char *bdf,
 			     unsigned int timeout_ms,
 			     struct kernel_stuck *ret_stuck, struct error *err)
 {
 	struct kernel_stuck stuck;
-	int r = 0;
+	int found, r = 0;
 
 	/* None come after us: only those that were there can be. */
-	while (real_of(k)->earlier &&
-	       helper_find(real_of(k)->proc, bdf, &stuck)) {
+	if (!real_of(k)->earlier)
+		return 0;
+	while ((found = helper_find(real_of(k)->proc, bdf, &stuck)) > 0) {
 		if (!helper_wait(&stuck, timeout_ms)) {
 			*ret_stuck = stuck;
 			return error_set(err, -ETIMEDOUT, ERROR_DEVICE_BLOCKED,
@@ -325,6 +327,9 @@ static int real_wait_earlier(struct kernel *k, const char *bdf,
 		}
 		r = 1;
 	}
+	if (found < 0)
+		return error_set(err, found, ERROR_KERNEL_SYSTEM,
+				 "look for helper processes in '/proc': %m");
 
 	return r;
 }
@@ -481,6 +486,7 @@ int kernel_real_new(const char *sysfs, struct kernel **ret, struct error *err)
 	_cleanup_fd_ int fd = -1, proc = -1;
 	struct kernel_stuck stuck;
 	struct real *real;
+	int earlier;
 
 	fd = sysfs_open(AT_FDCWD, sysfs);
 	if (fd < 0)
@@ -490,6 +496,10 @@ int kernel_real_new(const char *sysfs, struct kernel **ret, struct error *err)
 	if (proc < 0)
 		return error_set(err, proc, ERROR_KERNEL_SYSTEM,
 				 "open '/proc': %m");
+	earlier = helper_find(proc, NULL, &stuck);
+	if (earlier < 0)
+		return error_set(err, earlier, ERROR_KERNEL_SYSTEM,
+				 "look for helper processes in '/proc': %m");
 	real = calloc(1, sizeof(*real));
 	if (!real)
 		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
@@ -498,7 +508,7 @@ int kernel_real_new(const char *sysfs, struct kernel **ret, struct error *err)
 	real->kernel.ops = &real_ops;
 	real->sysfs = TAKE_FD(fd);
 	real->proc = TAKE_FD(proc);
-	real->earlier = helper_find(real->proc, NULL, &stuck);
+	real->earlier = earlier > 0;
 	*ret = &real->kernel;
 	return 0;
 }

@@ -21,6 +21,7 @@ static void got_stuck(struct device *device, const struct kernel_stuck *stuck,
 {
 	struct device_record *record = &device->record;
 
+	device_identify(&device->facts, record);
 	record->trouble = TROUBLE_STUCK;
 	record->stuck = *stuck;
 	str_format(record->reason, sizeof(record->reason),

@@ -254,14 +254,9 @@ static int note_undo(struct preparing *p, struct error *err)
 static void write_record(const struct preparing *p, struct device *device,
 			 const struct undo *undo)
 {
-	const struct kernel_device *facts = &device->facts;
 	struct device_record *record = &device->record;
 
-	record->vendor = facts->vendor;
-	record->device = facts->device;
-	record->subsystem_vendor = facts->subsystem_vendor;
-	record->subsystem_device = facts->subsystem_device;
-	record->class = facts->class;
+	device_identify(&device->facts, record);
 	record->prepared = true;
 	str_copy(record->vfio_driver, DRIVER_SIZE, p->driver);
 	str_copy(record->former_driver, DRIVER_SIZE, undo->driver);

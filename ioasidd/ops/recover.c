@@ -52,7 +52,7 @@ static int check_device(struct host *host, const struct device *device,
 }
 
 /**
- * recover() - The ladder; or back to its driver, if preparing it had failed
+ * recover() - The ladder; or back to its driver, if that is where it was to go
  * @work:	The recovery
  *
  * Return: 0 or -errno: it is in quarantine as before, for a newer reason.
@@ -73,6 +73,8 @@ static int recover(struct work *work, struct error *err)
 					 err);
 	} else {
 		r = group_give_back(work->host, work->op, device, err);
+		if (r == 0)
+			draft_capabilities(&work->draft, 0, NULL);
 	}
 	if (r < 0) {
 		record_trouble(device, err, "see the reason");

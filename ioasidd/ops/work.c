@@ -113,7 +113,7 @@ int work_begin_consume(struct work *work, enum device_state state,
 	int r;
 
 	str_copy(name, sizeof(name), work->op->name);
-	r = journal_begin_consume(work->host, work->op, err);
+	r = journal_begin_consume(work->host, work->op, NULL, err);
 	if (r == 0) {
 		show(work, state, stays);
 		r = workers_submit(work->host->workers, run, work);
@@ -136,7 +136,7 @@ int work_nothing_consume(struct work *work, struct error *err)
 	int r;
 
 	str_copy(name, sizeof(name), work->op->name);
-	r = journal_begin_consume(host, work->op, err);
+	r = journal_begin_consume(host, work->op, NULL, err);
 	if (r == 0)
 		r = journal_end(host, work->op, 0, NULL, NULL, NULL, err);
 	let_go(work, name);

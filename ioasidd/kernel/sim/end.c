@@ -31,6 +31,8 @@
  * @fd:		The end; of the loop's thread
  * @source:	In the loop
  * @refs:	The loop's, and one of each call at work
+ * @closing:	Number of its last close
+ * @next_closing: In the server's list, while that goes on
  */
 struct end {
 	struct server *server;
@@ -38,6 +40,8 @@ struct end {
 	int fd;
 	struct loop_source *source;
 	atomic_uint refs;
+	uint64_t closing;
+	struct end *next_closing;
 };
 
 /**
@@ -45,12 +49,14 @@ struct end {
  * @end:	On which descriptor; a reference
  * @request:	What
  * @caller:	Who
+ * @closing:	For end_settle()
  * @answer:	Where to answer; owned
  */
 struct end_call {
 	struct end *end;
 	struct simfd_request request;
 	struct sim_caller caller;
+	uint64_t closing;
 	int answer;
 };
 
@@ -68,6 +74,36 @@ static void one_less(void *data)
 	server_idle(server);
 }
 
+/* end_settle() - Let last closes be over that came before a call */
+void end_settle(struct server *server, uint64_t closing)
+{
+	const struct end *end = server->closing;
+
+	while (end) {
+		if (end->closing > closing) {
+			end = end->next_closing;
+			continue;
+		}
+		(void)sim_wait(server->sim, 0); /* it ends */
+		end = server->closing;
+	}
+}
+
+/**
+ * closed() - It is over
+ * @end:	It; the machine is locked
+ */
+static void closed(struct end *end)
+{
+	struct end **at = &end->server->closing;
+
+	while (*at && *at != end)
+		at = &(*at)->next_closing;
+	if (*at)
+		*at = end->next_closing;
+	sim_changed(end->server->sim);
+}
+
 /**
  * finish() - Close the file, which may take the time of a reset
  * @data:	The end, with nobody left at it; freed
@@ -78,24 +114,11 @@ static void finish(void *data)
 
 	sim_lock(end->server->sim);
 	(void)sim_close(end->file);
+	closed(end);
 	sim_unlock(end->server->sim);
 	if (loop_post(end->server->loop, one_less, end->server) < 0)
 		log_error("no memory: the machine will not end by itself");
 	free(end);
-}
-
-/**
- * end_unref() - Let go of an end; not under the machine's lock
- * @end:	It
- * @wait:	The caller may wait
- */
-static void end_unref(struct end *end, bool wait)
-{
-	if (atomic_fetch_sub(&end->refs, 1) != 1)
-		return;
-	/* Too many threads: then the loop waits. */
-	if (wait || server_job(end->server, finish, end) < 0)
-		finish(end);
 }
 
 /**
@@ -104,9 +127,21 @@ static void end_unref(struct end *end, bool wait)
  */
 static void hung_up(struct end *end)
 {
+	struct server *server = end->server;
+
 	end->source = loop_unwatch(end->source);
 	end->fd = fd_close(end->fd);
-	end_unref(end, false);
+	/* A call that is at work closes the file when it is done. */
+	if (atomic_fetch_sub(&end->refs, 1) != 1)
+		return;
+	sim_lock(server->sim);
+	end->closing = ++server->last_closing;
+	end->next_closing = server->closing;
+	server->closing = end;
+	sim_unlock(server->sim);
+	/* Too many threads: then the loop waits. */
+	if (server_job(server, finish, end) < 0)
+		finish(end);
 }
 
 /* --- calls --- */
@@ -163,11 +198,14 @@ static void call_main(void *data)
 	int64_t result;
 
 	sim_lock(end->server->sim);
+	end_settle(end->server, call->closing);
 	result = make_call(call);
 	sim_unlock(end->server->sim);
+	/* Before the answer: the caller's close is to be the last one then. */
+	if (atomic_fetch_sub(&end->refs, 1) == 1)
+		finish(end);
 	reply_consume(call->answer, result);
 	free(call);
-	end_unref(end, true);
 }
 
 /**
@@ -193,6 +231,7 @@ static void start_call_consume(struct end *end,
 				.root = server_daemon(end->server,
 						      caller->pid),
 			},
+			.closing = end->server->last_closing,
 			.answer = answer,
 		};
 		atomic_fetch_add(&end->refs, 1);

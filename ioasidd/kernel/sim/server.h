@@ -40,6 +40,7 @@ struct call {
 };
 
 struct subscriber;
+struct end;
 
 /**
  * struct connection - Of an ioasidd-sim; of the loop's thread
@@ -72,7 +73,9 @@ struct connection {
  * @connections:		Of the loop's thread
  * @n_ends:		Ends of descriptors, likewise
  * @n_jobs:		Threads
- * @calls:		Under the machine's lock
+ * @last_closing:	Number of the newest last close; of the loop's thread
+ * @closing:		Last closes that are not over; under the machine's lock
+ * @calls:		likewise
  * @subscribers:	likewise
  */
 struct server {
@@ -85,6 +88,8 @@ struct server {
 	struct connection *connections;
 	unsigned int n_ends;
 	atomic_uint n_jobs;
+	uint64_t last_closing;
+	struct end *closing;
 	struct call *calls;
 	struct subscriber *subscribers;
 };
@@ -133,6 +138,16 @@ void answer_consume(struct server *server, int fd,
 int answer_hello(struct server *server, int fd);
 
 /* --- end.c --- */
+
+/**
+ * end_settle() - Let last closes be over that came before a call
+ * @closing:	Their newest number when the call came
+ *
+ * On a real machine close(2) comes back when it is over, so that who has closed
+ * and calls then finds it done. Not on the loop's thread, with the machine's
+ * lock.
+ */
+void end_settle(struct server *server, uint64_t closing);
 
 /**
  * end_new_consume() - Give out a descriptor of an open file; on the loop's
