@@ -136,28 +136,53 @@ strict=(--env ASAN_OPTIONS=abort_on_error=1)
 sanitized=("${strict[@]}" --env IOASID_LEASES=30 --pytest-arg=-m --pytest-arg=sanitize
 	tests/vm/cases)
 
+# beside STORY STORY: both at once; each waits more than it works
+beside() {
+	"$1" &
+	"$2"
+	wait
+}
+
+unit_build() { unit build; }
+daemon_build() { daemon build; }
+
 fast() {
 	needs build test
-	build build && unit build && daemon build
+	build build && beside unit_build daemon_build
 	summary "left to make check: other compilers and sanitizers, the machines"
 }
 
-check() {
-	needs build test vm
-	# The kernel is built while the rest is: it is one long job.
-	kernel
+plain_builds() {
 	build build && unit build && daemon build
 	build build-clang CC=clang OPT=-O0 && unit build-clang
+}
+
+watched_builds() {
 	# shellcheck disable=SC2086
 	build build-asan $ASAN && unit build-asan && daemon build-asan
 	# shellcheck disable=SC2086
 	build build-tsan $TSAN && unit build-tsan && daemon build-tsan
+}
+
+# Every case once; beside it what takes about as long together. A machine has one
+# CPU.
+plain_machines() {
 	machine build vtd-scalable tests/vm/cases
+}
+
+other_machines() {
+	machine build-asan vtd-scalable "${sanitized[@]}"
+	machine build-tsan vtd-scalable "${sanitized[@]}"
 	machine build vtd-legacy "${anywhere[@]}"
 	machine build virtio "${anywhere[@]}"
 	machine build none "${anywhere[@]}"
-	machine build-asan vtd-scalable "${sanitized[@]}"
-	machine build-tsan vtd-scalable "${sanitized[@]}"
+}
+
+check() {
+	needs build test vm
+	kernel
+	beside watched_builds plain_builds
+	beside other_machines plain_machines
 	summary "left to make check-long: 1,000 leases and 50 of a disk, kills at every step of everything, all cases with sanitizers; to make check-machines: all cases on other IOMMUs"
 }
 
