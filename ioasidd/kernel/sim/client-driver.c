@@ -131,7 +131,7 @@ int client_get_override(struct kernel *k, const char *bdf,
 		.call = "get_override",
 		.what = "read driver_override",
 	};
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 	int r;
 
 	r = run(k, &attempt, bdf, timeout_ms, &reply, ret_stuck, err);
@@ -152,7 +152,7 @@ int client_set_override(struct kernel *k, const char *bdf, const char *driver,
 		.what = "write driver_override",
 		.text = driver,
 	};
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 
 	if (strlen(driver) >= DRIVER_SIZE || strpbrk(driver, "/\n"))
 		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
@@ -170,7 +170,7 @@ int client_unbind(struct kernel *k, const char *bdf, unsigned int timeout_ms,
 		.call = "unbind",
 		.what = "write driver/unbind",
 	};
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 	struct kernel_device dev;
 	int r;
 
@@ -193,7 +193,7 @@ int client_probe(struct kernel *k, const char *bdf, unsigned int timeout_ms,
 		.call = "probe",
 		.what = "write drivers_probe",
 	};
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 
 	return run(k, &attempt, bdf, timeout_ms, &reply, ret_stuck, err);
 }
@@ -208,7 +208,7 @@ int client_mend_config(struct kernel *k, const char *bdf,
 		.call = "config",
 		.what = "read config",
 	};
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 	int r;
 
 	*ret_mended = false;
@@ -233,7 +233,7 @@ int client_wait_earlier(struct kernel *k, const char *bdf,
 		.number = hello->next_call,
 		.timeout_ms = timeout_ms,
 	};
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 	int r;
 
 	(void)str_copy(request.bdf, sizeof(request.bdf), bdf);
@@ -261,7 +261,7 @@ int client_wait_earlier(struct kernel *k, const char *bdf,
 bool client_stuck_ended(struct kernel *k, const struct kernel_stuck *stuck)
 {
 	struct control_request request = { .number = stuck->start_ticks };
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 
 	if (stuck->pid <= 0 ||
 	    !str_eq(stuck->boot_id, client_of(k)->hello.info.boot_id))

@@ -92,7 +92,7 @@ int client_inventory(struct kernel *k, struct kernel_inventory **ret,
 	struct control_request request = { .magic = 0 };
 	_cleanup_free_ char *data = NULL;
 	struct kernel_inventory *inv;
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 	_cleanup_fd_ int fd = -1;
 	size_t size = 0;
 	int r;
@@ -120,7 +120,7 @@ int client_inventory(struct kernel *k, struct kernel_inventory **ret,
 int client_device(struct kernel *k, const char *bdf, struct kernel_device *ret,
 		  struct error *err)
 {
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 	int r = client_ask_about(k, CONTROL_DEVICE, bdf, &reply, NULL, err);
 
 	if (r < 0)
@@ -141,7 +141,7 @@ int client_find_holders(struct kernel *k, const struct kernel_device *dev,
 			struct error *found, struct error *err)
 {
 	_cleanup_nodes_ struct nodes nodes = NODES_NULL;
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 	char name[64];
 	int r;
 
@@ -164,7 +164,7 @@ int client_find_holders(struct kernel *k, const struct kernel_device *dev,
 /* client_device_users() - Does anything on the host use a function? */
 int client_device_users(struct kernel *k, const char *bdf, struct error *err)
 {
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 	struct kernel_device dev;
 	struct error found;
 	int r;

@@ -28,16 +28,20 @@
 /* A machine that ends just now is found no more the next time. */
 #define CONNECT_TRIES 3
 
-/* client_free() - Let go of the machine, which goes on */
+/* client_end() - Let go of the machine, which goes on */
+static void client_end(struct client *client)
+{
+	(void)fd_close(client->present);
+	(void)fd_close(client->proc);
+	(void)fd_close(client->dir);
+	free(client);
+}
+
+/* client_free() - The same; NULL is allowed */
 static void client_free(struct kernel *k)
 {
-	if (!k)
-		return;
-
-	(void)fd_close(client_of(k)->present);
-	(void)fd_close(client_of(k)->proc);
-	(void)fd_close(client_of(k)->dir);
-	free(client_of(k));
+	if (k)
+		client_end(client_of(k));
 }
 
 /* --- asking --- */
@@ -125,7 +129,7 @@ static int client_info(struct kernel *k, struct kernel_info *ret,
 static int client_uevents(struct kernel *k, int *ret_fd, struct error *err)
 {
 	struct control_request request = { .magic = 0 };
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 	_cleanup_fd_ int fd = -1;
 	int r;
 
@@ -165,7 +169,7 @@ static int client_uevent_read(struct kernel *k, int fd,
 static int client_cdev_open(struct kernel *k, const char *bdf, int *ret_fd,
 			    struct error *err)
 {
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 	struct kernel_device dev;
 	_cleanup_fd_ int fd = -1;
 	int r;
@@ -228,7 +232,7 @@ static int not_permitted(struct kernel *k, const struct kernel_inventory *inv,
 			 const struct kernel_device *dev, struct error *err)
 {
 	struct control_request request = { .magic = 0 };
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 	struct error found;
 	int n = 0;
 
@@ -313,7 +317,7 @@ static int client_iommufd_open(struct kernel *k, int *ret_fd,
 			       struct error *err)
 {
 	struct control_request request = { .magic = 0 };
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 	_cleanup_fd_ int fd = -1;
 	int r;
 
@@ -475,7 +479,7 @@ static int read_description(const char *file, char **ret,
 static int greet(struct client *client)
 {
 	struct control_request request = { .magic = 0 };
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 	int r = -ENOENT;
 
 	for (int i = 0; i < CONNECT_TRIES; i++) {
@@ -564,6 +568,35 @@ static int find_or_start(struct client *client, const char *file,
 			 (int)client->hello.pid, client->hello.name);
 }
 
+/**
+ * client_init() - Open what a client needs, and have a machine
+ * @client:	Zero; to be ended on failure, too
+ *
+ * Return: 0 or -errno.
+ */
+static int client_init(struct client *client, const char *state_dir,
+		       const char *file, unsigned int linger_s,
+		       struct error *err)
+{
+	int r;
+
+	client->kernel.ops = &client_ops;
+	client->dir = client->present = -1;
+	client->proc = sysfs_open(AT_FDCWD, "/proc");
+	if (client->proc < 0)
+		return error_set(err, client->proc, ERROR_KERNEL_SYSTEM,
+				 "open '/proc': %m");
+	r = open_dir(state_dir, true, &client->dir, err);
+	if (r < 0)
+		return r;
+	/* Two that start at once make one machine. */
+	(void)flock(client->dir, LOCK_EX);
+	r = find_or_start(client, file, linger_s, err);
+	(void)flock(client->dir, LOCK_UN);
+
+	return r;
+}
+
 /* kernel_sim_new() - Have the machine of a state folder */
 int kernel_sim_new(const char *state_dir, const char *file,
 		   unsigned int linger_s, struct kernel **ret,
@@ -575,27 +608,13 @@ int kernel_sim_new(const char *state_dir, const char *file,
 	if (!client)
 		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
 				 "no memory for the machine");
-	client->kernel.ops = &client_ops;
-	client->dir = client->proc = client->present = -1;
-	r = open_dir(state_dir, true, &client->dir, err);
-	if (!r) {
-		client->proc = sysfs_open(AT_FDCWD, "/proc");
-		if (client->proc < 0)
-			r = error_set(err, client->proc, ERROR_KERNEL_SYSTEM,
-				      "open '/proc': %m");
-	}
-	if (!r) {
-		/* Two that start at once make one machine. */
-		(void)flock(client->dir, LOCK_EX);
-		r = find_or_start(client, file, linger_s, err);
-		(void)flock(client->dir, LOCK_UN);
-	}
+	r = client_init(client, state_dir, file, linger_s, err);
 	if (r < 0) {
-		client_free(&client->kernel);
+		client_end(client);
 		return r;
 	}
 
-	*ret = &client->kernel;
+	*ret = (void *)client; /* whose first member it is */
 	return 0;
 }
 
@@ -607,7 +626,7 @@ int kernel_sim_poke(const char *state_dir, const char *command, char **ret,
 	struct client client = { .dir = -1 };
 	_cleanup_free_ char *text = NULL;
 	_cleanup_fd_ int dir = -1, fd = -1;
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 	size_t size;
 	int r;
 
