@@ -566,7 +566,7 @@ def test_full_disk_ends_ioasidd_before_a_device_is_touched(
                 ballast.write(b"\0" * 4096)
         except OSError:
             pass
-    done = stopped.ctl("prepare", stopped.bdf("EDU0"), seconds=60)
+    done = stopped.ctl("prepare", *ALLOWED, stopped.bdf("EDU0"), seconds=60)
     assert done.returncode != 0
     assert_ends_undurable(stopped)
     assert stopped.testbed.driver("EDU0") == before
