@@ -307,6 +307,11 @@ static int execute(struct ctl *ctl, const struct command *c,
 	r = check_placeholders(c, claim->n_devices);
 	if (r)
 		return r;
+	if (claim->simulated && c->vmm == VMM_QEMU)
+		return ctl_fail("a QEMU cannot use the devices of a simulated "
+				"machine: ioctl(2) means nothing on their "
+				"descriptors; a program that uses "
+				"ioasid_ioctl() can, with --vmm none");
 	if (vmm_args(c->vmm, c->args, c->n_args, claim, &args) < 0)
 		ctl_no_memory();
 	r = inherit(claim);

@@ -435,6 +435,9 @@ struct ioasid_claimed_device {
  *		process (RLIMIT_MEMLOCK); -1 once taken out
  * @n_devices:	How many @devices there are
  * @devices:	The devices, in the lease's order
+ * @simulated:	The descriptors are of a simulated machine (ioasidd-sim): no
+ *		system call but close(2), dup(2) and the like means anything on
+ *		them; ioasid_ioctl() and its like do
  *
  * To keep a descriptor, copy its number and put -1 in its place.
  */
@@ -443,6 +446,7 @@ struct ioasid_claim {
 	int iommufd;
 	size_t n_devices;
 	struct ioasid_claimed_device *devices;
+	bool simulated;
 };
 
 /**
@@ -669,6 +673,33 @@ IOASID_PUBLIC int ioasid_operation_wait(struct ioasid *conn, const char *name,
 /* ioasid_operation_free() - Free an operation; NULL allowed; returns NULL. */
 IOASID_PUBLIC struct ioasid_operation *
 ioasid_operation_free(struct ioasid_operation *operation);
+
+/* --- calls on claimed descriptors ---------------------------------------- */
+
+/**
+ * ioasid_ioctl() - As ioctl(2) on a claimed iommufd or device
+ * @fd:		The descriptor, or a copy of it
+ * @request:	Of <linux/iommufd.h> or <linux/vfio.h>
+ * @arg:	Its structure
+ *
+ * On a real descriptor this is ioctl(2). On one of a simulated machine the
+ * request is sent to that, which reads and writes the caller's memory as the
+ * kernel would, and gives the same results and errno. A program that makes its
+ * calls through these three functions runs on both. What it has no counterpart
+ * for is mmap(2) of a device: use ioasid_pread() and ioasid_pwrite().
+ *
+ * Needs no connection; every thread may call it.
+ *
+ * Return: as ioctl(2): -1 with errno. ENODEV: the simulated machine is no more.
+ */
+IOASID_PUBLIC int ioasid_ioctl(int fd, unsigned long request, void *arg);
+
+/* ioasid_pread() - As pread(2) of a device's regions, likewise. */
+IOASID_PUBLIC ssize_t ioasid_pread(int fd, void *buf, size_t size, off_t at);
+
+/* ioasid_pwrite() - As pwrite(2) of a device's regions, likewise. */
+IOASID_PUBLIC ssize_t ioasid_pwrite(int fd, const void *buf, size_t size,
+				    off_t at);
 
 #ifdef __cplusplus
 }

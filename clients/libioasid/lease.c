@@ -349,6 +349,7 @@ static struct ioasid_claim *claim_new(Ioasid__V1__ClaimLeaseResponse *reply,
 	box->pub.lease = box->lease;
 	box->pub.devices = box->devices;
 	box->pub.n_devices = box->lease->n_devices;
+	box->pub.simulated = reply->simulated;
 	box->pub.iommufd = TAKE_FD(fds->fds[0]);
 	for (size_t i = 0; i < box->pub.n_devices; i++) {
 		box->devices[i].name = box->lease->devices[i];

@@ -11,6 +11,9 @@
  * (process_vm_readv(2)), as a kernel would: so nothing here knows what the calls
  * mean. Each message carries one end of a socketpair of its own for the answer,
  * so that several processes and threads may use a descriptor at once.
+ *
+ * A machine that is not root's is made our ptracer where Yama is on, which is the
+ * leave to do that (PR_SET_PTRACER).
  */
 #ifndef IOASIDD_BASE_SIMFD_H
 #define IOASIDD_BASE_SIMFD_H

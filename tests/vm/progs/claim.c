@@ -16,7 +16,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "kernel/uapi.h"
@@ -54,7 +53,7 @@ static int rlimit_mode(int fd, uint16_t op, uint64_t *value)
 		.val64 = *value,
 	};
 
-	if (ioctl(fd, UAPI_OPTION, &option) < 0)
+	if (ioasid_ioctl(fd, UAPI_OPTION, &option) < 0)
 		return errno;
 	*value = option.val64;
 	return 0;
@@ -77,10 +76,10 @@ static void look(const struct ioasid_claim *claim)
 		struct uapi_device_info info = { .argsz = sizeof(info) };
 
 		cloexec += is_cloexec(claim->devices[i].fd);
-		unbound += ioctl(claim->devices[i].fd, UAPI_DEVICE_GET_INFO,
+		unbound += ioasid_ioctl(claim->devices[i].fd, UAPI_DEVICE_GET_INFO,
 				 &info) < 0 && errno == EINVAL;
 	}
-	if (ioctl(claim->iommufd, UAPI_IOAS_ALLOC, &alloc) < 0)
+	if (ioasid_ioctl(claim->iommufd, UAPI_IOAS_ALLOC, &alloc) < 0)
 		die("IOAS_ALLOC: %m");
 	printf("%s: devices %zu cloexec %d mode %d set %d unbound %d first %u\n",
 	       claim->lease->name, claim->n_devices, cloexec, (int)mode, set,

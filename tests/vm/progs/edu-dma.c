@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -52,7 +51,7 @@ struct edu {
 };
 
 /**
- * call() - ioctl(2), or end
+ * call() - ioctl, or end
  * @fd:		On what
  * @request:	Which
  * @data:	Its structure
@@ -60,7 +59,7 @@ struct edu {
  */
 static void call(int fd, unsigned long request, void *data, const char *name)
 {
-	if (ioctl(fd, request, data) < 0)
+	if (ioasid_ioctl(fd, request, data) < 0)
 		die("%s: %m", name);
 }
 
@@ -92,11 +91,11 @@ static void enable(int cdev)
 		   PCI_COMMAND;
 	uint16_t command;
 
-	if (pread(cdev, &command, 2, at) != 2)
+	if (ioasid_pread(cdev, &command, 2, at) != 2)
 		die("read PCI_COMMAND: %m");
 	command = htole16(le16toh(command) | PCI_COMMAND_MEMORY |
 			  PCI_COMMAND_MASTER);
-	if (pwrite(cdev, &command, 2, at) != 2)
+	if (ioasid_pwrite(cdev, &command, 2, at) != 2)
 		die("write PCI_COMMAND: %m");
 }
 
@@ -174,7 +173,7 @@ static void unmap(const struct edu *edu, uint64_t iova)
 static void write_register(const struct edu *edu, uint32_t at, uint64_t value)
 {
 	value = htole64(value);
-	if (pwrite(edu->cdev, &value, 8, (off_t)(edu->bar + at)) != 8)
+	if (ioasid_pwrite(edu->cdev, &value, 8, (off_t)(edu->bar + at)) != 8)
 		die("write register %#x: %m", at);
 }
 
@@ -189,7 +188,7 @@ static uint32_t read_register(const struct edu *edu, uint32_t at)
 {
 	uint32_t value;
 
-	if (pread(edu->cdev, &value, 4, (off_t)(edu->bar + at)) != 4)
+	if (ioasid_pread(edu->cdev, &value, 4, (off_t)(edu->bar + at)) != 4)
 		die("read register %#x: %m", at);
 	return le32toh(value);
 }

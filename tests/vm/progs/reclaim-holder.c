@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "kernel/uapi.h"
+#include "libioasid/ioasid.h"
 
 /* The two descriptors, and the ends of the socket. */
 static int iommufd, cdev, ends[2] = { -1, -1 };
@@ -46,7 +47,7 @@ static void act_bind(void)
 		.iommufd = iommufd,
 	};
 
-	say("bind", ioctl(cdev, UAPI_DEVICE_BIND_IOMMUFD, &cmd));
+	say("bind", ioasid_ioctl(cdev, UAPI_DEVICE_BIND_IOMMUFD, &cmd));
 }
 
 static void act_id(void)
@@ -59,10 +60,10 @@ static void act_id(void)
 	const uint8_t memory[2] = { 2, 0 };
 	uint32_t word = 0;
 
-	if (ioctl(cdev, UAPI_DEVICE_GET_REGION_INFO, &config) ||
-	    ioctl(cdev, UAPI_DEVICE_GET_REGION_INFO, &bar) ||
-	    pwrite(cdev, memory, 2, (off_t)config.offset + 4) != 2 ||
-	    pread(cdev, &word, 4, (off_t)bar.offset) != 4)
+	if (ioasid_ioctl(cdev, UAPI_DEVICE_GET_REGION_INFO, &config) ||
+	    ioasid_ioctl(cdev, UAPI_DEVICE_GET_REGION_INFO, &bar) ||
+	    ioasid_pwrite(cdev, memory, 2, (off_t)config.offset + 4) != 2 ||
+	    ioasid_pread(cdev, &word, 4, (off_t)bar.offset) != 4)
 		say("id", -1);
 	else
 		printf("id: %08x\n", word);
