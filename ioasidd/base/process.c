@@ -359,18 +359,77 @@ int process_peer(int sock, struct process *ret, int *ret_pidfd,
 	return 0;
 }
 
+/**
+ * parse_limit() - Read a limit as procfs writes it
+ *
+ * Return: false if it is none.
+ */
+static bool parse_limit(char **rest, rlim_t *ret)
+{
+	const char *word = strtok_r(NULL, " ", rest);
+	uint64_t value = RLIM_INFINITY;
+
+	if (!word || (!str_eq(word, "unlimited") &&
+		      str_u64(word, 10, UINT64_MAX, &value) < 0))
+		return false;
+	*ret = value;
+	return true;
+}
+
+/**
+ * read_limits() - Read the limit of locked memory from procfs
+ * @pid:	The process
+ * @ret:	The limit
+ *
+ * prlimit(2) of somebody else's process needs CAP_SYS_RESOURCE, even to read.
+ *
+ * Return: true if it is there.
+ */
+static bool read_limits(pid_t pid, struct rlimit *ret)
+{
+	static const char name[] = "\nMax locked memory ";
+	char path[32], text[4096], *line, *rest;
+
+	(void)str_format(path, sizeof(path), "/proc/%d/limits", (int)pid);
+	if (fd_read_file(AT_FDCWD, path, text, sizeof(text)) < 0)
+		return false;
+	line = strstr(text, name);
+	if (!line)
+		return false;
+	line += sizeof(name) - 1;
+	line[strcspn(line, "\n")] = '\0';
+	rest = line;
+	return parse_limit(&rest, &ret->rlim_cur) &&
+	       parse_limit(&rest, &ret->rlim_max);
+}
+
+/* process_read_memlock() - Read a process's limit of locked memory */
+int process_read_memlock(pid_t pid, struct rlimit *ret)
+{
+	int r;
+
+	if (!prlimit(pid, RLIMIT_MEMLOCK, NULL, ret))
+		return 0;
+	r = -errno;
+
+	return r == -EPERM && read_limits(pid, ret) ? 0 : r;
+}
+
 /* process_memlock() - Read, and change, a process's limit of locked memory */
 int process_memlock(pid_t pid, int pidfd, const struct rlimit *new,
 		    struct rlimit *ret_old, struct error *err)
 {
 	struct rlimit old;
-	int r = 0;
+	int r;
 
 	if (process_ended(pidfd))
 		return gone(pid, -ESRCH, "", err);
 
-	if (prlimit(pid, RLIMIT_MEMLOCK, new, &old))
-		r = error_set(err, -errno, ERROR_KERNEL_PROCESS,
+	r = process_read_memlock(pid, &old);
+	if (!r && new && prlimit(pid, RLIMIT_MEMLOCK, new, NULL))
+		r = -errno;
+	if (r < 0)
+		r = error_set(err, r, ERROR_KERNEL_PROCESS,
 			      "%s the locked-memory limit of process %d: %m",
 			      new ? "set" : "read", (int)pid);
 

@@ -74,6 +74,11 @@ bool process_ended(int pidfd);
 int process_peer(int sock, struct process *ret, int *ret_pidfd,
 		 struct error *err);
 
+/* process_read_memlock() - Read a process's limit of locked memory, of anybody
+ * and without privilege. Return: 0 or -errno.
+ */
+int process_read_memlock(pid_t pid, struct rlimit *ret);
+
 /**
  * process_memlock() - Read, and change if @new is given, a process's limit of
  *		       locked memory

@@ -208,12 +208,9 @@ struct uapi_option {
 #define UAPI_HWPT_DATA_NONE 0
 #define UAPI_HWPT_DATA_VTD_S1 1
 
-/* enum iommu_hwpt_vtd_s1_flags: SRE, EAFE, WPE */
-#define UAPI_VTD_S1_FLAGS 7U
-
 /**
  * struct uapi_hwpt_vtd_s1 - What a page table of a guest with VT-d is
- * @flags:	UAPI_VTD_S1_FLAGS
+ * @flags:	enum iommu_hwpt_vtd_s1_flags
  * @pgtbl_addr:	Where it is in the parent's addresses
  * @addr_width:	Bits
  */

@@ -220,7 +220,8 @@ static void raise_as_far(struct claiming *c, const struct error *err)
 				    NULL, NULL) == 0;
 	log_problem(LOG_LEVEL_WARNING, err,
 		    "%s: its holder may lock %llu bytes and no more",
-		    c->lease->name, (unsigned long long)limit.rlim_cur);
+		    c->lease->name, (unsigned long long)
+		    (c->raised ? limit.rlim_cur : c->before.rlim_cur));
 }
 
 /**

@@ -21,6 +21,7 @@ sys.path.insert(0, str(BUILD / "tests" / "pb"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from daemon import Daemon  # noqa: E402  (needs the path above)
+from machine import Machine  # noqa: E402
 
 if os.geteuid() != 0:
     pytest.exit("the daemon tests run as root", returncode=1)
@@ -57,3 +58,35 @@ def own_daemon(tmp_path):
     yield daemon
     daemon.kill()
     shutil.rmtree(daemon.run, ignore_errors=True)
+
+
+@pytest.fixture
+def make_machine(tmp_path):
+    """Makes the daemon of a simulated machine, by its description's name.
+
+    Not yet started. In the end all of it is over, and nothing has complained.
+    """
+    made = []
+
+    def make(description="testbed"):
+        folder = tmp_path / str(len(made))
+        folder.mkdir()
+        made.append(Machine(BUILD, folder, description))
+        return made[-1]
+
+    yield make
+    try:
+        for one in made:
+            one.end()
+    finally:
+        for one in made:
+            one.kill()
+            shutil.rmtree(one.run, ignore_errors=True)
+
+
+@pytest.fixture
+def sim(make_machine):
+    """The test machine, simulated, with a daemon."""
+    machine = make_machine()
+    machine.start()
+    return machine

@@ -141,10 +141,12 @@ def packet(name, payload=b"", number=1):
 
 
 class Daemon:
-    """The real ioasidd, over its real socket."""
+    """The real ioasidd, over its real socket; or ioasidd-sim of a machine."""
 
-    def __init__(self, program, folder):
+    def __init__(self, program, folder, machine=None):
         self.program = program
+        self.machine = machine
+        self.uid = None
         self.folder = folder
         self.state = folder / "state"
         # A folder of its own that every uid can reach; the path of a socket
@@ -157,6 +159,7 @@ class Daemon:
     def command(self, *more):
         return [str(self.program), "--foreground", "--log-level", "info",
                 "--state-dir", str(self.state), "--socket", str(self.socket),
+                *(["--machine", str(self.machine)] if self.machine else []),
                 *more]
 
     def start(self, *more):
@@ -166,8 +169,10 @@ class Daemon:
         environment["ASAN_OPTIONS"] = ":".join(filter(None, (
             environment.get("ASAN_OPTIONS"), "quarantine_size_mb=1")))
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(self.command(*more), stderr=log,
-                                            stdout=log, env=environment)
+            self.process = subprocess.Popen(
+                self.command(*more), stderr=log, stdout=log, env=environment,
+                user=self.uid, group=self.uid,
+                extra_groups=None if self.uid is None else [])
         deadline = time.monotonic() + 60
         while True:
             assert self.process.poll() is None, self.words()

@@ -92,7 +92,7 @@ static inline int world_setup(void **state)
 		w->devices[i].group = &w->groups[i < 2 ? i : i < 4 ? 2 : 3];
 
 	assert_int_equal(sim_context_new(&w->sim, &w->context), 0);
-	w->caller = (struct sim_caller){ getpid(), getuid() };
+	w->caller = (struct sim_caller){ .pid = getpid(), .uid = getuid() };
 	w->shared = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	w->memory = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE,
@@ -157,7 +157,7 @@ static inline void world_child(struct world *w, unsigned int pages, uid_t uid)
 	close(ready[1]);
 	assert_int_equal(read(ready[0], &byte, 1), 1);
 	close(ready[0]);
-	w->caller = (struct sim_caller){ w->child, uid };
+	w->caller = (struct sim_caller){ .pid = w->child, .uid = uid };
 }
 
 /* call_size() - A call with a structure of that size, which says what it says.

@@ -3,8 +3,6 @@
  * test-sim-iommufd.c - calls on a simulated iommufd: structures, ids, page
  *			tables, devices
  */
-#include "kernel/sim/memory.h"
-
 #include "sim-world.h"
 
 /* --- structures --- */
@@ -117,20 +115,18 @@ static void options_are_checked(void **state)
 	assert_int_equal(set_option(w, UAPI_OPTION_RLIMIT_MODE, 1, 1),
 			 -EOPNOTSUPP);
 	assert_int_equal(set_option(w, 99, 0, 1), -EOPNOTSUPP);
-	if (sim_caller_capable(&w->caller, SIM_CAP_SYS_RESOURCE)) {
-		assert_int_equal(set_option(w, UAPI_OPTION_RLIMIT_MODE, 0, 2),
-				 -EINVAL);
-		assert_int_equal(set_option(w, UAPI_OPTION_RLIMIT_MODE, 0, 1),
-				 0);
-		assert_int_equal(CALL(w, UAPI_OPTION, get), 0);
-		assert_int_equal(get.val64, 1);
-		space = new_space(w);
-		assert_int_equal(set_option(w, UAPI_OPTION_RLIMIT_MODE, 0, 0),
-				 -EBUSY);
-	} else {
-		print_message("without CAP_SYS_RESOURCE: not set\n");
-		space = new_space(w);
-	}
+	w->caller.root = true;
+	assert_int_equal(set_option(w, UAPI_OPTION_RLIMIT_MODE, 0, 2),
+			 -EINVAL);
+	assert_int_equal(set_option(w, UAPI_OPTION_RLIMIT_MODE, 0, 1), 0);
+	w->caller.root = false;
+	assert_int_equal(CALL(w, UAPI_OPTION, get), 0);
+	assert_int_equal(get.val64, 1);
+
+	space = new_space(w);
+	w->caller.root = true;
+	assert_int_equal(set_option(w, UAPI_OPTION_RLIMIT_MODE, 0, 0), -EBUSY);
+	w->caller.root = false;
 
 	assert_int_equal(set_option(w, UAPI_OPTION_HUGE_PAGES, 77, 0),
 			 -ENOENT);

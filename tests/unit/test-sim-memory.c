@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test-sim-memory.c - the memory behind the mappings of a simulated iommufd: when
- *		       it is pinned, whose it is, what devices reach
+ * test-sim-memory.c - the memory behind the mappings of a simulated iommufd:
+ *		       when it is pinned, whose it is, what devices reach
  */
 #include "kernel/sim/memory.h"
 #include "kernel/sim/object.h"
@@ -291,6 +291,19 @@ static void files_outlive_their_mapper(void **state)
 
 /* --- accounting --- */
 
+/* expect_account() - A line that the machine's state has */
+static void expect_account(const struct world *w, const char *line)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	sim_account_state(&w->sim, out);
+	fclose(out);
+	assert_non_null(strstr(text, line));
+	free(text);
+}
+
 static void pinned_memory_is_accounted_once(void **state)
 {
 	struct world *w = *state;
@@ -305,6 +318,7 @@ static void pinned_memory_is_accounted_once(void **state)
 	assert_int_equal(map_at(w, space, w->memory, 3 * PAGE, GIB), -ENOMEM);
 	assert_int_equal(map_at(w, space, w->memory, 2 * PAGE, GIB), 0);
 	assert_int_equal(pages_of(w, true, 1000), 8);
+	expect_account(w, "account user 1000 8 pages\n");
 	assert_int_equal(unmap_at(w, space, GIB, 2 * PAGE), 0);
 
 	/* Copies have the same pages, in another space, too. */
@@ -388,11 +402,7 @@ static void a_caller_with_ipc_lock_is_not_accounted(void **state)
 	uint32_t space = new_space(w), dev = bind(w, DEV_A);
 	struct rlimit old, none = { 0, 0 };
 
-	if (!sim_caller_capable(&w->caller, SIM_CAP_IPC_LOCK)) {
-		print_message("without CAP_IPC_LOCK: not looked at\n");
-		return;
-	}
-
+	w->caller.root = true;
 	assert_int_equal(getrlimit(RLIMIT_MEMLOCK, &old), 0);
 	none.rlim_max = old.rlim_max;
 	assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &none), 0);
@@ -420,6 +430,94 @@ static void many_copies_of_one_memory_are_quick(void **state)
 	munmap(much, n * PAGE);
 }
 
+/* --- anything --- */
+
+/* random_call() - One of all calls, on objects that may be there or not */
+static void random_call(struct world *w, unsigned int *seed)
+{
+	const uint32_t flags[] = {
+		0, UAPI_HWPT_ALLOC_NEST_PARENT, UAPI_HWPT_ALLOC_PASID,
+		UAPI_HWPT_FAULT_ID_VALID, 1U << 20,
+	};
+	uint32_t a = rand_r(seed) % 16, b = rand_r(seed) % 16, id;
+	uint32_t pasid = rand_r(seed) % 3 ? SIM_NO_PASID : 1 + a % 2;
+	uint64_t at = rand_r(seed) % 32 * PAGE, from = rand_r(seed) % 16 * PAGE;
+	uint64_t length = (1 + rand_r(seed) % 8) * PAGE, iova = 0;
+	char buf[2 * PAGE];
+
+	switch (rand_r(seed) % 14) {
+	case 0:
+		new_space(w);
+		break;
+	case 1:
+		destroy(w, a);
+		break;
+	case 2:
+		if (w->context->n_objects < 14)
+			bind(w, a % DEVS);
+		break;
+	case 3:
+		if (!(rand_r(seed) % 4))
+			sim_context_remove_device(w->context, a);
+		break;
+	case 4:
+	case 5:
+		sim_context_attach(w->context, a, pasid, b, &id);
+		break;
+	case 6:
+		sim_context_detach(w->context, a, pasid);
+		break;
+	case 7:
+		hwpt_alloc(w, a, b, flags[rand_r(seed) % ARRAY_SIZE(flags)]);
+		break;
+	case 8:
+		map_at(w, a, w->memory + from, length, at);
+		break;
+	case 9:
+		map(w, a, RW, w->memory + from, length, &iova);
+		break;
+	case 10:
+		unmap_at(w, a, at, length * (rand_r(seed) % 3));
+		break;
+	case 11:
+	case 12:
+		copy(w, a, at, length, b, from);
+		break;
+	case 13:
+		sim_context_dma(w->context, a, pasid, at, buf, sizeof(buf),
+				false);
+		break;
+	}
+}
+
+/* Whatever is called, what is pinned is what is mapped in spaces with a page
+ * table, and at the end of the context it is nothing (world_teardown()).
+ */
+static void random_calls_keep_the_books(void **state)
+{
+	struct world *w = *state;
+	unsigned int seed = 1;
+	bool ever = false;
+
+	world_child(w, 12, 1000);
+	for (int i = 0; i < 20000; i++) {
+		bool pinned = false;
+
+		random_call(w, &seed);
+		for (size_t j = 0; j < w->context->n_objects; j++) {
+			const struct sim_space *space =
+				(struct sim_space *)w->context->objects[j];
+
+			pinned |= space->object.kind == SIM_OBJECT_SPACE &&
+				  space->ioas.n_tables && space->ioas.n_areas;
+		}
+		assert_int_equal(pages_of(w, true, 1000) > 0, pinned);
+		assert_true(pages_of(w, true, 1000) <= 12);
+		ever |= pinned;
+	}
+	assert_true(ever);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 
 int main(void)
@@ -440,6 +538,7 @@ int main(void)
 		TEST(processes_are_accounted_alone_if_asked_for),
 		TEST(a_caller_with_ipc_lock_is_not_accounted),
 		TEST(many_copies_of_one_memory_are_quick),
+		TEST(random_calls_keep_the_books),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,12 +6,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/process.h"
 #include "base/str.h"
 #include "kernel/sim/rule.h"
 
@@ -54,7 +55,7 @@ static void refresh_limit(struct sim_account *process)
 	struct rlimit limit;
 
 	if (!sim_account_alive(process) ||
-	    prlimit((pid_t)process->id, RLIMIT_MEMLOCK, NULL, &limit))
+	    process_read_memlock((pid_t)process->id, &limit) < 0)
 		return;
 
 	process->limit = limit.rlim_cur / SIM_PAGE;
@@ -182,4 +183,12 @@ void sim_account_discharge(struct sim_account *account, uint64_t pages)
 {
 	if (sim_rule(SIM_RULE_ACCOUNT_GIVEN_BACK))
 		account->pages -= pages;
+}
+
+/* sim_account_state() - A line for each */
+void sim_account_state(const struct sim *sim, FILE *out)
+{
+	for (const struct sim_account *a = sim->accounts; a; a = a->next)
+		fprintf(out, "account %s %u %" PRIu64 " pages\n",
+			a->user ? "user" : "process", a->id, a->pages);
 }

@@ -8,6 +8,8 @@
 #ifndef IOASIDD_KERNEL_SIM_ACCOUNT_H
 #define IOASIDD_KERNEL_SIM_ACCOUNT_H
 
+#include <stdio.h>
+
 #include "kernel/sim/sim.h"
 
 /**
@@ -60,5 +62,10 @@ int sim_account_charge(struct sim_account *account,
 		       struct sim_account *process, uint64_t pages);
 
 void sim_account_discharge(struct sim_account *account, uint64_t pages);
+
+/* sim_account_state() - For sim_state(): a line for each that has memory pinned
+ * or mapped.
+ */
+void sim_account_state(const struct sim *sim, FILE *out);
 
 #endif

@@ -209,7 +209,7 @@ static int open_function(struct sim *sim, struct sim_device *device)
 		return -EAGAIN;
 	f->reset_works = !r || !sim_rule(SIM_RULE_RESET_IS_TRIED);
 
-	return view_open(f);
+	return function_view_open(f);
 }
 
 /**
@@ -310,7 +310,7 @@ static void close_function(struct sim *sim, struct sim_device *device)
 	uint8_t saved[PCI_CONFIG_SIZE];
 
 	memcpy(saved, f->view->saved, sizeof(saved));
-	view_close(f);
+	function_view_close(f);
 	function_write(f, 0, saved, sizeof(saved));
 	f->needs_reset = true;
 	if (f->reset_works && sim_rule(SIM_RULE_CLOSE_RESETS) &&

@@ -329,18 +329,11 @@ static int client_iommufd_open(struct kernel *k, int *ret_fd,
 	return 0;
 }
 
-/**
- * client_iommufd_rlimit_mode() - Account pinned memory to processes
- *
- * The machine asks for CAP_SYS_RESOURCE, as the kernel does. Whoever runs the
- * simulation without it can do without: memory then counts for all of the uid.
- */
+/* client_iommufd_rlimit_mode() - See iommufd_rlimit_mode(). */
 static int client_iommufd_rlimit_mode(struct kernel *k, int iommufd,
 				      struct error *err)
 {
-	int r = iommufd_rlimit_mode(iommufd, err);
-
-	return r == -EPERM ? 0 : r;
+	return iommufd_rlimit_mode(iommufd, err);
 }
 
 /* client_ioas_alloc() - See iommufd_ioas_alloc(). */
@@ -563,12 +556,11 @@ static int find_or_start(struct client *client, const char *file,
 	if (!file || hello.description == client->hello.description)
 		return 0;
 
-	error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
-		  "the simulated machine that runs here (process %d) was made "
-		  "of another description, '%s'", (int)client->hello.pid,
-		  client->hello.name);
-	error_remedy(err, "switch it off: ioasidd-sim --state-dir DIR --poke power-off");
-	return -EINVAL;
+	return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
+			 "the simulated machine that runs here (process %d) "
+			 "was made of another description, '%s'; to switch it "
+			 "off: ioasidd-sim --state-dir DIR --poke power-off",
+			 (int)client->hello.pid, client->hello.name);
 }
 
 /* kernel_sim_new() - Have the machine of a state folder */

@@ -520,8 +520,6 @@ static int parse(struct describe *d, struct json_object **ret)
 	end = json_tokener_get_parse_end(tok);
 	json_tokener_free(tok);
 
-	if (e == json_tokener_success)
-		end += strspn(d->text + end, " \t\r\n");
 	line = locate_offset(d->text, end);
 	if (e == json_tokener_continue)
 		r = error_set(d->err, -EINVAL, ERROR_REQUEST_INVALID,
@@ -531,10 +529,6 @@ static int parse(struct describe *d, struct json_object **ret)
 		r = error_set(d->err, -EINVAL, ERROR_REQUEST_INVALID,
 			      "%s:%u: %s", d->name, line,
 			      json_tokener_error_desc(e));
-	else if (d->text[end])
-		r = error_set(d->err, -EINVAL, ERROR_REQUEST_INVALID,
-			      "%s:%u: there is text behind the description",
-			      d->name, line);
 	else if (locate_duplicate(d->text, &line, &key, &key_size))
 		r = error_set(d->err, -EINVAL, ERROR_REQUEST_INVALID,
 			      "%s:%u: '%.*s' is there twice", d->name, line,

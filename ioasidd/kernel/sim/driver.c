@@ -24,6 +24,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/str.h"
+#include "kernel/sim/function.h"
 #include "kernel/sim/rule.h"
 
 /* Of the cdevs; Linux takes the first free one from 511 down. */
@@ -199,6 +200,20 @@ static void free_minor(struct sim *sim, dev_t cdev)
 }
 
 /**
+ * is_owned() - Would a driver do DMA of the host's in a context's group?
+ *
+ * Ports and pci-stub do none (driver_managed_dma in Linux), VFIO none of the
+ * host's.
+ */
+static bool is_owned(const struct sim *sim, const struct sim_device *device,
+		     const char *driver)
+{
+	return device->group && device->group->n_bound &&
+	       !driver_is_vfio(sim, driver) && !str_eq(driver, "pcieport") &&
+	       !str_eq(driver, "pci-stub");
+}
+
+/**
  * attach() - Find a driver and let it probe
  * @settle:	The machine is about to start: nothing takes time
  *
@@ -213,7 +228,7 @@ static int attach(struct sim *sim, struct sim_device *device, bool settle)
 
 	if (!driver)
 		return 0;
-	if (!vfio && device->group && device->group->n_bound &&
+	if (is_owned(sim, device, driver) &&
 	    sim_rule(SIM_RULE_OWNED_GROUP_TAKES_NO_HOST_DRIVER))
 		return -EBUSY;
 
@@ -365,18 +380,42 @@ int sim_set_override(struct sim *sim, const char *bdf, const char *driver,
 
 /* --- configuration --- */
 
-/* sim_mend_config() - See that a function answers and has its BARs */
+/**
+ * mend() - See that a function answers and has its BARs
+ *
+ * Return: 0; -ENOMEM; -EIO.
+ */
+static int mend(struct sim_device *device, bool *ret_mended)
+{
+	struct sim_function *f = function_get(device);
+	bool lost;
+	int r;
+
+	if (!f)
+		return -ENOMEM;
+	if (!function_answers(f) && sim_rule(SIM_RULE_ALL_ONES_IS_EIO))
+		return -EIO;
+	lost = function_bars_lost(device) &&
+	       sim_rule(SIM_RULE_LOST_BARS_ARE_WRITTEN);
+	r = lost ? function_write_bars(device) : 0;
+	if (r < 0)
+		return r;
+
+	*ret_mended = lost;
+	return 0;
+}
+
+/**
+ * sim_mend_config() - See that a function answers and has its BARs
+ *
+ * The file "config" of sysfs takes no device lock.
+ */
 int sim_mend_config(struct sim *sim, const char *bdf, uint64_t call,
 		    bool *ret_mended)
 {
 	struct sim_device *device = sim_device(sim, bdf);
 
-	if (!device)
-		return -ENODEV;
-
-	(void)device;
-	*ret_mended = false;
-	return 0;
+	return device ? mend(device, ret_mended) : -ENODEV;
 }
 
 /* --- coming and going --- */
@@ -388,6 +427,8 @@ void driver_come(struct sim *sim, struct sim_device *device)
 
 	/* It is a new one to the kernel: nothing of the old one is known. */
 	device->bus_dead = false;
+	if (!device->bound)
+		device->function = function_free(device->function);
 	if (sim_rule(SIM_RULE_NEW_FUNCTION_HAS_NO_OVERRIDE))
 		device->override[0] = '\0';
 	device->present = true;

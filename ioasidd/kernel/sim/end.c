@@ -187,7 +187,12 @@ static void start_call_consume(struct end *end,
 		*call = (struct end_call){
 			.end = end,
 			.request = *request,
-			.caller = { .pid = caller->pid, .uid = caller->uid },
+			.caller = {
+				.pid = caller->pid,
+				.uid = caller->uid,
+				.root = server_daemon(end->server,
+						      caller->pid),
+			},
 			.answer = answer,
 		};
 		atomic_fetch_add(&end->refs, 1);

@@ -9,9 +9,9 @@
  * edu.c	the one kind of function that can do DMA
  *
  * A function has the addresses that the firmware gave its BARs, and registers
- * that hold them. The two differ after a reset that the kernel could not make up
- * for: then an access to a BAR meets nothing and answers ones, as it does when
- * memory space is off, the function sleeps, or its bus leads nowhere.
+ * that hold them. The two differ after a reset that the kernel could not make
+ * up for: then an access to a BAR meets nothing and answers ones, as it does
+ * when memory space is off, the function sleeps, or its bus leads nowhere.
  *
  * Functions with vendor and device 1234:11e8 are QEMU's "edu": BAR 0 has its
  * registers, and it copies between memory and a buffer of its own, through the
@@ -153,8 +153,8 @@ void function_bar(struct sim_function *f, unsigned int bar, uint64_t at,
 /**
  * function_reset() - The kernel resets a function
  *
- * What can be saved of its configuration is saved before and restored after: all
- * of it, unless its bus leads nowhere, when the kernel can do neither.
+ * What can be saved of its configuration is saved before and restored after:
+ * all of it, unless its bus leads nowhere, when the kernel can do neither.
  */
 void function_reset(struct sim_function *f);
 
@@ -166,23 +166,24 @@ int function_write_bars(struct sim_device *device);
 
 /* --- view.c --- */
 
-/* view_open() - At BIND, after the reset. Return: 0 or -ENOMEM. */
-int view_open(struct sim_function *f);
+/* function_view_open() - At BIND, after the reset. Return: 0 or -ENOMEM. */
+int function_view_open(struct sim_function *f);
 
-/* view_close() - At the last close. None: nothing. */
-void view_close(struct sim_function *f);
+/* function_view_close() - At the last close. None: nothing. */
+void function_view_close(struct sim_function *f);
 
-/* view_memory_on() - Does vfio-pci let BARs be reached? */
-bool view_memory_on(const struct sim_function *f);
+/* function_memory_on() - Does vfio-pci let BARs be reached? */
+bool function_memory_on(const struct sim_function *f);
 
 /**
- * view_access() - One access to configuration space, of an aligned chunk
- * @size:	1, 2 or 4; @at is a multiple of it and within the space
+ * function_view_access() - One access to configuration space
+ * @at:		Within the space, and a multiple of @size
+ * @size:	1, 2 or 4
  *
  * Return: true if the function is to be reset: FLR was asked for.
  */
-bool view_access(struct sim_function *f, size_t at, uint8_t *buf, size_t size,
-		 bool write);
+bool function_view_access(struct sim_function *f, size_t at, uint8_t *buf,
+			  size_t size, bool write);
 
 /* --- edu.c --- */
 

@@ -415,7 +415,8 @@ int sim_windows_add(struct sim_windows *windows,
 {
 	size_t at = windows->n;
 
-	if (sim_rule(SIM_RULE_ALLOW_EMPTY_EINVAL) && range->start >= range->last)
+	if (sim_rule(SIM_RULE_ALLOW_EMPTY_EINVAL) &&
+	    range->start >= range->last)
 		return -EINVAL;
 
 	while (at && windows->ranges[at - 1].start > range->start)

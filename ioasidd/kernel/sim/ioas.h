@@ -153,10 +153,12 @@ void sim_ioas_unreserve(struct sim_ioas *ioas, const void *owner);
  * @alignment:	What it needs; a power of two
  *
  * Return: 0; -EADDRINUSE: a mapping or window is where it cannot, or a mapping
- * is not aligned: nothing has changed; -EINVAL: pages longer than ours; -ENOMEM.
+ * is not aligned: nothing has changed; -EINVAL: pages longer than ours;
+ * -ENOMEM.
  */
-int sim_ioas_add_table(struct sim_ioas *ioas, const struct kernel_range *aperture,
-		       uint64_t alignment, const void *owner);
+int sim_ioas_add_table(struct sim_ioas *ioas,
+		       const struct kernel_range *aperture, uint64_t alignment,
+		       const void *owner);
 
 void sim_ioas_remove_table(struct sim_ioas *ioas, const void *owner);
 

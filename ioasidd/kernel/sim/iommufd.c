@@ -268,7 +268,7 @@ long sim_context_ioctl(struct sim_context *context,
 		return r;
 
 	result = call->run(context, caller, cmd);
-	/* The one error that comes with an answer: how many ranges there are. */
+	/* The one error with an answer: how many ranges there are. */
 	if ((result < 0 && result != -EMSGSIZE) || !call->answers)
 		return result;
 

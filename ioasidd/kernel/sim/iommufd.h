@@ -2,8 +2,8 @@
  *
  * iommufd.h - contexts of the simulated machine: what an open iommufd has
  *
- * All under the machine's lock. A new object has the lowest id from 1 on that is
- * free in its context, as in the kernel: ids are used again.
+ * All under the machine's lock. A new object has the lowest id from 1 on that
+ * is free in its context, as in the kernel: ids are used again.
  */
 #ifndef IOASIDD_KERNEL_SIM_IOMMUFD_H
 #define IOASIDD_KERNEL_SIM_IOMMUFD_H
@@ -58,8 +58,8 @@ void sim_context_remove_device(struct sim_context *context, uint32_t id);
  *
  * One that is attached is moved; if that fails it stays where it was.
  *
- * Return: 0; -ENOENT; -EINVAL: a sibling of the group is elsewhere, no space and
- * no page table, a page table without PASID for a PASID, ...; -EADDRINUSE: a
+ * Return: 0; -ENOENT; -EINVAL: a sibling of the group is elsewhere, no space
+ * and no page table, a page table without PASID for a PASID, ...; -EADDRINUSE: a
  * mapping or window lies where the device reserves; -EFAULT: the process behind
  * a mapping has ended; -EINVAL: a file behind a mapping cannot be pinned;
  * -ENOMEM: more would be pinned than may be.

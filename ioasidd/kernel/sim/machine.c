@@ -18,6 +18,7 @@
 
 #include "base/str.h"
 #include "kernel/sim/driver.h"
+#include "kernel/sim/function.h"
 #include "kernel/sim/rule.h"
 #include "kernel/sim/sim.h"
 
@@ -272,6 +273,7 @@ struct sim_device *sim_device_free(struct sim_device *device)
 	if (!device)
 		return NULL;
 
+	(void)function_free(device->function);
 	free(device->vf_template);
 	free(device);
 

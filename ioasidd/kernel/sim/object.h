@@ -35,7 +35,7 @@ struct sim_space {
 };
 
 /**
- * struct sim_table - A page table; used by attachments and by those nested on it
+ * struct sim_table - A page table; used by attachments and those nested on it
  * @space:	What it translates; of a nested one that of its parent
  * @parent:	Of a nested one; NULL
  * @iommu:	What it was made for; NULL for a device without
@@ -106,13 +106,13 @@ void sim_object_end(struct sim_context *context, struct sim_object *object);
 /* sim_space_unmap() - End all mappings of areas [at, at + n). */
 void sim_space_unmap(struct sim_space *space, size_t at, size_t n);
 
-/* sim_space_pin() - A space gets its first page table: pin all that is mapped.
- * Return: 0; as sim_memory_pin(): then nothing is.
+/* sim_space_pin() - Pin what areas [at, at + n) map. Return: 0; as
+ * sim_memory_pin(): then nothing of them is.
  */
-int sim_space_pin(struct sim_space *space);
+int sim_space_pin(struct sim_space *space, size_t at, size_t n);
 
-/* sim_space_unpin() - It has lost its last one. */
-void sim_space_unpin(struct sim_space *space);
+/* sim_space_unpin() - Undo it. */
+void sim_space_unpin(struct sim_space *space, size_t at, size_t n);
 
 /* The calls: @cmd is uapi.h's structure, whole. Each returns 0 or -errno. */
 int sim_ioas_alloc(struct sim_context *context, const struct sim_caller *caller,
@@ -121,14 +121,17 @@ int sim_ioas_iova_ranges(struct sim_context *context,
 			 const struct sim_caller *caller, void *cmd);
 int sim_ioas_allow_iovas(struct sim_context *context,
 			 const struct sim_caller *caller, void *cmd);
+int sim_ioas_unmap(struct sim_context *context, const struct sim_caller *caller,
+		   void *cmd);
+
+/* --- map.c --- */
+
 int sim_ioas_map(struct sim_context *context, const struct sim_caller *caller,
 		 void *cmd);
 int sim_ioas_map_file(struct sim_context *context,
 		      const struct sim_caller *caller, void *cmd);
 int sim_ioas_copy(struct sim_context *context, const struct sim_caller *caller,
 		  void *cmd);
-int sim_ioas_unmap(struct sim_context *context, const struct sim_caller *caller,
-		   void *cmd);
 
 /* --- table.c --- */
 

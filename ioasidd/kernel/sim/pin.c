@@ -314,8 +314,8 @@ static int move_process(const struct sim_memory *memory, uint64_t address,
 static int move_huge(int fd, uint64_t at, void *buf, size_t size, bool write,
 		     size_t block)
 {
-	uint64_t from = at - at % block;
-	size_t length = (size_t)((at + size - from + block - 1) / block * block);
+	uint64_t from = at - at % block, end = at + size;
+	size_t length = (size_t)((end - from + block - 1) / block * block);
 	char *map;
 
 	map = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd,

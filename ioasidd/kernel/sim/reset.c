@@ -120,8 +120,9 @@ static bool in_set(const struct sim_device *device,
 	if (device == other)
 		return true;
 
-	return other->facts.vfio && !device->facts.physfn[0] &&
-	       !other->facts.physfn[0];
+	/* One whose unbind waits is in it until the last close. */
+	return (other->facts.vfio || other->n_files) &&
+	       !device->facts.physfn[0] && !other->facts.physfn[0];
 }
 
 /**

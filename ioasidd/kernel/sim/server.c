@@ -27,20 +27,6 @@
 /* At the start somebody is about to connect: at least so long it waits. */
 #define FIRST_LINGER_NS UINT64_C(10000000000)
 
-/**
- * struct connection - Of an ioasidd-sim; of the loop's thread
- * @server:	Whose it is
- * @fd:		The connection
- * @source:	In the loop
- * @present:	It has said hello, and stays
- */
-struct connection {
-	struct server *server;
-	int fd;
-	struct loop_source *source;
-	bool present;
-};
-
 /* --- threads --- */
 
 struct job {
@@ -92,13 +78,24 @@ int server_job(struct server *server, void (*fn)(void *data), void *data)
 
 /* --- how long --- */
 
+/**
+ * is_idle() - Does nobody need the machine?
+ */
+static bool is_idle(const struct server *server)
+{
+	const struct connection *c = server->connections;
+
+	while (c && !c->present)
+		c = c->next;
+
+	return !c && !server->n_ends;
+}
+
 /* server_idle() - Begin to linger if nobody is there */
 void server_idle(struct server *server)
 {
-	bool idle = !server->n_present && !server->n_ends;
-
-	loop_arm(server->linger, idle ? clock_mono_ns() + server->linger_ns + 1
-				      : 0);
+	loop_arm(server->linger, is_idle(server) ?
+		 clock_mono_ns() + server->linger_ns + 1 : 0);
 }
 
 /**
@@ -109,7 +106,7 @@ static void linger_over(void *data)
 {
 	struct server *server = data;
 
-	if (!server->n_present && !server->n_ends)
+	if (is_idle(server))
 		loop_stop(server->loop);
 }
 
@@ -124,10 +121,13 @@ static void linger_over(void *data)
 static int connection_end(struct connection *c)
 {
 	struct server *server = c->server;
+	struct connection **at = &server->connections;
 	int fd = c->fd;
 
 	(void)loop_unwatch(c->source);
-	server->n_present -= c->present;
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
 	free(c);
 	server_idle(server);
 
@@ -165,21 +165,31 @@ static void connection_ready(void *data, uint32_t events)
 		return;
 	}
 	c->present = true;
-	server->n_present++;
 	server_idle(server);
+}
+
+/* server_daemon() - Is a process an ioasidd-sim of this machine? */
+bool server_daemon(const struct server *server, pid_t pid)
+{
+	const struct connection *c = server->connections;
+
+	while (c && !(c->present && c->peer == pid))
+		c = c->next;
+
+	return c;
 }
 
 /**
  * may_connect() - Is the peer somebody who may do anything with the machine?
  * @fd:		The connection
+ * @ret:	Who it is
  */
-static bool may_connect(int fd)
+static bool may_connect(int fd, struct ucred *ret)
 {
-	struct ucred peer;
-	socklen_t size = sizeof(peer);
+	socklen_t size = sizeof(*ret);
 
-	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) &&
-	       (peer.uid == geteuid() || peer.uid == 0);
+	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret, &size) &&
+	       (ret->uid == geteuid() || ret->uid == 0);
 }
 
 /**
@@ -190,12 +200,13 @@ static bool may_connect(int fd)
 static void accept_ready(void *data, uint32_t events)
 {
 	struct server *server = data;
-	struct connection *c;
 	_cleanup_fd_ int fd = -1;
+	struct connection *c;
+	struct ucred peer;
 
 	fd = accept4(server->listen_fd, NULL, NULL,
 		     SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd < 0 || !may_connect(fd))
+	if (fd < 0 || !may_connect(fd, &peer))
 		return;
 	c = calloc(1, sizeof(*c));
 	if (!c)
@@ -207,6 +218,9 @@ static void accept_ready(void *data, uint32_t events)
 		return;
 	}
 	c->fd = TAKE_FD(fd);
+	c->peer = peer.pid;
+	c->next = server->connections;
+	server->connections = c;
 }
 
 /* --- the process --- */

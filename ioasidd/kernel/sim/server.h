@@ -42,6 +42,24 @@ struct call {
 struct subscriber;
 
 /**
+ * struct connection - Of an ioasidd-sim; of the loop's thread
+ * @server:	Whose it is
+ * @fd:		The connection
+ * @source:	In the loop
+ * @peer:	Who it is
+ * @present:	It has said hello, and stays
+ * @next:	In struct server
+ */
+struct connection {
+	struct server *server;
+	int fd;
+	struct loop_source *source;
+	pid_t peer;
+	bool present;
+	struct connection *next;
+};
+
+/**
  * struct server - The machine's process
  * @sim:		The machine
  * @loop:		Its loop; only loop_post() from other threads
@@ -51,7 +69,7 @@ struct subscriber;
  * @linger_ns:		How long that is
  * @retry:		Tells those who missed uevents so
  * @hello:		What it says of itself; @next_call is the machine's
- * @n_present:		Connections that need the machine; of the loop's thread
+ * @connections:		Of the loop's thread
  * @n_ends:		Ends of descriptors, likewise
  * @n_jobs:		Threads
  * @calls:		Under the machine's lock
@@ -64,7 +82,8 @@ struct server {
 	struct loop_source *listener, *linger, *retry;
 	uint64_t linger_ns;
 	struct control_hello hello;
-	unsigned int n_present, n_ends;
+	struct connection *connections;
+	unsigned int n_ends;
 	atomic_uint n_jobs;
 	struct call *calls;
 	struct subscriber *subscribers;
@@ -94,6 +113,11 @@ int server_job(struct server *server, void (*fn)(void *data), void *data);
 
 /* server_idle() - On the loop's thread: begin to linger if nobody is there. */
 void server_idle(struct server *server);
+
+/* server_daemon() - Is a process an ioasidd-sim of this machine? On the loop's
+ * thread.
+ */
+bool server_daemon(const struct server *server, pid_t pid);
 
 /* --- answer.c --- */
 

@@ -16,8 +16,11 @@
  *	vfio.c		calls on a VFIO cdev
  *	iommufd.c	calls on an iommufd
  *	object.c	contexts and what is in them
- *	space.c		calls on address spaces
- *	table.c		page tables, and devices on them
+ *	space.c		address spaces
+ *	map.c		calls that map memory
+ *	table.c		page tables
+ *	attach.c	devices on page tables
+ *	dma.c		what devices do with memory
  *	ioas.c		an I/O address space: ranges, windows, mappings; pure
  *	place.c		where a mapping goes that has no address of its own
  *	memory.c	the memory behind mappings: of processes, of files
@@ -320,10 +323,13 @@ enum sim_file_kind {
  * struct sim_caller - Who calls, for the calls on files
  * @pid:	Whose memory and descriptors the numbers in structures mean
  * @uid:	As the socket says it
+ * @root:	It is the machine's ioasidd: there it has every capability, also
+ *		where a developer runs it who has none
  */
 struct sim_caller {
 	pid_t pid;
 	uid_t uid;
+	bool root;
 };
 
 /**

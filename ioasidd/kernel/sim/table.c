@@ -63,7 +63,7 @@ int sim_table_install(struct sim_table *table)
 		return r;
 
 	if (ioas->n_tables == 1) {
-		r = sim_space_pin(table->space);
+		r = sim_space_pin(table->space, 0, ioas->n_areas);
 		if (r < 0) {
 			sim_ioas_remove_table(ioas, table);
 			return r;
@@ -77,10 +77,12 @@ int sim_table_install(struct sim_table *table)
 /* sim_table_free() - For sim_object_end() */
 void sim_table_free(struct sim_table *table)
 {
+	struct sim_ioas *ioas = &table->space->ioas;
+
 	if (table->installed) {
-		sim_ioas_remove_table(&table->space->ioas, table);
-		if (!table->space->ioas.n_tables)
-			sim_space_unpin(table->space);
+		sim_ioas_remove_table(ioas, table);
+		if (!ioas->n_tables)
+			sim_space_unpin(table->space, 0, ioas->n_areas);
 	}
 
 	if (table->parent)
@@ -160,20 +162,14 @@ static int check_data(const struct sim_caller *caller,
 		      const struct uapi_hwpt_alloc *cmd)
 {
 	struct uapi_hwpt_vtd_s1 data;
-	int r;
 
 	if (cmd->data_type != UAPI_HWPT_DATA_VTD_S1)
 		return -EOPNOTSUPP;
 	if (cmd->data_len < sizeof(data))
 		return -EINVAL;
 
-	r = sim_copy_in(caller, &data, cmd->data_uptr, sizeof(data));
-	if (r < 0)
-		return r;
-	if (data.flags & ~(uint64_t)UAPI_VTD_S1_FLAGS)
-		return -EOPNOTSUPP;
-
-	return 0;
+	/* What is in it shows only to the hardware. */
+	return sim_copy_in(caller, &data, cmd->data_uptr, sizeof(data));
 }
 
 /* alloc_nested() - A guest's page table on a host's */
@@ -218,7 +214,7 @@ int sim_hwpt_alloc(struct sim_context *context, const struct sim_caller *caller,
 		   void *data)
 {
 	struct uapi_hwpt_alloc *cmd = data;
-	struct sim_table *table;
+	struct sim_table *table = NULL;
 	struct sim_bound *bound;
 	struct sim_object *on;
 	int r;

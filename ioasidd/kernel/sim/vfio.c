@@ -272,7 +272,7 @@ static ssize_t config_rw(struct sim_file *file,
 		n = width(at + done, size - done, sizeof(bytes));
 		if (write && sim_copy_in(caller, bytes, buf + done, n) < 0)
 			return -EFAULT;
-		if (view_access(f, at + done, bytes, n, write))
+		if (function_view_access(f, at + done, bytes, n, write))
 			(void)sim_vfio_try_reset(file->sim, file->device);
 		if (!write && sim_copy_out(caller, buf + done, bytes, n) < 0)
 			return -EFAULT;
@@ -311,7 +311,7 @@ static int bar_piece(struct sim_function *f, unsigned int bar, uint64_t at,
 		/* The vectors begin and end at multiples of 8. */
 		n = width(at + done, size - done, 8);
 		if (!table && sim_rule(SIM_RULE_MEMORY_OFF_IS_EIO) &&
-		    !view_memory_on(f))
+		    !function_memory_on(f))
 			return -EIO;
 		if (!table)
 			function_bar(f, bar, at + done, buf + done, n, write);

@@ -78,14 +78,14 @@ static void allow_header(struct function_view *view)
 	allow(view, 0x0f, 1, 0, 0xff);	 /* self test */
 	for (size_t i = 0; i < PCI_BARS; i++)
 		allow(view, PCI_OFF_BAR0 + 4 * i, 4, 0xffffffff, 0xffffffff);
-	allow(view, 0x30, 4, 0xffffffff, 0xffffffff); /* ROM, of which is none */
+	allow(view, 0x30, 4, 0xffffffff, 0xffffffff); /* ROM: none */
 	allow(view, PCI_OFF_CAPABILITIES, 1, 0xff, 0);
 	allow(view, PCI_OFF_LINE, 1, 0xff, 0xff);
 	allow(view, PCI_OFF_PIN, 1, 0xff, 0);
 }
 
-/* view_open() - At BIND, after the reset */
-int view_open(struct sim_function *f)
+/* function_view_open() - At BIND, after the reset */
+int function_view_open(struct sim_function *f)
 {
 	const struct kernel_device *facts = &f->device->facts;
 	struct function_view *view = calloc(1, sizeof(*view));
@@ -117,15 +117,15 @@ int view_open(struct sim_function *f)
 	return 0;
 }
 
-/* view_close() - At the last close */
-void view_close(struct sim_function *f)
+/* function_view_close() - At the last close */
+void function_view_close(struct sim_function *f)
 {
 	free(f->view);
 	f->view = NULL;
 }
 
-/* view_memory_on() - Does vfio-pci let BARs be reached? */
-bool view_memory_on(const struct sim_function *f)
+/* function_memory_on() - Does vfio-pci let BARs be reached? */
+bool function_memory_on(const struct sim_function *f)
 {
 	if (function_asleep(f))
 		return false;
@@ -263,9 +263,9 @@ static bool write_access(struct sim_function *f, size_t at, const uint8_t *buf,
 	return function_answers(f) && pci_u32(caps) & PCI_EXPRESS_CAN_FLR;
 }
 
-/* view_access() - One access to configuration space */
-bool view_access(struct sim_function *f, size_t at, uint8_t *buf, size_t size,
-		 bool write)
+/* function_view_access() - One access to configuration space */
+bool function_view_access(struct sim_function *f, size_t at, uint8_t *buf,
+			  size_t size, bool write)
 {
 	struct function_view *view = f->view;
 
