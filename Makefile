@@ -59,6 +59,7 @@ PROTO_OBJ = $(PROTO_NAMES:%=$(OBJ)/gen/%.pb-c.o)
 BASE_OBJ = $(BASE_SRC:%.c=$(OBJ)/%.o)
 DAEMON_OBJ = $(DAEMON_SRC:%.c=$(OBJ)/%.o)
 SIM_OBJ	= $(SIM_SRC:%.c=$(OBJ)/%.o)
+ROOT_BASE_OBJ = $(filter-out %/simfd.o,$(BASE_OBJ))
 SIM_DAEMON_OBJ = $(SIM_DAEMON_SRC:%.c=$(OBJ)/%.o)
 LIB_OBJ	= $(LIB_SRC:%.c=$(OBJ)/%.o)
 CTL_OBJ	= $(CTL_SRC:%.c=$(OBJ)/%.o)
@@ -173,7 +174,7 @@ $(OBJ)/ioasidd/base/error.o: $(GEN)/errors.inc
 $(OBJ)/ioasidd/store/migrate.o: $(GEN)/migrations.inc
 $(OBJ)/ioasidd/front/methods.o: $(GEN)/methods.inc
 
-$(BUILD)/ioasidd: $(OBJ)/ioasidd/run/main.o $(DAEMON_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
+$(BUILD)/ioasidd: $(OBJ)/ioasidd/run/main.o $(DAEMON_OBJ) $(ROOT_BASE_OBJ) $(PROTO_OBJ)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -pthread
 
 $(BUILD)/ioasidd-sim: $(OBJ)/ioasidd/run/main.o $(SIM_DAEMON_OBJ) $(SIM_OBJ) $(BASE_OBJ) $(PROTO_OBJ)

@@ -73,7 +73,8 @@ struct verb {
 extern const struct verb verb_devices, verb_device_show, verb_device_recover,
 	verb_groups, verb_prepare, verb_restore, verb_lease_create,
 	verb_lease_list, verb_lease_show, verb_lease_release,
-	verb_operation_list, verb_operation_show, verb_version, verb_run;
+	verb_operation_list, verb_operation_show, verb_version, verb_run,
+	verb_machine_capture;
 
 /* No option; what ends a table of them. */
 #define NO_MORE_OPTIONS { .name = NULL }

@@ -38,7 +38,7 @@ _ioasidctl() {
 		esac
 	done
 	case ${verb[0]-} in
-	device | lease | operation) ;;
+	device | lease | operation | machine) ;;
 	*) verb=("${verb[@]:0:1}") ;;
 	esac
 
@@ -55,10 +55,11 @@ _ioasidctl() {
 		case "$cur/${verb[*]}" in
 		-*) words=$(_ioasidctl_options "${verb[@]}") ;;
 		*/) words='devices device groups prepare restore lease
-			operation run version' ;;
+			operation run machine version' ;;
 		*/device) words='show recover' ;;
 		*/lease) words='create list show release' ;;
 		*/operation) words='list show' ;;
+		*/machine) words=capture ;;
 		*/device\ * | */prepare | */restore | */"lease create")
 			words=$(_ioasidctl_names devices) ;;
 		*/lease\ show | */lease\ release)

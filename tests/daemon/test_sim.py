@@ -14,6 +14,7 @@ import time
 
 import pytest
 
+from conftest import BUILD
 from daemon import ALARM, NOBODY
 from machine import MACHINES, alive, wait
 
@@ -372,6 +373,29 @@ def test_pokes_that_are_none_are_refused(sim):
     assert "remove" in sim.poke("help") and "power-off" in sim.poke("help")
     assert sim.poke("frobnicate", good=False)
     assert sim.poke("remove 0000:77:00.0", good=False)
+
+
+# --- which program has what ---
+
+def test_root_program_has_no_simulation_and_no_json():
+    def words(*command):
+        return subprocess.run(command, capture_output=True, text=True,
+                              check=True).stdout
+
+    def functions(file, *kinds):
+        return set(re.findall(rf" [T{''.join(kinds)}] (\w+)$",
+                              words("nm", file), re.M))
+    # Those of hidden visibility are small letters once linked. Each program
+    # has its own way to make a call.
+    simulation = functions(BUILD / "obj/sim.a") - {
+        "kernel_ioctl", "kernel_pread", "kernel_pwrite"} | {"simfd_ioctl"}
+    assert len(simulation) > 50
+    assert simulation <= functions(BUILD / "ioasidd-sim", "t")
+    assert not simulation & functions(BUILD / "ioasidd", "t")
+    assert "json" in words("ldd", BUILD / "ioasidd-sim")
+    assert "json" not in words("ldd", BUILD / "ioasidd")
+    # And the other one has nothing that touches the host's devices.
+    assert "kernel_real_new" not in functions(BUILD / "ioasidd-sim", "t")
 
 
 # --- who may ---

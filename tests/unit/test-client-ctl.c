@@ -28,6 +28,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kernel/sim/sim.h"
 #include "test-client-fake.h"
 
 #define LEASE "leases/01k8aaaaaaaaaaaaaaaaaaaaaa"
@@ -95,6 +96,7 @@ static int answer_version(int sock, uint64_t id)
 
 	v.daemon = (char *)"9.8.7";
 	v.backend = (char *)"iommufd";
+	v.kernel = (char *)"7.3.4";
 	v.revision = UINT64_MAX;
 	return fake_reply(sock, id, &v.base, 0, NULL, 0);
 }
@@ -103,8 +105,10 @@ static int answer_devices(int sock, uint64_t id)
 {
 	Ioasid__V1__ListDevicesResponse reply =
 		IOASID__V1__LIST_DEVICES_RESPONSE__INIT;
-	Ioasid__V1__Device device[2], *devices[] = { &device[0], &device[1] };
-	Ioasid__V1__PciDetails pci[2];
+	Ioasid__V1__Device device[3];
+	Ioasid__V1__Device *devices[] = { &device[0], &device[1], &device[2] };
+	Ioasid__V1__PciDetails pci[3];
+	Ioasid__V1__IovaRange ranges[2], *range[] = { &ranges[0], &ranges[1] };
 	Ioasid__V1__Capabilities caps = IOASID__V1__CAPABILITIES__INIT;
 	Google__Protobuf__Timestamp probed = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
 
@@ -114,14 +118,80 @@ static int answer_devices(int sock, uint64_t id)
 	caps.probed = &probed;
 	caps.hw_info.data = (uint8_t *)"\x00\xff\x10\x80";
 	caps.hw_info.len = 4;
+	caps.hw_info_type = 1;
+	caps.nest_parent = true;
+	ioasid__v1__iova_range__init(&ranges[0]);
+	ioasid__v1__iova_range__init(&ranges[1]);
+	ranges[0].last = 0xfedfffff;
+	ranges[1].start = 0xfef00000;
+	ranges[1].last = 0x7fffffff0fff;
+	caps.iova_ranges = range;
+	caps.n_iova_ranges = 2;
 	device[0].capabilities = &caps;
+	device[0].former_driver = (char *)"edu";
+	device[0].iommu = (char *)"iommus/dmar0";
+	device[0].isolated_msi = IOASID__V1__DEVICE__ISOLATED_MSI__YES;
+	pci[0].sriov_total = 4;
 	fake_device(&device[1], &pci[1], "devices/pci-0000-3b-00.1",
 		    "0000:3b:00.1");
 	device[1].state = IOASID__V1__DEVICE__STATE__QUARANTINED;
 	device[1].state_reason = (char *)"reads all-ones";
 	device[1].numa_node = -1;
+	fake_device(&device[2], &pci[2], "devices/pci-0000-3b-02.0",
+		    "0000:3b:02.0");
+	device[2].state = IOASID__V1__DEVICE__STATE__FOREIGN;
+	device[2].driver = (char *)"odd-vfio";
+	pci[2].physical_function = (char *)DEVICE0;
 	reply.devices = devices;
-	reply.n_devices = 2;
+	reply.n_devices = 3;
+	return fake_reply(sock, id, &reply.base, 0, NULL, 0);
+}
+
+static int answer_groups(int sock, uint64_t id)
+{
+	Ioasid__V1__ListGroupsResponse reply =
+		IOASID__V1__LIST_GROUPS_RESPONSE__INIT;
+	Ioasid__V1__Group group = IOASID__V1__GROUP__INIT, *groups = &group;
+	Ioasid__V1__ReservedRegion msi = IOASID__V1__RESERVED_REGION__INIT;
+	Ioasid__V1__ReservedRegion top = IOASID__V1__RESERVED_REGION__INIT;
+	Ioasid__V1__ReservedRegion *regions[] = { &msi, &top };
+
+	group.name = (char *)"groups/pci-0000-3b-00.0";
+	group.number = 13;
+	group.type = (char *)"DMA-FQ";
+	msi.start = 0xfee00000;
+	msi.last = 0xfeefffff;
+	msi.type = (char *)"msi";
+	/* Behind the last address that can be used: the aperture goes on. */
+	top.start = 0x7fffffff1000;
+	top.last = 0x7fffffffffff;
+	top.type = (char *)"reserved";
+	group.reserved_regions = regions;
+	group.n_reserved_regions = 2;
+	reply.groups = &groups;
+	reply.n_groups = 1;
+	return fake_reply(sock, id, &reply.base, 0, NULL, 0);
+}
+
+static int answer_iommus(int sock, uint64_t id)
+{
+	Ioasid__V1__ListIommusResponse reply =
+		IOASID__V1__LIST_IOMMUS_RESPONSE__INIT;
+	Ioasid__V1__Iommu iommu[2], *iommus[] = { &iommu[0], &iommu[1] };
+	Ioasid__V1__Register cap = IOASID__V1__REGISTER__INIT, *registers = &cap;
+
+	ioasid__v1__iommu__init(&iommu[0]);
+	ioasid__v1__iommu__init(&iommu[1]);
+	cap.name = (char *)"cap";
+	cap.value = (char *)"d2008c222f0686";
+	iommu[0].name = (char *)"iommus/dmar0";
+	iommu[0].family = (char *)"vt-d";
+	iommu[0].registers = &registers;
+	iommu[0].n_registers = 1;
+	iommu[1].name = (char *)"iommus/ivhd0";
+	iommu[1].family = (char *)"amd-vi";
+	reply.iommus = iommus;
+	reply.n_iommus = 2;
 	return fake_reply(sock, id, &reply.base, 0, NULL, 0);
 }
 
@@ -256,6 +326,10 @@ static int answer(int sock, uint64_t id, const char *method, void *request,
 		return answer_version(sock, id);
 	if (str_eq(method, "Devices/ListDevices"))
 		return answer_devices(sock, id);
+	if (str_eq(method, "Groups/ListGroups"))
+		return answer_groups(sock, id);
+	if (str_eq(method, "Iommus/ListIommus"))
+		return answer_iommus(sock, id);
 	if (str_eq(method, "Devices/PrepareDevice"))
 		return answer_prepare(sock, id, request);
 	if (str_eq(method, "Operations/WaitOperation"))
@@ -554,7 +628,63 @@ static void every_verb_has_help(void **state)
 	assert_int_equal(RUN("run", "-h"), 0);
 	assert_has(out, "{iommufd}");
 	assert_has(out, "126");
+	assert_int_equal(RUN("machine", "capture", "-h"), 0);
 	assert_int_equal(RUN("version", "-h"), 0);
+}
+
+/* What is captured makes a simulated machine that is like the host. */
+static void capture_describes_the_host(void **state)
+{
+	const struct sim_device *d;
+	struct error err = ERROR_NULL;
+	struct sim *sim;
+
+	if (RUN("machine", "capture") != 0)
+		fail_msg("%s", errors);
+	if (sim_describe(out, "captured", &sim, &err))
+		fail_msg("%s\n%s", err.msg, out);
+	assert_string_equal(sim->info.release, "7.3.4");
+	assert_true(sim->info.iommufd);
+	assert_int_equal(sim->isolated_msi, ISOLATED_MSI_YES);
+	assert_int_equal(sim->n_vfio_drivers, 2);
+	assert_string_equal(sim->vfio_drivers[1], "odd-vfio");
+
+	assert_int_equal(sim->n_iommus, 2);
+	assert_string_equal(sim->iommus[0]->facts.name, "dmar0");
+	assert_string_equal(sim->iommus[0]->facts.registers[0].value,
+			    "d2008c222f0686");
+	assert_true(sim->iommus[0]->aperture.start == 0);
+	assert_true(sim->iommus[0]->aperture.last == 0x7fffffffffff);
+	assert_int_equal(sim->iommus[0]->hw.type, 1);
+	assert_memory_equal(sim->iommus[0]->hw.data, "\x00\xff\x10\x80", 4);
+	assert_true(sim->iommus[0]->nest_parent);
+	assert_int_equal(sim->iommus[0]->nested_type, 1);
+	/* Not probed: what AMD's mostly have, and it is said. */
+	assert_true(sim->iommus[1]->aperture.last == UINT64_MAX);
+	assert_false(sim->iommus[1]->hw_supported);
+	assert_has(out, "No device behind it was probed");
+
+	assert_int_equal(sim->n_groups, 1);
+	assert_int_equal(sim->groups[0]->facts.number, 13);
+	assert_string_equal(sim->groups[0]->facts.type, "DMA-FQ");
+	assert_int_equal(sim->groups[0]->facts.n_reserved, 2);
+
+	d = sim_device(sim, "0000:3b:00.0");
+	assert_int_equal(d->facts.vendor, 0x1234);
+	assert_int_equal(d->facts.class, 0x00ff00);
+	assert_int_equal(d->facts.numa_node, 1);
+	assert_int_equal(d->facts.group, 13);
+	assert_string_equal(d->facts.iommu, "dmar0");
+	assert_string_equal(d->facts.driver, "edu");
+	assert_int_equal(d->facts.sriov_total, 4);
+	assert_int_equal(d->facts.sriov_num, 1);
+	assert_int_equal(d->bar_size[0], 1 << 20);
+	assert_int_equal(sim_device(sim, "0000:3b:00.1")->facts.numa_node, -1);
+	d = sim_device(sim, "0000:3b:02.0");
+	assert_string_equal(d->facts.physfn, "0000:3b:00.0");
+	assert_string_equal(d->facts.driver, "odd-vfio");
+	assert_true(d->facts.vfio);
+	sim_free(sim);
 }
 
 /* What a command sees of itself: who it is, and what it inherited. */
@@ -767,6 +897,7 @@ int main(void)
 		TEST(daemon_out_of_reach_is_3),
 		TEST(nonsense_is_2),
 		TEST(every_verb_has_help),
+		TEST(capture_describes_the_host),
 		TEST(run_holds_only_what_it_claimed),
 		TEST(run_knows_users_by_name_and_keeps_kvm),
 		TEST(run_tells_the_right_numbers),

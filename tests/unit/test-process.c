@@ -367,6 +367,30 @@ static void memlock_is_set_as_it_is_said(void **state)
 	fd_close(pidfd);
 }
 
+/* prlimit(2) tells root with CAP_SYS_RESOURCE; procfs tells everybody. */
+static void anybodys_memlock_can_be_read(void **state)
+{
+	const struct rlimit set = { 1 << 20, 3 << 20 };
+	pid_t pid = child(), stranger;
+	struct rlimit limit;
+	int status;
+
+	assert_int_equal(prlimit(pid, RLIMIT_MEMLOCK, &set, NULL), 0);
+	assert_int_equal(process_read_memlock(pid, &limit), 0);
+	assert_memory_equal(&limit, &set, sizeof(limit));
+
+	stranger = fork();
+	if (stranger == 0)
+		_exit(setresuid(65533, 65533, 65533) ||
+		      prlimit(pid, RLIMIT_MEMLOCK, NULL, &limit) != -1 ||
+		      process_read_memlock(pid, &limit) ||
+		      memcmp(&limit, &set, sizeof(limit)));
+	assert_int_equal(waitpid(stranger, &status, 0), stranger);
+	assert_int_equal(status, 0);
+	end(pid);
+	assert_int_equal(process_read_memlock(pid, &limit), -ESRCH);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -383,6 +407,7 @@ int main(void)
 		T(older_kernels_have_a_way_too),
 		T(older_kernels_refuse_another_uid),
 		T(memlock_is_set_as_it_is_said),
+		T(anybodys_memlock_can_be_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test-sim-describe.c - descriptions of machines: what becomes of them, and what
- *			 is said, with which line, of those that are wrong
+ * test-sim-describe.c - descriptions of machines: what becomes of them, and
+ *			 what is said, with which line, of those that are wrong
  *
  * Runs in the project's folder: it reads packaging/machines.
  */

@@ -256,6 +256,45 @@ static void holders_of_a_cdev_are_named(void **state)
 	reap(child);
 }
 
+/* As descriptors of a simulated machine are. */
+static void holders_of_a_socket_are_named_once(void **state)
+{
+	_cleanup_fd_ int proc = open("/proc", O_RDONLY | O_CLOEXEC);
+	_cleanup_nodes_ struct nodes nodes = NODES_NULL;
+	struct error found, err;
+	struct stat st;
+	pid_t children[2];
+	int ends[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+	for (int i = 0; i < 2; i++) {
+		fstat(ends[i], &st);
+		nodes_add_socket(&nodes, st.st_ino, "/dev/vfio/devices/vfio0");
+	}
+	error_set(&found, -EBUSY, ERROR_DEVICE_HELD, "held");
+	/* We have them, and do not count. */
+	assert_int_equal(holders_find(proc, &nodes, &found, &err), 0);
+	for (int i = 0; i < 2; i++) {
+		children[i] = fork();
+		if (children[i] == 0) {
+			if (i == 1)
+				close(ends[0]);
+			pause();
+		}
+	}
+	usleep(100000);
+	close(ends[0]);
+	close(ends[1]);
+	/* One has both ends, the other has one. */
+	assert_int_equal(holders_find(proc, &nodes, &found, &err), 2);
+	assert_int_equal(found.n_causes, 2);
+	assert_non_null(strstr(found.causes[0].detail,
+			       "has /dev/vfio/devices/vfio0 open"));
+	reap(children[0]);
+	reap(children[1]);
+	assert_int_equal(holders_find(proc, &nodes, &found, &err), 0);
+}
+
 static void holders_of_a_group_are_named(void **state)
 {
 	struct machine *m = *state;
@@ -455,6 +494,7 @@ int main(void)
 		test(processes_with_a_node_open_are_named),
 		test(our_own_descriptors_do_not_count),
 		test(holders_of_a_cdev_are_named),
+		test(holders_of_a_socket_are_named_once),
 		test(holders_of_a_group_are_named),
 		test(mountinfo_is_understood),
 		test(an_exclusive_open_is_seen),

@@ -110,8 +110,9 @@ static int claim_group(struct sim *sim, const struct sim_device *device,
 
 	if (!group)
 		return -ENODEV;
+	/* Where sysfs does not tell, as on ARM, they are. */
 	if (sim_rule(SIM_RULE_ISOLATED_MSI) && !sim->allow_unsafe &&
-	    sim->isolated_msi != ISOLATED_MSI_YES)
+	    sim->isolated_msi == ISOLATED_MSI_NO)
 		return -EPERM;
 	if (sim_rule(SIM_RULE_GROUP_HAS_ONE_OWNER) && group->owner &&
 	    group->owner != context)
@@ -312,11 +313,12 @@ static void close_function(struct sim *sim, struct sim_device *device)
 	memcpy(saved, f->view->saved, sizeof(saved));
 	function_view_close(f);
 	function_write(f, 0, saved, sizeof(saved));
-	f->needs_reset = true;
-	if (f->reset_works && sim_rule(SIM_RULE_CLOSE_RESETS) &&
-	    !sim_vfio_try_reset(sim, device))
-		f->needs_reset = false;
 	function_set_command(f, PCI_COMMAND_MASTER_BIT, 0);
+	if (!sim_rule(SIM_RULE_CLOSE_RESETS))
+		return;
+	f->needs_reset = true;
+	if (f->reset_works && !sim_vfio_try_reset(sim, device))
+		f->needs_reset = false;
 	sim_vfio_try_bus_reset(sim, device);
 }
 

@@ -6,8 +6,8 @@
  *
  * Each kind of object in a description is one table of keys. What is not in the
  * table is refused, and what is in it is checked for type and range before it
- * is stored, so a setter only sees what can be right. packaging/machines/README.md
- * documents the same tables; a unit test compares.
+ * is stored, so a setter only sees what can be right. The README of
+ * packaging/machines documents the same tables; a unit test compares.
  *
  * While an object is read, the steps to it are kept, for messages: where it is
  * in the text is looked up only if it is wrong.

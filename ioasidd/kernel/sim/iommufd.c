@@ -195,7 +195,7 @@ static const struct call *call_of(unsigned long request)
  */
 static int read_rest(const struct sim_caller *caller, uint64_t arg, size_t size)
 {
-	unsigned char buf[256];
+	unsigned char buf[SIM_PAGE];
 	int r;
 
 	while (size) {

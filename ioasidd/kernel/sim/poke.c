@@ -3,7 +3,7 @@
  * poke.c - what a test does to the simulated machine: cards that are pulled,
  *	    hardware that breaks, disks that are mounted
  *
- * A command is a line of words. It comes from `ioasidd-sim poke` or from a test.
+ * A command is a line of words. It comes by `ioasidd-sim --poke`.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -11,9 +11,13 @@
  *
  *	machine.c	what there is: devices, groups, IOMMUs; inventory
  *	driver.c	driver_override, probe, bind, unbind, uevents; sriov.c: VFs
- *	function.c	a PCI function: configuration space, BARs, resets, DMA
+ *	function.c	a PCI function: configuration space, BARs, resets
+ *	view.c		what vfio-pci shows of configuration space
+ *	edu.c		QEMU's edu, the function that does DMA
  *	file.c		open files: what a descriptor stands for
  *	vfio.c		calls on a VFIO cdev
+ *	bind.c		BIND, and the last close
+ *	reset.c		resets of functions and of buses
  *	iommufd.c	calls on an iommufd
  *	object.c	contexts and what is in them
  *	space.c		address spaces

@@ -259,7 +259,7 @@ int sim_hwpt_alloc(struct sim_context *context, const struct sim_caller *caller,
 static int write_hw_info(const struct sim_caller *caller, uint64_t to,
 			 uint32_t room, const uint8_t *from, uint32_t n)
 {
-	static const uint8_t zeros[256];
+	static const uint8_t zeros[SIM_PAGE];
 	uint32_t some = n < room ? n : room;
 	int r;
 

@@ -21,6 +21,7 @@
 
 /**
  * allow() - Say whose the bits of a register are, and which may be written
+ * @size:	Of the register, up to 4 bytes
  */
 static void allow(struct function_view *view, size_t at, size_t size,
 		  uint32_t virt, uint32_t write)
@@ -50,16 +51,18 @@ static void allow_capabilities(const struct sim_function *f,
 	if (f->msi) {
 		allow(view, f->msi, 2, 0xff00, 0);
 		allow(view, f->msi + 2, 2, 0x00ff, 0x0071);
-		allow(view, f->msi + 4, 8, 0xffffffff, 0xffffffff);
+		allow(view, f->msi + 4, 4, 0xffffffff, 0xffffffff);
 		allow(view, f->msi + 8, 4, 0xffffffff, 0xffffffff);
 		allow(view, f->msi + 12, 2, 0xffff, 0xffff);
 	}
-	if (f->msix)
-		allow(view, f->msix, 12, 0xff00, 0);
+	if (f->msix) {
+		allow(view, f->msix, 4, 0xff00, 0);
+		allow(view, f->msix + 4, 4, 0, 0);
+		allow(view, f->msix + 8, 4, 0, 0);
+	}
 	if (f->express) {
 		allow(view, f->express, 4, 0xff00, 0);
-		allow(view, f->express + 4, 4, 0, 0);
-		for (size_t i = 8; i < PCI_EXPRESS_SIZE; i += 4)
+		for (size_t i = 4; i < PCI_EXPRESS_SIZE; i += 4)
 			allow(view, f->express + i, 4, 0, 0);
 		allow(view, f->express + PCI_EXPRESS_DEVCTL, 2, EXPRESS_VIRTUAL,
 		      0xffff & ~EXPRESS_PHANTOM);
