@@ -7,11 +7,16 @@
  * copies of the far end are closed the socket is hung up, and the file is
  * closed; a call that is still at work holds it open until it is done, as in a
  * kernel.
+ *
+ * close(2) of the kernel's has closed the file when it returns. Ours is heard of
+ * later; so before each call all ends are looked at, and what was closed before
+ * the call is closed for it, too.
  */
 #include "kernel/sim/server.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -31,6 +36,7 @@
  * @fd:		The end; of the loop's thread
  * @source:	In the loop
  * @refs:	The loop's, and one of each call at work
+ * @next:	In struct server, while it has a source
  */
 struct end {
 	struct server *server;
@@ -38,6 +44,7 @@ struct end {
 	int fd;
 	struct loop_source *source;
 	atomic_uint refs;
+	struct end *next;
 };
 
 /**
@@ -99,14 +106,63 @@ static void end_unref(struct end *end, bool wait)
 }
 
 /**
+ * closes_at_once() - Does the last close of a file take no time?
+ *
+ * It may have to reset the function, or its bus.
+ */
+static bool closes_at_once(struct end *end)
+{
+	struct sim *sim = end->server->sim;
+	bool waits = false;
+
+	if (end->file->kind != SIM_FILE_CDEV)
+		return true;
+	sim_lock(sim);
+	for (size_t i = 0; i < sim->n_devices; i++)
+		waits |= sim->devices[i]->n_files && sim->devices[i]->reset_ms;
+	sim_unlock(sim);
+
+	return !waits;
+}
+
+/**
  * hung_up() - Nobody has the descriptor any more
  * @end:	Our end
  */
 static void hung_up(struct end *end)
 {
+	struct end **at = &end->server->ends;
+
+	while (*at != end)
+		at = &(*at)->next;
+	*at = end->next;
 	end->source = loop_unwatch(end->source);
 	end->fd = fd_close(end->fd);
-	end_unref(end, false);
+	end_unref(end, closes_at_once(end));
+}
+
+/**
+ * is_over() - Has nobody the descriptor any more, and is no call of it left?
+ */
+static bool is_over(const struct end *end)
+{
+	struct pollfd p = { .fd = end->fd };
+	char byte;
+
+	return poll(&p, 1, 0) > 0 && p.revents & POLLHUP &&
+	       recv(end->fd, &byte, sizeof(byte), MSG_PEEK) == 0;
+}
+
+/* ends_settle() - Close what was closed until now */
+void ends_settle(struct server *server, const struct end *but)
+{
+	struct end *end = server->ends, *next;
+
+	for (; end; end = next) {
+		next = end->next;
+		if (end != but && is_over(end))
+			hung_up(end);
+	}
 }
 
 /* --- calls --- */
@@ -231,10 +287,11 @@ static void end_ready(void *data, uint32_t events)
 			hung_up(end);
 			return;
 		}
-		if (n == sizeof(request) && n_fds == 1 &&
-		    request.magic == SIMFD_MAGIC)
-			start_call_consume(end, &request, &caller,
-					   TAKE_FD(answer));
+		if (n != sizeof(request) || n_fds != 1 ||
+		    request.magic != SIMFD_MAGIC)
+			continue;
+		ends_settle(end->server, end);
+		start_call_consume(end, &request, &caller, TAKE_FD(answer));
 	}
 }
 
@@ -296,6 +353,8 @@ int end_new_consume(struct server *server, struct sim_file *file, int *ret_fd)
 	end->file = file;
 	end->fd = TAKE_FD(ours);
 	atomic_init(&end->refs, 1);
+	end->next = server->ends;
+	server->ends = end;
 	server->n_ends++;
 	server_idle(server);
 	*ret_fd = TAKE_FD(theirs);

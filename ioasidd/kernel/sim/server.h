@@ -39,6 +39,7 @@ struct call {
 	struct call *next;
 };
 
+struct end;
 struct subscriber;
 
 /**
@@ -70,7 +71,8 @@ struct connection {
  * @retry:		Tells those who missed uevents so
  * @hello:		What it says of itself; @next_call is the machine's
  * @connections:		Of the loop's thread
- * @n_ends:		Ends of descriptors, likewise
+ * @ends:		Ends of descriptors, likewise
+ * @n_ends:		How many, and those that are being closed
  * @n_jobs:		Threads
  * @calls:		Under the machine's lock
  * @subscribers:	likewise
@@ -83,6 +85,7 @@ struct server {
 	uint64_t linger_ns;
 	struct control_hello hello;
 	struct connection *connections;
+	struct end *ends;
 	unsigned int n_ends;
 	atomic_uint n_jobs;
 	struct call *calls;
@@ -153,5 +156,15 @@ int announce_start(struct server *server);
  * thread, without the machine's lock. Return: 0 or -errno.
  */
 int announce_subscribe(struct server *server, int *ret_fd);
+
+/**
+ * ends_settle() - Close what was closed until now; on the loop's thread,
+ *		   without the machine's lock
+ * @but:	Is left alone; may be NULL
+ *
+ * To be called before a call is made: for who has closed a descriptor and calls
+ * then it has to be closed.
+ */
+void ends_settle(struct server *server, const struct end *but);
 
 #endif
