@@ -193,20 +193,18 @@ def test_pasid_is_attached_only_to_a_page_table_for_pasids(
     """Not to a space, nor to a plain page table."""
     context, device = bench.context, bench.devices[0]
     space = context.space()
-    answer = device.attach(space, flags=1, pasid=1)
-    fact("to a space", answer.error)
-    refused("EINVAL", answer)
+    refused("EINVAL", device.attach(space, flags=1, pasid=1))
     table = ok(context.table(device, space)).out_hwpt_id
-    answer = device.attach(table, flags=1, pasid=1)
-    fact("to a plain one", answer.error)
-    refused("EINVAL", answer)
+    refused("EINVAL", device.attach(table, flags=1, pasid=1))
+    ok(device.detach(flags=1, pasid=1))
     answer = context.table(device, space, PASID)
     if answer.error == "ok":
-        # The device has no PASIDs.
-        answer = device.attach(answer.out_hwpt_id, flags=1, pasid=1)
-        fact("to one for PASIDs", answer.error)
-        refused("EINVAL", answer)
-    ok(device.detach(flags=1, pasid=1))
+        kind = device.attach(answer.out_hwpt_id, flags=1, pasid=1).error
+        fact("to one for PASIDs", kind)
+        fact("beside a plain one", device.attach(table).error)
+        fact("PASID 0", device.attach(answer.out_hwpt_id, flags=1).error)
+        ok(device.detach(flags=1))
+        ok(device.detach(flags=1, pasid=1))
 
 
 # --- what the IOMMU says of itself ---

@@ -140,7 +140,7 @@ def test_bind_without_isolated_interrupts_has_to_be_allowed(
 
 # --- what a function shows ---
 
-@pytest.fixture(name="shown", params=["EDU0", "NVME0", "PAIR0", "NET0"])
+@pytest.fixture(name="shown", params=["EDU0", "NVME0", "PAIR0"])
 def shown_fixture(request: pytest.FixtureRequest, machine: Machine,
                   take: Take) -> Iterator[Holder]:
     """A bound device of each kind."""
@@ -157,15 +157,15 @@ def test_function_shows_what_it_is(shown: Holder,
     device = shown.devices[0]
     info = ok(device.call("device_info"))
     fact("info", [info.flags, info.num_regions, info.num_irqs])
-    # A simulated BAR cannot be mapped; the I/O BAR of old and the ROM are not
-    # of our devices.
+    # A simulated BAR cannot be mapped, and nothing is behind its ROM.
     regions = [ok(device.call("region_info", index=index))
                for index in (0, 1, 2, 3, 4, 5, 7)]
     fact("regions", [[region.region_size, region.flags & ~MMAP & 3]
                      for region in regions])
     irqs = [ok(device.call("irq_info", index=index))
             for index in range(info.num_irqs)]
-    fact("interrupts", [[irq.flags, irq.count] for irq in irqs])
+    # Of MSI-X, number 2, a description does not say how many there are.
+    fact("interrupts", [[irq.flags, min(irq.count, 1)] for irq in irqs])
     fact("ids", [device.get(CONFIG, at, 2) for at in (0, 2, 0x2c, 0x2e)])
     fact("class", device.get(CONFIG, 8, 4))
     assert info.flags & IS_PCI
@@ -243,8 +243,9 @@ def test_bar_that_is_written_with_ones_shows_its_size(
     before = device.get(CONFIG, 0x10, 4)
     device.put(CONFIG, 0x10, 4, 0xffffffff)
     shown = device.get(CONFIG, 0x10, 4)
-    fact("shown", shown)
+    fact("shown", shown & ~0xf)
     size = ok(device.call("region_info", index=0)).region_size
+    # What kind of BAR it is the low bits say; a description does not.
     assert shown & ~0xf == 0xffffffff & -size
     device.put(CONFIG, 0x10, 4, before)
     assert device.get(CONFIG, 0x10, 4) == before
@@ -459,19 +460,16 @@ def test_reset_while_the_driver_is_taken_off_is_eagain(
     assert world.switch("NVME0", "vfio-pci") == "ok"
 
 
-@pytest.mark.skipif("EDU1_PORT" not in __import__("os").environ,
-                    reason="all devices are on bus 0")
 def test_function_behind_a_dead_bus_answers_ones(take: Take, world: World,
                                                  ) -> None:
-    """And no call fails for that."""
-    holder = take("EDU1")
-    edu = holder.device("EDU1")
-    ok(edu.bind())
-    edu.awake()
+    """What is asked of its configuration; no call fails for that."""
+    device = take("EDU1").device("EDU1")
+    ok(device.bind())
+    assert device.get(CONFIG, 0x2c, 4) != 0xffffffff
     world.dead("EDU1", True)
     try:
-        assert edu.get(0, edu.IDENTITY, 4) == 0xffffffff
-        assert edu.get(CONFIG, COMMAND, 2) != MEMORY
+        assert device.get(CONFIG, 0x2c, 4) == 0xffffffff
+        ok(device.call("device_info"))
     finally:
         world.dead("EDU1", False)
-    edu.awake()
+    device.awake()
