@@ -64,6 +64,7 @@ UNIT_SRC = $(filter-out $(NOT_BUILT),$(wildcard tests/unit/test-*.c))
 VM_SRC	= $(wildcard tests/vm/progs/*.c)
 BELIEF_SRC = $(wildcard tests/vm/beliefs/*.c)
 BENCH_SRC = $(wildcard tests/bench/*.c)
+CONF_SRC = $(wildcard tests/conformance/*.c)
 
 PROTO_OBJ = $(PROTO_NAMES:%=$(OBJ)/gen/%.pb-c.o)
 BASE_OBJ = $(BASE_SRC:%.c=$(OBJ)/%.o)
@@ -79,6 +80,8 @@ FAULT_LDFLAGS = $(if $(FAULTS),$(FAULT_WRAP:%=-Wl,--wrap=%))
 UNIT	= $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/unit/%)
 VM_PROGS = $(VM_SRC:tests/vm/progs/%.c=$(BUILD)/tests/progs/%)
 BELIEFS	= $(BELIEF_SRC:tests/vm/beliefs/%.c=$(BUILD)/tests/beliefs/%)
+CONF_OBJ = $(CONF_SRC:%.c=$(OBJ)/%.o)
+CONF	= $(BUILD)/tests/conformance/client
 BENCH	= $(BENCH_SRC:tests/bench/%.c=$(BUILD)/tests/bench/%)
 LIB_SO	= $(BUILD)/libioasid.so.0
 LIB_A	= $(BUILD)/libioasid.a
@@ -137,7 +140,7 @@ bench: all $(BENCH)
 vm-shell: tests
 	tests/vm/boot --build $(BUILD) --shell
 
-tests: all $(UNIT) $(VM_PROGS) $(BELIEFS) $(BENCH) $(BUILD)/tests/pb/.stamp
+tests: all $(UNIT) $(VM_PROGS) $(BELIEFS) $(BENCH) $(CONF) $(BUILD)/tests/pb/.stamp
 
 # --- generated ---------------------------------------------------------------
 
@@ -235,6 +238,11 @@ $(BUILD)/tests/beliefs/%: $(OBJ)/tests/vm/beliefs/%.o $(DAEMON_OBJ) $(BASE_OBJ) 
 $(BUILD)/tests/bench/%: $(OBJ)/tests/bench/%.o $(DAEMON_OBJ) $(LIB_A)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -pthread
+
+# Linked like a client of anybody's, but for its own words.
+$(CONF): $(CONF_OBJ) $(LIB_A)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c
 
 # --- installed ---------------------------------------------------------------
 

@@ -2,6 +2,7 @@
  *
  * describe-iommu.c - IOMMUs and groups of a description
  */
+#include <endian.h>
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "base/str.h"
 #include "kernel/sim/describe.h"
 #include "kernel/sim/driver.h"
+#include "kernel/uapi.h"
 
 #define IOMMU(field) DESCRIBE_FIELD(struct sim_iommu, field)
 
@@ -192,6 +194,26 @@ const struct describe_kind describe_iommu_kind = {
 	"iommus", iommu_keys, ARRAY_SIZE(iommu_keys),
 };
 
+/**
+ * is_first_stage() - Are its usual page tables first-stage ones?
+ *
+ * Those of VT-d are if it can be (scalable mode and first-level translation in
+ * its extended capabilities); they cannot tell writing from reading and writing.
+ * Source: drivers/iommu/intel/iommu.c of Linux 7.3.
+ */
+static bool is_first_stage(const struct sim_iommu *iommu)
+{
+	const uint64_t both = 1ULL << 43 | 1ULL << 47;
+	uint64_t ecap = 0;
+
+	/* struct iommu_hw_info_vtd: flags, reserved, cap, ecap */
+	if (iommu->hw.type == UAPI_HW_INFO_TYPE_INTEL_VTD &&
+	    iommu->hw.data_len >= 24)
+		memcpy(&ecap, iommu->hw.data + 16, sizeof(ecap));
+
+	return (le64toh(ecap) & both) == both;
+}
+
 /* describe_iommu() - An IOMMU, into the machine */
 int describe_iommu(struct describe *d, void *unused, struct json_object *value)
 {
@@ -208,6 +230,7 @@ int describe_iommu(struct describe *d, void *unused, struct json_object *value)
 		free(iommu);
 		return r;
 	}
+	iommu->first_stage = is_first_stage(iommu);
 
 	(void)str_copy(name, sizeof(name), iommu->facts.name);
 	r = sim_add_iommu_consume(d->sim, iommu);

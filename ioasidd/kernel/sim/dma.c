@@ -9,19 +9,24 @@
 #include "kernel/sim/rule.h"
 
 /* dma_piece() - What is left of a page, or of all. Return: 0 or -EFAULT. */
-static int dma_piece(const struct sim_ioas *ioas, uint64_t iova, void *buf,
+static int dma_piece(const struct sim_table *table, uint64_t iova, void *buf,
 		     size_t size, bool write, size_t *ret)
 {
+	const struct sim_ioas *ioas = &table->space->ioas;
 	size_t at = sim_ioas_find(ioas, iova);
 	size_t left = SIM_PAGE - iova % SIM_PAGE;
 	const struct sim_area *area;
+	bool readable;
 
 	if (at == ioas->n_areas || ioas->areas[at].iova > iova)
 		return -EFAULT;
 
 	area = &ioas->areas[at];
+	readable = area->readable ||
+		   (table->iommu && table->iommu->first_stage &&
+		    !table->nest_parent);
 	if (sim_rule(SIM_RULE_DMA_DIRECTION) &&
-	    !(write ? area->writeable : area->readable))
+	    !(write ? area->writeable : readable))
 		return -EFAULT;
 
 	if (left > size)
@@ -50,8 +55,8 @@ int sim_context_dma(struct sim_context *context, uint32_t id, uint32_t pasid,
 		return -EFAULT;
 
 	for (; size; size -= done) {
-		r = dma_piece(&attachment->table->space->ioas, iova, buf, size,
-			      write, &done);
+		r = dma_piece(attachment->table, iova, buf, size, write,
+			      &done);
 		if (r < 0)
 			return r;
 		iova += done;

@@ -62,16 +62,10 @@ bool edu_is(const struct sim_device *device)
 	       device->facts.device == EDU_DEVICE;
 }
 
-/* edu_new() - One after a reset */
+/* edu_new() - One that was just switched on */
 struct edu *edu_new(void)
 {
 	return calloc(1, sizeof(struct edu));
-}
-
-/* edu_reset() - Clear all */
-void edu_reset(struct edu *edu)
-{
-	memset(edu, 0, sizeof(*edu));
 }
 
 /**

@@ -7,11 +7,17 @@
  * copies of the far end are closed the socket is hung up, and the file is
  * closed; a call that is still at work holds it open until it is done, as in a
  * kernel.
+ *
+ * close(2) of the kernel's has closed the file when it returns. Ours is heard of
+ * later, and may take the time of a reset; so before each call all ends are
+ * looked at (ends_hear()), and the call waits until what was closed before it
+ * is over (end_settle()).
  */
 #include "kernel/sim/server.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -31,6 +37,7 @@
  * @fd:		The end; of the loop's thread
  * @source:	In the loop
  * @refs:	The loop's, and one of each call at work
+ * @next:	In struct server, while it has a source
  * @closing:	Number of its last close
  * @next_closing: In the server's list, while that goes on
  */
@@ -40,6 +47,7 @@ struct end {
 	int fd;
 	struct loop_source *source;
 	atomic_uint refs;
+	struct end *next;
 	uint64_t closing;
 	struct end *next_closing;
 };
@@ -122,13 +130,37 @@ static void finish(void *data)
 }
 
 /**
+ * closes_at_once() - Does the last close of a file take no time?
+ *
+ * It may have to reset the function, or its bus.
+ */
+static bool closes_at_once(struct end *end)
+{
+	struct sim *sim = end->server->sim;
+	bool waits = false;
+
+	if (end->file->kind != SIM_FILE_CDEV)
+		return true;
+	sim_lock(sim);
+	for (size_t i = 0; i < sim->n_devices; i++)
+		waits |= sim->devices[i]->n_files && sim->devices[i]->reset_ms;
+	sim_unlock(sim);
+
+	return !waits;
+}
+
+/**
  * hung_up() - Nobody has the descriptor any more
  * @end:	Our end
  */
 static void hung_up(struct end *end)
 {
 	struct server *server = end->server;
+	struct end **at = &server->ends;
 
+	while (*at != end)
+		at = &(*at)->next;
+	*at = end->next;
 	end->source = loop_unwatch(end->source);
 	end->fd = fd_close(end->fd);
 	/* A call that is at work closes the file when it is done. */
@@ -140,8 +172,32 @@ static void hung_up(struct end *end)
 	server->closing = end;
 	sim_unlock(server->sim);
 	/* Too many threads: then the loop waits. */
-	if (server_job(server, finish, end) < 0)
+	if (closes_at_once(end) || server_job(server, finish, end) < 0)
 		finish(end);
+}
+
+/**
+ * is_over() - Has nobody the descriptor any more, and is no call of it left?
+ */
+static bool is_over(const struct end *end)
+{
+	struct pollfd p = { .fd = end->fd };
+	char byte;
+
+	return poll(&p, 1, 0) > 0 && p.revents & POLLHUP &&
+	       recv(end->fd, &byte, sizeof(byte), MSG_PEEK) == 0;
+}
+
+/* ends_hear() - Hear of what was closed until now */
+void ends_hear(struct server *server, const struct end *but)
+{
+	struct end *end = server->ends, *next;
+
+	for (; end; end = next) {
+		next = end->next;
+		if (end != but && is_over(end))
+			hung_up(end);
+	}
 }
 
 /* --- calls --- */
@@ -270,10 +326,11 @@ static void end_ready(void *data, uint32_t events)
 			hung_up(end);
 			return;
 		}
-		if (n == sizeof(request) && n_fds == 1 &&
-		    request.magic == SIMFD_MAGIC)
-			start_call_consume(end, &request, &caller,
-					   TAKE_FD(answer));
+		if (n != sizeof(request) || n_fds != 1 ||
+		    request.magic != SIMFD_MAGIC)
+			continue;
+		ends_hear(end->server, end);
+		start_call_consume(end, &request, &caller, TAKE_FD(answer));
 	}
 }
 
@@ -335,6 +392,8 @@ int end_new_consume(struct server *server, struct sim_file *file, int *ret_fd)
 	end->file = file;
 	end->fd = TAKE_FD(ours);
 	atomic_init(&end->refs, 1);
+	end->next = server->ends;
+	server->ends = end;
 	server->n_ends++;
 	server_idle(server);
 	*ret_fd = TAKE_FD(theirs);

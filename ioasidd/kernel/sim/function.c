@@ -367,8 +367,6 @@ void function_reset(struct sim_function *f)
 		free(f->bar[i]);
 		f->bar[i] = NULL;
 	}
-	if (f->edu)
-		edu_reset(f->edu);
 }
 
 /* function_bars_lost() - Does it answer, without its BARs? */

@@ -192,9 +192,6 @@ bool edu_is(const struct sim_device *device);
 /* edu_new() - Return: NULL: no memory. */
 struct edu *edu_new(void);
 
-/* edu_reset() - Registers and buffer are 0 afterwards. */
-void edu_reset(struct edu *edu);
-
 /* edu_access() - As function_bar(), of BAR 0. */
 void edu_access(struct sim_function *f, uint64_t at, void *buf, size_t size,
 		bool write);

@@ -6,12 +6,14 @@
  * A command is a line of words. It comes by `ioasidd-sim --poke`.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/str.h"
 #include "kernel/sim/driver.h"
+#include "kernel/sim/function.h"
 #include "kernel/sim/rule.h"
 #include "kernel/sim/sim.h"
 
@@ -97,6 +99,108 @@ static int poke_add(struct poke *poke, struct error *err)
 	int r = sim_add(poke->sim, poke->words[1]);
 
 	return r < 0 ? failed(poke, r, err) : 0;
+}
+
+/**
+ * poke_override() - Write driver_override; "none" clears it
+ */
+static int poke_override(struct poke *poke, struct error *err)
+{
+	const char *driver = poke->words[2];
+	int r;
+
+	if (str_eq(driver, "none"))
+		driver = "";
+	r = sim_set_override(poke->sim, poke->words[1], driver,
+			     sim_call_new(poke->sim));
+
+	return r < 0 ? failed(poke, r, err) : 0;
+}
+
+/**
+ * poke_probe() - Write drivers_probe; what that gave is the answer
+ */
+static int poke_probe(struct poke *poke, struct error *err)
+{
+	int r = sim_probe(poke->sim, poke->words[1], sim_call_new(poke->sim));
+	const char *name = r < 0 ? strerrorname_np(-r) : "ok";
+
+	if (r == -ENODEV)
+		return failed(poke, r, err);
+	if (asprintf(&poke->text, "%s\n", name) < 0)
+		poke->text = NULL; /* the caller says that there is no memory */
+
+	return 0;
+}
+
+static int poke_unbind(struct poke *poke, struct error *err)
+{
+	int r = sim_unbind(poke->sim, poke->words[1], sim_call_new(poke->sim));
+
+	return r < 0 ? failed(poke, r, err) : 0;
+}
+
+/**
+ * poke_config() - Write configuration space as the host does, if a value is
+ *		   given, and read it
+ */
+static int poke_config(struct poke *poke, struct error *err)
+{
+	struct sim_function *f = function_get(poke->device);
+	uint64_t at, size, value;
+
+	if (!f)
+		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
+				 "poke config: %m");
+	if (str_u64(poke->words[2], 0, f->config_size - 1, &at) < 0)
+		return invalid(poke, 2, "in configuration space", err);
+	if (str_u64(poke->words[3], 10, 4, &size) < 0 || !size ||
+	    size & (size - 1) || at % size)
+		return invalid(poke, 3, "1, 2 or 4, or not a divisor of the address",
+			       err);
+	if (poke->n > 4 && str_u64(poke->words[4], 0, UINT32_MAX, &value) < 0)
+		return invalid(poke, 4, "a number of 32 bits", err);
+	if (poke->n > 4)
+		function_write(f, at, &value, size);
+	value = 0;
+	function_read(f, at, &value, size);
+	if (asprintf(&poke->text, "0x%" PRIx64 "\n", value) < 0)
+		poke->text = NULL; /* the caller says that there is no memory */
+
+	return 0;
+}
+
+/**
+ * poke_bar() - The same with 4 bytes of BAR 0, memory space on
+ */
+static int poke_bar(struct poke *poke, struct error *err)
+{
+	struct sim_function *f = function_get(poke->device);
+	uint64_t at, value = 0;
+	uint32_t word;
+
+	if (!f)
+		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
+				 "poke bar: %m");
+	if (str_u64(poke->words[2], 0, f->bar_size[0], &at) < 0 || at % 4 ||
+	    at == f->bar_size[0])
+		return invalid(poke, 2, "a word of BAR 0", err);
+	if (poke->n > 3 && str_u64(poke->words[3], 0, UINT32_MAX, &value) < 0)
+		return invalid(poke, 3, "a number of 32 bits", err);
+	function_set_command(f, 0, PCI_COMMAND_MEMORY_BIT);
+	word = (uint32_t)value;
+	if (poke->n > 3)
+		function_bar(f, 0, at, &word, sizeof(word), true);
+	function_bar(f, 0, at, &word, sizeof(word), false);
+	if (asprintf(&poke->text, "0x%" PRIx32 "\n", word) < 0)
+		poke->text = NULL; /* the caller says that there is no memory */
+
+	return 0;
+}
+
+static int poke_unsafe_interrupts(struct poke *poke, struct error *err)
+{
+	return on_off(poke, 1, &poke->sim->allow_unsafe, err);
 }
 
 static int poke_numvfs(struct poke *poke, struct error *err)
@@ -226,6 +330,12 @@ static const struct command {
 	{ "help", "", 1, 1, false, poke_help },
 	{ "remove", "BDF", 2, 2, false, poke_remove },
 	{ "add", "BDF", 2, 2, false, poke_add },
+	{ "override", "BDF DRIVER|none", 3, 3, false, poke_override },
+	{ "probe", "BDF", 2, 2, false, poke_probe },
+	{ "unbind", "BDF", 2, 2, false, poke_unbind },
+	{ "config", "BDF AT SIZE [VALUE]", 4, 5, true, poke_config },
+	{ "bar", "BDF AT [VALUE]", 3, 4, true, poke_bar },
+	{ "unsafe-interrupts", "on|off", 2, 2, false, poke_unsafe_interrupts },
 	{ "numvfs", "BDF N", 3, 3, false, poke_numvfs },
 	{ "dead", "BDF on|off", 3, 3, true, poke_dead },
 	{ "reset-error", "BDF ERRNO|0", 3, 3, true, poke_reset_error },

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "kernel/sim/function.h"
 #include "kernel/sim/rule.h"
 #include "kernel/sim/vfio.h"
@@ -19,39 +20,6 @@
 
 /* A bus has 256 functions at most. */
 #define BUS_MAX 256
-
-/* --- one function --- */
-
-/* sim_vfio_try_reset() - Reset a function */
-int sim_vfio_try_reset(struct sim *sim, struct sim_device *device)
-{
-	struct sim_function *f = function_get(device);
-	uint64_t call;
-
-	if (!f)
-		return -ENOMEM;
-	if (!device->facts.reset_methods[0])
-		return -ENOTTY;
-	if (device->lock_owner && sim_rule(SIM_RULE_LOCKED_IS_EAGAIN))
-		return -EAGAIN;
-	if (!device->present)
-		return -ENODEV;
-
-	call = sim_call_new(sim);
-	if (!device->lock_owner)
-		device->lock_owner = call;
-	sim_delay(sim, device->reset_ms);
-	if (device->lock_owner == call)
-		device->lock_owner = 0;
-	sim_changed(sim);
-	if (!device->present)
-		return -ENODEV;
-	if (device->reset_error)
-		return -device->reset_error;
-	function_reset(f);
-
-	return 0;
-}
 
 /* --- a bus --- */
 
@@ -107,6 +75,54 @@ static int find_bus(struct sim *sim, struct sim_device *device,
 		return -ENODEV;
 
 	return n;
+}
+
+/* --- one function --- */
+
+/**
+ * can_reset() - Is there a way to reset this function and no other?
+ *
+ * The way "bus" is none where the function is not alone, though it is listed:
+ * the kernel asks for it while it scans the bus, before it finds the others.
+ * Source: pci_parent_bus_reset() of Linux 7.3.
+ */
+static bool can_reset(struct sim *sim, struct sim_device *device)
+{
+	struct sim_device *set[BUS_MAX];
+
+	return !str_eq(device->facts.reset_methods, "bus") ||
+	       find_bus(sim, device, set) == 1;
+}
+
+/* sim_vfio_try_reset() - Reset a function */
+int sim_vfio_try_reset(struct sim *sim, struct sim_device *device)
+{
+	struct sim_function *f = function_get(device);
+	uint64_t call;
+
+	if (!f)
+		return -ENOMEM;
+	if (!device->facts.reset_methods[0] || !can_reset(sim, device))
+		return -ENOTTY;
+	if (device->lock_owner && sim_rule(SIM_RULE_LOCKED_IS_EAGAIN))
+		return -EAGAIN;
+	if (!device->present)
+		return -ENODEV;
+
+	call = sim_call_new(sim);
+	if (!device->lock_owner)
+		device->lock_owner = call;
+	sim_delay(sim, device->reset_ms);
+	if (device->lock_owner == call)
+		device->lock_owner = 0;
+	sim_changed(sim);
+	if (!device->present)
+		return -ENODEV;
+	if (device->reset_error)
+		return -device->reset_error;
+	function_reset(f);
+
+	return 0;
 }
 
 /**

@@ -39,6 +39,7 @@ struct call {
 	struct call *next;
 };
 
+struct end;
 struct subscriber;
 struct end;
 
@@ -71,7 +72,8 @@ struct connection {
  * @retry:		Tells those who missed uevents so
  * @hello:		What it says of itself; @next_call is the machine's
  * @connections:		Of the loop's thread
- * @n_ends:		Ends of descriptors, likewise
+ * @ends:		Ends of descriptors, likewise
+ * @n_ends:		How many, and those that are being closed
  * @n_jobs:		Threads
  * @last_closing:	Number of the newest last close; of the loop's thread
  * @closing:		Last closes that are not over; under the machine's lock
@@ -86,6 +88,7 @@ struct server {
 	uint64_t linger_ns;
 	struct control_hello hello;
 	struct connection *connections;
+	struct end *ends;
 	unsigned int n_ends;
 	atomic_uint n_jobs;
 	uint64_t last_closing;
@@ -138,6 +141,15 @@ void answer_consume(struct server *server, int fd,
 int answer_hello(struct server *server, int fd);
 
 /* --- end.c --- */
+
+/**
+ * ends_hear() - Hear of what was closed until now; on the loop's thread,
+ *		 without the machine's lock
+ * @but:	Is left alone; may be NULL
+ *
+ * To be called before a call is taken.
+ */
+void ends_hear(struct server *server, const struct end *but);
 
 /**
  * end_settle() - Let last closes be over that came before a call

@@ -86,6 +86,8 @@ struct sim_function;
  * @dirty_tracking:	IOMMU_HWPT_ALLOC_DIRTY_TRACKING
  * @pasid:		IOMMU_HWPT_ALLOC_PASID
  * @nested_type:	enum iommu_hwpt_data_type of a nested one; 0 for none
+ * @first_stage:	Its usual page tables are such, which cannot let a device
+ *			write to what it may not read
  */
 struct sim_iommu {
 	struct kernel_iommu facts;
@@ -93,7 +95,7 @@ struct sim_iommu {
 	uint64_t alignment;
 	struct kernel_hw_info hw;
 	bool hw_supported;
-	bool nest_parent, dirty_tracking, pasid;
+	bool nest_parent, dirty_tracking, pasid, first_stage;
 	uint32_t nested_type;
 };
 

@@ -188,7 +188,9 @@ static long get_irq_info(struct sim_file *file,
 	} else if (cmd.index == UAPI_PCI_MSI_IRQ_INDEX) {
 		cmd.count = f->msi != 0;
 	} else if (cmd.index == UAPI_PCI_MSIX_IRQ_INDEX) {
-		cmd.flags = UAPI_IRQ_INFO_EVENTFD;
+		/* Vectors can be added while others are in use. */
+		if (f->n_msix)
+			cmd.flags = UAPI_IRQ_INFO_EVENTFD;
 		cmd.count = f->n_msix;
 	}
 

@@ -35,13 +35,14 @@ from typing import Any
 
 import pytest
 
-TOP = Path("/opt/ioasidd")
+TOP = Path(__file__).resolve().parents[3]
+BUILD = Path(os.environ.get("IOASID_BUILD", TOP / "build"))
 # The contract in Python is a package of this module's own name: it goes on in
 # there, so that both can be imported.
-sys.path.append(str(TOP / "build/tests/pb"))
-__path__ = [str(TOP / "build/tests/pb/ioasid")]
+sys.path.append(str(BUILD / "tests/pb"))
+__path__ = [str(BUILD / "tests/pb/ioasid")]
 L2_QEMU = TOP / "tests/vm/l2-qemu"
-PROGS = TOP / "build/tests/progs"
+PROGS = BUILD / "tests/progs"
 # Somebody without any privilege, and somebody else.
 NOBODY, STRANGER = 65534, 65533
 # All that can be given to a driver; those that a machine lacks are skipped.
@@ -250,6 +251,9 @@ class Child:
 class Ioasidd:
     """A daemon, and ioasidctl in front of it."""
 
+    # What is started, with what options of its own.
+    program: tuple[str, ...] = ("ioasidd",)
+
     def __init__(self, testbed: Any) -> None:
         self.testbed = testbed
         # Not below pytest's own folders: other uids must get to the socket.
@@ -281,7 +285,7 @@ class Ioasidd:
         with open(self.log, "ab") as log:
             # pylint: disable-next=consider-using-with
             self.popen = subprocess.Popen(
-                [*wrap, "ioasidd", "--foreground", "--log-level", "debug",
+                [*wrap, *self.program, "--foreground", "--log-level", "debug",
                  "--state-dir", str(self.state), "--socket", str(self.socket),
                  *options],
                 env=self.env, stdin=subprocess.DEVNULL, stdout=log,

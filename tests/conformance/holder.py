@@ -1,0 +1,443 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A holder that a case talks to: tests/conformance/client in Python's words.
+
+Holder has the lease's descriptors; Context is its iommufd, Device a cdev of it,
+Edu one that can do DMA. A call gives an Answer: the name of its errno, or "ok",
+and the structure as it came back.
+"""
+
+import os
+import signal
+import subprocess
+import time
+from typing import Any
+
+import pytest
+from ioasid import NOBODY, Ioasidd, alive, wait
+
+from world import BUILD
+
+PAGE = 4096
+MIB = 1 << 20
+TOP = (1 << 64) - 1
+
+# enum iommufd_ioas_map_flags
+FIXED, WRITE, READ = 1, 2, 4
+# enum iommufd_hwpt_alloc_flags
+NEST_PARENT, DIRTY, FAULT, PASID = 1, 2, 4, 8
+
+CONFIG = 7
+COMMAND = 4
+MEMORY, MASTER = 2, 4
+
+
+class Answer(dict[str, Any]):
+    """What a command was answered with: fields by name, and the errno."""
+
+    def __init__(self, line: str, command: str) -> None:
+        words = line.split()
+        super().__init__(word.partition("=")[::2] for word in words[1:])
+        for key, value in self.items():
+            if value.lstrip("-").isdigit() and key not in ("data", "tail"):
+                self[key] = int(value)
+        self.error = words[0]
+        self.command = command
+
+    def __getattr__(self, name: str) -> Any:
+        return self[name]
+
+
+def ok(answer: Answer) -> Answer:
+    """It succeeded; what it answered."""
+    assert answer.error == "ok", f"{answer.command}: {answer.error}"
+    return answer
+
+
+def refused(error: str, answer: Answer) -> Answer:
+    """It was refused with that errno."""
+    assert answer.error == error, \
+        f"{answer.command}: {answer.error}, not {error}"
+    return answer
+
+
+class Process:
+    """A process that obeys: a client, or a child of it."""
+
+    def __init__(self) -> None:
+        self.children: list[Child] = []
+
+    def tell(self, *words: Any) -> Answer:
+        """Give a command; its answer."""
+        line = " ".join(str(word) for word in words)
+        answer = Answer(self.say(line), line)
+        assert answer.error != "bad", f"{line[:200]}: {dict(answer)}"
+        return answer
+
+    def say(self, line: str) -> str:
+        """A line, and the line that it is answered with."""
+        raise NotImplementedError
+
+    def call(self, fd: int, structure: str, /, **fields: Any) -> Answer:
+        """ioctl(2) with a structure of uapi.h; its size is right by itself."""
+        return self.tell("call", fd, structure,
+                         *(f"{name}={value}" for name, value in
+                           fields.items()))
+
+    def memory(self, size: int, seed: int = 0) -> int:
+        """Memory of its own, filled with a row of bytes; its address."""
+        va = int(ok(self.tell("mem", size)).va)
+        ok(self.tell("fill", va, size, seed))
+        return va
+
+    def fill(self, va: int, size: int, seed: int) -> None:
+        """Fill memory with another row of bytes."""
+        ok(self.tell("fill", va, size, seed))
+
+    def same(self, va: int, size: int, seed: int) -> bool:
+        """Has the memory that row of bytes?"""
+        return bool(ok(self.tell("same", va, size, seed)).same)
+
+    def memfd(self, size: int) -> int:
+        """A file of shmem; its descriptor."""
+        return int(ok(self.tell("memfd", size)).fd)
+
+    def close(self, fd: int) -> None:
+        """Close a descriptor."""
+        ok(self.tell("close", fd))
+
+    def array(self, *values: int) -> int:
+        """64-bit numbers in memory; their address."""
+        va = int(ok(self.tell("mem", max(8 * len(values), 8))).va)
+        data = b"".join(value.to_bytes(8, "little") for value in values)
+        if data:
+            ok(self.tell("poke", va, data.hex()))
+        return va
+
+    def numbers(self, va: int, n: int) -> list[int]:
+        """64-bit numbers from memory."""
+        data = bytes.fromhex(ok(self.tell("peek", va, 8 * n)).data)
+        return [int.from_bytes(data[at:at + 8], "little")
+                for at in range(0, 8 * n, 8)]
+
+    def fork(self) -> "Child":
+        """A child with all that it has."""
+        answer = ok(self.tell("fork"))
+        child = Child(self, answer.child, answer.pid)
+        self.children.append(child)
+        return child
+
+
+class Child(Process):
+    """A forked child of a holder."""
+
+    def __init__(self, parent: Process, number: int, pid: int) -> None:
+        super().__init__()
+        self.parent, self.number, self.pid = parent, number, pid
+
+    def say(self, line: str) -> str:
+        return self.parent.say(f"child {self.number} {line}")
+
+    def end(self) -> None:
+        """SIGKILL; it is gone afterwards."""
+        ok(self.parent.tell("kill", self.number))
+        self.parent.children.remove(self)
+
+
+class Device:
+    """A VFIO cdev of a holder."""
+
+    def __init__(self, holder: "Holder", name: str, fd: int) -> None:
+        self.holder, self.name, self.fd = holder, name, fd
+        self.id = 0
+        self.offsets: dict[int, int] = {}
+
+    def call(self, structure: str, **fields: Any) -> Answer:
+        """A call on the cdev."""
+        return self.holder.call(self.fd, structure, **fields)
+
+    def bind(self, iommufd: int | None = None, **fields: Any) -> Answer:
+        """VFIO_DEVICE_BIND_IOMMUFD to the holder's iommufd, or another."""
+        answer = self.call("device_bind_iommufd",
+                           iommufd=self.holder.iommufd if iommufd is None
+                           else iommufd, **fields)
+        if answer.error == "ok":
+            self.id = answer.out_devid
+        return answer
+
+    def attach(self, pt_id: int, **fields: Any) -> Answer:
+        """VFIO_DEVICE_ATTACH_IOMMUFD_PT."""
+        return self.call("device_attach_iommufd_pt", pt_id=pt_id, **fields)
+
+    def detach(self, **fields: Any) -> Answer:
+        """VFIO_DEVICE_DETACH_IOMMUFD_PT."""
+        return self.call("device_detach_iommufd_pt", **fields)
+
+    def reset(self) -> Answer:
+        """VFIO_DEVICE_RESET."""
+        return self.call("reset")
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        self.holder.close(self.fd)
+
+    def offset(self, region: int) -> int:
+        """Where a region begins in the descriptor."""
+        if region not in self.offsets:
+            self.offsets[region] = ok(
+                self.call("region_info", index=region)).offset
+        return self.offsets[region]
+
+    def read(self, region: int, at: int, size: int) -> Answer:
+        """pread(2) in a region."""
+        return self.holder.tell("pread", self.fd, self.offset(region) + at,
+                                size)
+
+    def write(self, region: int, at: int, size: int, value: int) -> Answer:
+        """pwrite(2) of a number."""
+        return self.holder.tell("pwrite", self.fd, self.offset(region) + at,
+                                value.to_bytes(size, "little").hex())
+
+    def get(self, region: int, at: int, size: int) -> int:
+        """A number in a region, which must be readable."""
+        data = bytes.fromhex(ok(self.read(region, at, size)).data)
+        assert len(data) == size
+        return int.from_bytes(data, "little")
+
+    def put(self, region: int, at: int, size: int, value: int) -> None:
+        """Write it, which must be possible."""
+        assert ok(self.write(region, at, size, value)).n == size
+
+    def command(self, bits: int) -> None:
+        """Write PCI_COMMAND."""
+        self.put(CONFIG, COMMAND, 2, bits)
+
+
+class Edu(Device):
+    """QEMU's edu: a DMA engine with a buffer of 4096 bytes.
+
+    Its registers are in QEMU's docs/specs/edu.rst.
+    """
+
+    IDENTITY, LIVENESS, FACTORIAL, STATUS = 0x00, 0x04, 0x08, 0x20
+    SOURCE, TARGET, COUNT, START = 0x80, 0x88, 0x90, 0x98
+    BUFFER = 0x40000
+
+    def awake(self) -> "Edu":
+        """Memory space and bus master on; it must be an edu."""
+        self.command(MEMORY | MASTER)
+        assert self.get(0, self.IDENTITY, 4) & 0xffff == 0x00ed
+        return self
+
+    def transfer(self, source: int, target: int, size: int,
+                 command: int) -> None:
+        """A transfer, and its end."""
+        self.put(0, self.SOURCE, 8, source)
+        self.put(0, self.TARGET, 8, target)
+        self.put(0, self.COUNT, 8, size)
+        self.put(0, self.START, 8, command)
+        end = time.monotonic() + 30
+        while self.get(0, self.START, 4) & 1:
+            assert time.monotonic() < end, "edu does not finish"
+            time.sleep(0.01)
+
+    def load(self, iova: int, size: int = PAGE) -> None:
+        """From memory to its buffer."""
+        self.transfer(iova, self.BUFFER, size, 1)
+
+    def store(self, iova: int, size: int = PAGE) -> None:
+        """From its buffer to memory."""
+        self.transfer(self.BUFFER, iova, size, 3)
+
+    def copy(self, source: int, target: int, size: int = PAGE) -> None:
+        """From one I/O address to another."""
+        self.load(source, size)
+        self.store(target, size)
+
+
+class Context:
+    """An iommufd of a process, and what was made in it."""
+
+    def __init__(self, process: Process, fd: int) -> None:
+        self.process, self.fd = process, fd
+        self.made: list[int] = []
+
+    def call(self, structure: str, **fields: Any) -> Answer:
+        """A call on the iommufd."""
+        return self.process.call(self.fd, structure, **fields)
+
+    def by(self, process: Process) -> "Context":
+        """The same for a child of the process."""
+        return Context(process, self.fd)
+
+    def space(self) -> int:
+        """IOMMU_IOAS_ALLOC; the id."""
+        self.made.append(ok(self.call("ioas_alloc")).out_ioas_id)
+        return self.made[-1]
+
+    def table(self, device: Device, pt_id: int, flags: int = 0,
+              **fields: Any) -> Answer:
+        """IOMMU_HWPT_ALLOC; remembered if it succeeds."""
+        answer = self.call("hwpt_alloc", dev_id=device.id, pt_id=pt_id,
+                           flags=flags, **fields)
+        if answer.error == "ok":
+            self.made.append(answer.out_hwpt_id)
+        return answer
+
+    def destroy(self, number: int) -> Answer:
+        """IOMMU_DESTROY."""
+        return self.call("destroy", id=number)
+
+    def map(self, space: int, va: int, length: int, iova: int | None = None,
+            flags: int = READ | WRITE, **fields: Any) -> Answer:
+        """IOMMU_IOAS_MAP; FIXED if an iova is given."""
+        return self.call("ioas_map", ioas_id=space, user_va=va, length=length,
+                         iova=iova or 0,
+                         flags=flags | (FIXED if iova is not None else 0),
+                         **fields)
+
+    def map_file(self, space: int, fd: int, length: int,
+                 iova: int | None = None, start: int = 0,
+                 flags: int = READ | WRITE, **fields: Any) -> Answer:
+        """IOMMU_IOAS_MAP_FILE, likewise."""
+        return self.call("ioas_map_file", ioas_id=space, fd=fd, start=start,
+                         length=length, iova=iova or 0,
+                         flags=flags | (FIXED if iova is not None else 0),
+                         **fields)
+
+    def copy(self, target: int, source: int, length: int, source_iova: int,
+             iova: int | None = None, flags: int = READ | WRITE,
+             **fields: Any) -> Answer:
+        """IOMMU_IOAS_COPY, likewise."""
+        return self.call("ioas_copy", dst_ioas_id=target, src_ioas_id=source,
+                         length=length, src_iova=source_iova,
+                         dst_iova=iova or 0,
+                         flags=flags | (FIXED if iova is not None else 0),
+                         **fields)
+
+    def unmap(self, space: int, iova: int, length: int) -> Answer:
+        """IOMMU_IOAS_UNMAP."""
+        return self.call("ioas_unmap", ioas_id=space, iova=iova, length=length)
+
+    def iova_ranges(self, space: int, room: int = 32,
+                    **fields: Any) -> tuple[Answer, list[list[int]]]:
+        """IOMMU_IOAS_IOVA_RANGES: the answer, and the ranges that had room."""
+        va = self.process.array(*[0] * (2 * room))
+        answer = self.call("ioas_iova_ranges", ioas_id=space, num_iovas=room,
+                           allowed_iovas=va, **fields)
+        n = min(room, answer.num_iovas)
+        flat = self.process.numbers(va, 2 * n) if n else []
+        ok(self.process.tell("unmap", va, max(16 * room, 8)))
+        return answer, [flat[at:at + 2] for at in range(0, len(flat), 2)]
+
+    def ranges(self, space: int) -> list[list[int]]:
+        """The ranges, as [first, last]."""
+        answer, ranges = self.iova_ranges(space)
+        ok(answer)
+        return ranges
+
+    def allow(self, space: int, *windows: tuple[int, int],
+              **fields: Any) -> Answer:
+        """IOMMU_IOAS_ALLOW_IOVAS."""
+        flat = [number for window in windows for number in window]
+        va = self.process.array(*flat)
+        return self.call("ioas_allow_iovas", ioas_id=space,
+                         num_iovas=len(windows), allowed_iovas=va, **fields)
+
+    def option(self, number: int, op: int, object_id: int = 0, value: int = 0,
+               **fields: Any) -> Answer:
+        """IOMMU_OPTION; op 0 sets, 1 gets."""
+        return self.call("option", option_id=number, op=op,
+                         object_id=object_id, val64=value, **fields)
+
+    def clean(self) -> None:
+        """Destroy what was made, the last first."""
+        while self.made:
+            answer = self.destroy(self.made.pop())
+            assert answer.error in ("ok", "ENOENT"), answer.error
+
+
+class Holder(Process):
+    """A client that has claimed leases of the daemon."""
+
+    def __init__(self, daemon: Ioasidd, uid: int = NOBODY) -> None:
+        super().__init__()
+        self.daemon = daemon
+        self.uid = uid
+        self.leases: list[str] = []
+        self.names: list[str] = []
+        self.devices: list[Device] = []
+        self.contexts: list[Context] = []
+        # pylint: disable-next=consider-using-with
+        self.popen = subprocess.Popen(
+            [BUILD / "tests/conformance/client"], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True, bufsize=1, user=uid, group=uid,
+            extra_groups=[], env=daemon.env)
+        self.pid = self.popen.pid
+
+    def say(self, line: str) -> str:
+        assert self.popen.stdin and self.popen.stdout
+        try:
+            self.popen.stdin.write(line + "\n")
+            self.popen.stdin.flush()
+        except BrokenPipeError:
+            pass
+        answer = self.popen.stdout.readline()
+        if not answer:
+            pytest.fail(f"the client has ended with {self.popen.wait(10)} "
+                        f"at: {line[:200]}")
+        return answer
+
+    def claim(self, *names: str, memlock: str = "64M") -> Context:
+        """Offer prepared devices to this client and claim them."""
+        lease = self.daemon.offer(*names, uid=self.uid,
+                                  options=("--memlock", memlock))
+        self.leases.append(lease)
+        self.names += names
+        answer = ok(self.tell("claim", lease))
+        for number, name in enumerate(names):
+            kind = Edu if name.startswith(("EDU", "PAIR", "BRIDGED")) \
+                else Device
+            self.devices.append(kind(self, name, answer[f"device{number}"]))
+        self.contexts.append(Context(self, answer.iommufd))
+        return self.contexts[-1]
+
+    @property
+    def context(self) -> Context:
+        """Of the first lease."""
+        return self.contexts[0]
+
+    @property
+    def iommufd(self) -> int:
+        """Its descriptor."""
+        return self.contexts[0].fd
+
+    def device(self, name: str) -> Any:
+        """A device of it by name."""
+        return next(device for device in self.devices if device.name == name)
+
+    def kill(self) -> None:
+        """SIGKILL, and it is gone; its children may live on."""
+        if self.popen.poll() is None:
+            self.popen.kill()
+        self.popen.wait(60)
+        for pipe in (self.popen.stdin, self.popen.stdout):
+            if pipe:
+                try:
+                    pipe.close()
+                except BrokenPipeError:
+                    pass
+
+    def kill_all(self) -> None:
+        """The same, and its children are gone, too."""
+        self.kill()
+        while self.children:
+            pid = self.children.pop().pid
+            if alive(pid):
+                os.kill(pid, signal.SIGKILL)
+                wait(lambda: not alive(pid), 10, "the child has ended")
+
+    def ended(self, seconds: float = 60) -> list[dict[str, Any]]:
+        """Kill it; its leases as they are when all of them have ended."""
+        self.kill()
+        return [self.daemon.wait_lease(lease, "ENDED", seconds)
+                for lease in self.leases]
