@@ -21,9 +21,30 @@
 #include "base/simfd.h"
 
 /* What the machine was asked last, and what it says next. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct simfd_request asked;
 static int64_t says;
 static bool silent;
+
+/* Say what the machine is to answer. */
+static void let_it_say(int64_t result)
+{
+	pthread_mutex_lock(&lock);
+	says = result;
+	pthread_mutex_unlock(&lock);
+}
+
+/* What it was asked. */
+static struct simfd_request was_asked(void)
+{
+	struct simfd_request request;
+
+	pthread_mutex_lock(&lock);
+	request = asked;
+	pthread_mutex_unlock(&lock);
+
+	return request;
+}
 
 static int ends[2] = { -1, -1 };
 static int before;
@@ -32,23 +53,29 @@ static pthread_t machine;
 /* The other end: answers each call, after having written to its address. */
 static void *serve(void *data)
 {
+	const int fd = *(const int *)data;
 	const uint32_t word = 0x4711;
+	struct simfd_request request;
 	struct ucred caller;
 	size_t n_fds;
 	int answer;
 
-	while (fd_receive_from(ends[1], &asked, sizeof(asked), &answer, 1,
-			       &n_fds, &caller) == sizeof(asked)) {
+	while (fd_receive_from(fd, &request, sizeof(request), &answer, 1,
+			       &n_fds, &caller) == sizeof(request)) {
 		struct iovec ours = { (void *)&word, sizeof(word) };
-		struct iovec theirs = { (void *)(uintptr_t)asked.address,
+		struct iovec theirs = { (void *)(uintptr_t)request.address,
 					sizeof(word) };
-		struct simfd_reply reply = { .result = says };
+		struct simfd_reply reply;
 
-		if (asked.op != SIMFD_PWRITE && asked.address)
+		pthread_mutex_lock(&lock);
+		asked = request;
+		reply.result = says;
+		if (request.op != SIMFD_PWRITE && request.address)
 			(void)process_vm_writev(caller.pid, &ours, 1, &theirs,
 						1, 0);
 		if (!silent)
 			(void)fd_send(answer, &reply, sizeof(reply), NULL, 0);
+		pthread_mutex_unlock(&lock);
 		fd_close(answer);
 	}
 
@@ -64,7 +91,7 @@ static int setup(void **state)
 	says = 0;
 	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) ||
 	       setsockopt(ends[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) ||
-	       pthread_create(&machine, NULL, serve, NULL);
+	       pthread_create(&machine, NULL, serve, &ends[1]);
 }
 
 /* Whatever happened, a test leaves as many descriptors as it found. */
@@ -94,13 +121,13 @@ static void a_call_comes_with_its_number_and_its_answer_in_place(void **state)
 {
 	uint32_t word = 0;
 
-	says = 3;
+	let_it_say(3);
 	assert_int_equal(simfd_ioctl(ends[0], 0x3b71, &word), 3);
 	assert_int_equal(word, 0x4711);
-	assert_int_equal(asked.magic, SIMFD_MAGIC);
-	assert_int_equal(asked.op, SIMFD_IOCTL);
-	assert_int_equal(asked.number, 0x3b71);
-	assert_int_equal(asked.address, (uintptr_t)&word);
+	assert_int_equal(was_asked().magic, SIMFD_MAGIC);
+	assert_int_equal(was_asked().op, SIMFD_IOCTL);
+	assert_int_equal(was_asked().number, 0x3b71);
+	assert_int_equal(was_asked().address, (uintptr_t)&word);
 }
 
 static void reads_and_writes_say_where_and_how_much(void **state)
@@ -108,21 +135,21 @@ static void reads_and_writes_say_where_and_how_much(void **state)
 	const off_t at = (off_t)7 << 40;
 	uint32_t word = 0;
 
-	says = sizeof(word);
+	let_it_say(sizeof(word));
 	assert_int_equal(simfd_pread(ends[0], &word, sizeof(word), at), 4);
 	assert_int_equal(word, 0x4711);
-	assert_int_equal(asked.op, SIMFD_PREAD);
-	assert_int_equal(asked.number, at);
-	assert_int_equal(asked.length, sizeof(word));
+	assert_int_equal(was_asked().op, SIMFD_PREAD);
+	assert_int_equal(was_asked().number, at);
+	assert_int_equal(was_asked().length, sizeof(word));
 
 	assert_int_equal(simfd_pwrite(ends[0], &word, sizeof(word), at), 4);
-	assert_int_equal(asked.op, SIMFD_PWRITE);
-	assert_int_equal(asked.address, (uintptr_t)&word);
+	assert_int_equal(was_asked().op, SIMFD_PWRITE);
+	assert_int_equal(was_asked().address, (uintptr_t)&word);
 }
 
 static void what_is_refused_has_its_errno(void **state)
 {
-	says = -EADDRINUSE;
+	let_it_say(-EADDRINUSE);
 	assert_int_equal(simfd_ioctl(ends[0], 1, NULL), -1);
 	assert_int_equal(errno, EADDRINUSE);
 	assert_int_equal(simfd_pread(ends[0], NULL, 0, 0), -1);
@@ -131,7 +158,9 @@ static void what_is_refused_has_its_errno(void **state)
 
 static void a_machine_that_is_no_more_is_enodev(void **state)
 {
+	pthread_mutex_lock(&lock);
 	silent = true;
+	pthread_mutex_unlock(&lock);
 	assert_int_equal(simfd_ioctl(ends[0], 1, NULL), -1);
 	assert_int_equal(errno, ENODEV);
 
@@ -141,7 +170,7 @@ static void a_machine_that_is_no_more_is_enodev(void **state)
 	assert_int_equal(simfd_ioctl(ends[0], 1, NULL), -1);
 	assert_int_equal(errno, ENODEV);
 	/* For teardown. */
-	assert_int_equal(pthread_create(&machine, NULL, serve, NULL), 0);
+	assert_int_equal(pthread_create(&machine, NULL, serve, &ends[1]), 0);
 }
 
 static void *call_often(void *data)

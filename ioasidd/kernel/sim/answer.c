@@ -400,34 +400,63 @@ static int answer_wait_earlier(struct asked *a)
 #define POWER_OFF "power-off"
 
 /**
- * poke() - What a command says, ours or the machine's
+ * made() - Was there memory for a text?
+ * @ret:	The text; NULL if not
+ * @n:		Of asprintf(3)
+ *
+ * Return: 0 or -ENOMEM.
+ */
+static int made(char **ret, int n)
+{
+	if (n >= 0)
+		return 0;
+
+	*ret = NULL; /* asprintf(3) does not say what it is then */
+	return -ENOMEM;
+}
+
+/**
+ * poke_machine() - What the machine says to a command
  * @a:		The command
  * @ret:	Text, to be freed
  *
+ * Its help has our commands, too.
+ *
  * Return: 0 or -errno.
  */
-static int poke(struct asked *a, char **ret, struct error *err)
+static int poke_machine(struct asked *a, char **ret, struct error *err)
 {
 	struct sim *sim = a->server->sim;
-	_cleanup_free_ char *text = NULL;
+	char *text = NULL;
 	int r;
-
-	if (str_eq(a->request.text, "pid"))
-		return asprintf(ret, "%d\n", (int)getpid()) < 0 ? -ENOMEM : 0;
-	if (str_eq(a->request.text, POWER_OFF)) {
-		*ret = strdup("");
-		return *ret ? 0 : -ENOMEM;
-	}
 
 	sim_lock(sim);
 	r = sim_poke(sim, a->request.text, &text, err);
 	sim_unlock(sim);
 	if (r < 0 || !str_eq(a->request.text, "help")) {
-		*ret = TAKE_PTR(text);
+		*ret = text;
 		return r;
 	}
 
-	return asprintf(ret, "%spid\n" POWER_OFF "\n", text) < 0 ? -ENOMEM : 0;
+	r = made(ret, asprintf(ret, "%spid\n" POWER_OFF "\n", text));
+	free(text);
+	return r;
+}
+
+/**
+ * poke() - What a command says, ours or the machine's
+ *
+ * As poke_machine().
+ */
+static int poke(struct asked *a, char **ret, struct error *err)
+{
+	if (str_eq(a->request.text, "pid"))
+		return made(ret, asprintf(ret, "%d\n", (int)getpid()));
+	if (!str_eq(a->request.text, POWER_OFF))
+		return poke_machine(a, ret, err);
+
+	*ret = strdup("");
+	return *ret ? 0 : -ENOMEM;
 }
 
 /* answer_poke() - CONTROL_POKE */

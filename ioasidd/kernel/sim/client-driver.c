@@ -25,7 +25,7 @@ static void name_holders(struct kernel *k, const struct kernel_device *dev,
 			 struct error *err)
 {
 	if (err)
-		(void)find_holders(k, dev, err, NULL);
+		(void)client_find_holders(k, dev, err, NULL);
 }
 
 /**
@@ -95,7 +95,7 @@ static int run(struct kernel *k, const struct attempt *attempt,
 	int r;
 
 	if (!str_copy(request.bdf, sizeof(request.bdf), bdf))
-		return not_found(bdf, err);
+		return client_not_found(bdf, err);
 	(void)str_copy(request.text, sizeof(request.text),
 		       attempt->text ? attempt->text : "");
 	r = link_connect(client_of(k)->dir, &fd);
@@ -111,9 +111,9 @@ static int run(struct kernel *k, const struct attempt *attempt,
 		return leave(k, attempt, bdf, number, timeout_ms, ret_stuck,
 			     err);
 	if (r < 0)
-		return no_answer(r, err);
+		return client_no_answer(r, err);
 	if (ret->result == -ENODEV)
-		return not_found(bdf, err);
+		return client_not_found(bdf, err);
 	if (ret->result < 0)
 		return error_set(err, ret->result, ERROR_KERNEL_SYSFS,
 				 "%s of %s: %m", attempt->what, bdf);
@@ -131,7 +131,7 @@ int client_get_override(struct kernel *k, const char *bdf,
 		.call = "get_override",
 		.what = "read driver_override",
 	};
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 	int r;
 
 	r = run(k, &attempt, bdf, timeout_ms, &reply, ret_stuck, err);
@@ -152,7 +152,7 @@ int client_set_override(struct kernel *k, const char *bdf, const char *driver,
 		.what = "write driver_override",
 		.text = driver,
 	};
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 
 	if (strlen(driver) >= DRIVER_SIZE || strpbrk(driver, "/\n"))
 		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
@@ -170,7 +170,7 @@ int client_unbind(struct kernel *k, const char *bdf, unsigned int timeout_ms,
 		.call = "unbind",
 		.what = "write driver/unbind",
 	};
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 	struct kernel_device dev;
 	int r;
 
@@ -193,7 +193,7 @@ int client_probe(struct kernel *k, const char *bdf, unsigned int timeout_ms,
 		.call = "probe",
 		.what = "write drivers_probe",
 	};
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 
 	return run(k, &attempt, bdf, timeout_ms, &reply, ret_stuck, err);
 }
@@ -208,7 +208,7 @@ int client_mend_config(struct kernel *k, const char *bdf,
 		.call = "config",
 		.what = "read config",
 	};
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 	int r;
 
 	*ret_mended = false;
@@ -233,15 +233,15 @@ int client_wait_earlier(struct kernel *k, const char *bdf,
 		.number = hello->next_call,
 		.timeout_ms = timeout_ms,
 	};
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 	int r;
 
 	(void)str_copy(request.bdf, sizeof(request.bdf), bdf);
-	r = ask(k, CONTROL_WAIT_EARLIER, &request, &reply, NULL, err);
+	r = client_ask(k, CONTROL_WAIT_EARLIER, &request, &reply, NULL, err);
 	if (r < 0 || reply.result >= 0)
 		return r < 0 ? r : reply.result;
 	if (reply.result != -ETIMEDOUT)
-		return no_answer(reply.result, err);
+		return client_no_answer(reply.result, err);
 
 	*ret_stuck = (struct kernel_stuck){
 		.pid = hello->pid,
@@ -261,12 +261,12 @@ int client_wait_earlier(struct kernel *k, const char *bdf,
 bool client_stuck_ended(struct kernel *k, const struct kernel_stuck *stuck)
 {
 	struct control_request request = { .number = stuck->start_ticks };
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 
 	if (stuck->pid <= 0 ||
 	    !str_eq(stuck->boot_id, client_of(k)->hello.info.boot_id))
 		return true;
 
-	return ask(k, CONTROL_ENDED, &request, &reply, NULL, NULL) < 0 ||
+	return client_ask(k, CONTROL_ENDED, &request, &reply, NULL, NULL) < 0 ||
 	       reply.result != 0;
 }

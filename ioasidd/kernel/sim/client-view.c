@@ -92,12 +92,12 @@ int client_inventory(struct kernel *k, struct kernel_inventory **ret,
 	struct control_request request = { .magic = 0 };
 	_cleanup_free_ char *data = NULL;
 	struct kernel_inventory *inv;
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 	_cleanup_fd_ int fd = -1;
 	size_t size = 0;
 	int r;
 
-	r = ask(k, CONTROL_INVENTORY, &request, &reply, &fd, err);
+	r = client_ask(k, CONTROL_INVENTORY, &request, &reply, &fd, err);
 	if (r < 0)
 		return r;
 	r = reply.result;
@@ -105,11 +105,11 @@ int client_inventory(struct kernel *k, struct kernel_inventory **ret,
 		r = link_read_memory(fd, &data, &size);
 	inv = r < 0 ? NULL : calloc(1, sizeof(*inv));
 	if (!inv)
-		return no_answer(r < 0 ? r : -ENOMEM, err);
+		return client_no_answer(r < 0 ? r : -ENOMEM, err);
 	r = parse_inventory(data, size, inv);
 	if (r < 0) {
 		(void)kernel_inventory_free(inv);
-		return no_answer(r, err);
+		return client_no_answer(r, err);
 	}
 
 	*ret = inv;
@@ -120,8 +120,8 @@ int client_inventory(struct kernel *k, struct kernel_inventory **ret,
 int client_device(struct kernel *k, const char *bdf, struct kernel_device *ret,
 		  struct error *err)
 {
-	struct control_reply reply;
-	int r = ask_about(k, CONTROL_DEVICE, bdf, &reply, NULL, err);
+	struct control_reply reply = { .magic = 0 };
+	int r = client_ask_about(k, CONTROL_DEVICE, bdf, &reply, NULL, err);
 
 	if (r < 0)
 		return r;
@@ -130,22 +130,22 @@ int client_device(struct kernel *k, const char *bdf, struct kernel_device *ret,
 }
 
 /**
- * find_holders() - Which processes have a function's cdev open?
+ * client_find_holders() - Which processes have a function's cdev open?
  * @k:		The machine
  * @dev:	The function; for its names only
  * @found:	A filled error: each process is added as a cause
  *
  * Return: how many; -errno.
  */
-int find_holders(struct kernel *k, const struct kernel_device *dev,
-		 struct error *found, struct error *err)
+int client_find_holders(struct kernel *k, const struct kernel_device *dev,
+			struct error *found, struct error *err)
 {
 	_cleanup_nodes_ struct nodes nodes = NODES_NULL;
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 	char name[64];
 	int r;
 
-	r = ask_about(k, CONTROL_FILES, dev->bdf, &reply, NULL, err);
+	r = client_ask_about(k, CONTROL_FILES, dev->bdf, &reply, NULL, err);
 	if (r < 0)
 		return r;
 	(void)str_format(name, sizeof(name), "/dev/vfio/devices/%s",
@@ -164,14 +164,14 @@ int find_holders(struct kernel *k, const struct kernel_device *dev,
 /* client_device_users() - Does anything on the host use a function? */
 int client_device_users(struct kernel *k, const char *bdf, struct error *err)
 {
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 	struct kernel_device dev;
 	struct error found;
 	int r;
 
 	r = client_device(k, bdf, &dev, err);
 	if (!r)
-		r = ask_about(k, CONTROL_USERS, bdf, &reply, NULL, err);
+		r = client_ask_about(k, CONTROL_USERS, bdf, &reply, NULL, err);
 	if (r < 0)
 		return r;
 	error_set(&found, -EBUSY, ERROR_DEVICE_IN_USE, "%s is in use", bdf);
@@ -179,7 +179,7 @@ int client_device_users(struct kernel *k, const char *bdf, struct error *err)
 		error_cause(&found, reply.users.causes[i].kind,
 			    reply.users.causes[i].name, "%s",
 			    reply.users.causes[i].detail);
-	r = find_holders(k, &dev, &found, err);
+	r = client_find_holders(k, &dev, &found, err);
 	if (r < 0 || !(r + (int)reply.users.n))
 		return r;
 
@@ -200,7 +200,7 @@ int client_cdev_holders(struct kernel *k, const char *bdf, struct error *err)
 		return r;
 	error_set(&found, -EBUSY, ERROR_DEVICE_HELD,
 		  "%s is held by another process", bdf);
-	r = find_holders(k, &dev, &found, err);
+	r = client_find_holders(k, &dev, &found, err);
 	if (r <= 0)
 		return r;
 

@@ -28,43 +28,47 @@
 /* A machine that ends just now is found no more the next time. */
 #define CONNECT_TRIES 3
 
-/* client_free() - Let go of the machine, which goes on */
+/* client_end() - Let go of the machine, which goes on */
+static void client_end(struct client *client)
+{
+	(void)fd_close(client->present);
+	(void)fd_close(client->proc);
+	(void)fd_close(client->dir);
+	free(client);
+}
+
+/* client_free() - The same; NULL is allowed */
 static void client_free(struct kernel *k)
 {
-	if (!k)
-		return;
-
-	(void)fd_close(client_of(k)->present);
-	(void)fd_close(client_of(k)->proc);
-	(void)fd_close(client_of(k)->dir);
-	free(client_of(k));
+	if (k)
+		client_end(client_of(k));
 }
 
 /* --- asking --- */
 
 /**
- * no_answer() - The machine does not answer
+ * client_no_answer() - The machine does not answer
  * @r:		How
  *
  * Return: @r; -ENODEV and -ETIMEDOUT mean something else to callers.
  */
-int no_answer(int r, struct error *err)
+int client_no_answer(int r, struct error *err)
 {
 	return error_set(err, r, ERROR_KERNEL_SYSTEM,
 			 "the simulated machine does not answer: %m");
 }
 
 /**
- * not_found() - There is no such function
+ * client_not_found() - There is no such function
  */
-int not_found(const char *bdf, struct error *err)
+int client_not_found(const char *bdf, struct error *err)
 {
 	return error_set(err, -ENODEV, ERROR_DEVICE_NOT_FOUND,
 			 "there is no PCI function %s", bdf);
 }
 
 /**
- * ask() - Ask the machine something that it answers at once
+ * client_ask() - Ask the machine something that it answers at once
  * @k:		The machine
  * @op:		What
  * @request:	With what
@@ -73,8 +77,9 @@ int not_found(const char *bdf, struct error *err)
  *
  * Return: 0; -errno if there is no answer.
  */
-int ask(struct kernel *k, enum control_op op, struct control_request *request,
-	struct control_reply *ret, int *ret_fd, struct error *err)
+int client_ask(struct kernel *k, enum control_op op,
+	       struct control_request *request, struct control_reply *ret,
+	       int *ret_fd, struct error *err)
 {
 	_cleanup_fd_ int fd = -1;
 	int r;
@@ -85,28 +90,28 @@ int ask(struct kernel *k, enum control_op op, struct control_request *request,
 	if (!r)
 		r = link_receive(fd, 0, ret, ret_fd);
 
-	return r < 0 ? no_answer(r, err) : 0;
+	return r < 0 ? client_no_answer(r, err) : 0;
 }
 
 /**
- * ask_about() - Ask the machine about a function
+ * client_ask_about() - Ask the machine about a function
  * @bdf:	The function
  *
- * The rest as in ask().
+ * The rest as in client_ask().
  *
  * Return: 0; -ENODEV, device.not-found; -errno if there is no answer.
  */
-int ask_about(struct kernel *k, enum control_op op, const char *bdf,
-	      struct control_reply *ret, int *ret_fd, struct error *err)
+int client_ask_about(struct kernel *k, enum control_op op, const char *bdf,
+		     struct control_reply *ret, int *ret_fd, struct error *err)
 {
 	struct control_request request = { .magic = 0 };
 	int r;
 
 	if (!str_copy(request.bdf, sizeof(request.bdf), bdf))
-		return not_found(bdf, err);
-	r = ask(k, op, &request, ret, ret_fd, err);
+		return client_not_found(bdf, err);
+	r = client_ask(k, op, &request, ret, ret_fd, err);
 
-	return r == 0 && ret->result == -ENODEV ? not_found(bdf, err) : r;
+	return r == 0 && ret->result == -ENODEV ? client_not_found(bdf, err) : r;
 }
 
 /* --- what there is --- */
@@ -124,16 +129,16 @@ static int client_info(struct kernel *k, struct kernel_info *ret,
 static int client_uevents(struct kernel *k, int *ret_fd, struct error *err)
 {
 	struct control_request request = { .magic = 0 };
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 	_cleanup_fd_ int fd = -1;
 	int r;
 
-	r = ask(k, CONTROL_UEVENTS, &request, &reply, &fd, err);
+	r = client_ask(k, CONTROL_UEVENTS, &request, &reply, &fd, err);
 	if (r < 0)
 		return r;
 	if (reply.result < 0 || fd < 0)
-		return no_answer(reply.result < 0 ? reply.result : -EPROTO,
-				 err);
+		return client_no_answer(reply.result < 0 ? reply.result :
+							   -EPROTO, err);
 
 	*ret_fd = TAKE_FD(fd);
 	return 0;
@@ -164,14 +169,14 @@ static int client_uevent_read(struct kernel *k, int fd,
 static int client_cdev_open(struct kernel *k, const char *bdf, int *ret_fd,
 			    struct error *err)
 {
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 	struct kernel_device dev;
 	_cleanup_fd_ int fd = -1;
 	int r;
 
 	r = client_device(k, bdf, &dev, err);
 	if (!r)
-		r = ask_about(k, CONTROL_CDEV, bdf, &reply, &fd, err);
+		r = client_ask_about(k, CONTROL_CDEV, bdf, &reply, &fd, err);
 	if (r < 0)
 		return r;
 	if (reply.result == -ENOENT)
@@ -206,7 +211,7 @@ static int blame(struct kernel *k, const struct kernel_device *sibling,
 			    sibling->driver);
 		return 1;
 	}
-	if (!sibling->vfio || find_holders(k, sibling, &held, NULL) <= 0)
+	if (!sibling->vfio || client_find_holders(k, sibling, &held, NULL) <= 0)
 		return 0;
 	error_cause(found, "device", sibling->bdf,
 		    "of the same group is held by process %s (%s)",
@@ -227,7 +232,7 @@ static int not_permitted(struct kernel *k, const struct kernel_inventory *inv,
 			 const struct kernel_device *dev, struct error *err)
 {
 	struct control_request request = { .magic = 0 };
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 	struct error found;
 	int n = 0;
 
@@ -246,7 +251,7 @@ static int not_permitted(struct kernel *k, const struct kernel_inventory *inv,
 
 	/* Asked anew: it may have been allowed since. */
 	if (inv->isolated_msi != ISOLATED_MSI_YES &&
-	    ask(k, CONTROL_HELLO, &request, &reply, NULL, NULL) == 0 &&
+	    client_ask(k, CONTROL_HELLO, &request, &reply, NULL, NULL) == 0 &&
 	    !reply.hello.allow_unsafe)
 		return error_set(err, -EPERM, ERROR_DEVICE_UNSAFE_INTERRUPTS,
 				 "VFIO_DEVICE_BIND_IOMMUFD of %s: the host "
@@ -312,11 +317,11 @@ static int client_iommufd_open(struct kernel *k, int *ret_fd,
 			       struct error *err)
 {
 	struct control_request request = { .magic = 0 };
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 	_cleanup_fd_ int fd = -1;
 	int r;
 
-	r = ask(k, CONTROL_IOMMUFD, &request, &reply, &fd, err);
+	r = client_ask(k, CONTROL_IOMMUFD, &request, &reply, &fd, err);
 	if (r < 0)
 		return r;
 	if (reply.result < 0 || fd < 0)
@@ -474,7 +479,7 @@ static int read_description(const char *file, char **ret,
 static int greet(struct client *client)
 {
 	struct control_request request = { .magic = 0 };
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 	int r = -ENOENT;
 
 	for (int i = 0; i < CONNECT_TRIES; i++) {
@@ -523,7 +528,7 @@ static int start(struct client *client, const char *text,
 		return r;
 	r = greet(client);
 
-	return r < 0 ? no_answer(r, err) : 0;
+	return r < 0 ? client_no_answer(r, err) : 0;
 }
 
 /**
@@ -552,7 +557,7 @@ static int find_or_start(struct client *client, const char *file,
 				 "no simulated machine runs here: say what it "
 				 "is, --machine FILE");
 	if (r < 0)
-		return no_answer(r, err);
+		return client_no_answer(r, err);
 	if (!file || hello.description == client->hello.description)
 		return 0;
 
@@ -561,6 +566,35 @@ static int find_or_start(struct client *client, const char *file,
 			 "was made of another description, '%s'; to switch it "
 			 "off: ioasidd-sim --state-dir DIR --poke power-off",
 			 (int)client->hello.pid, client->hello.name);
+}
+
+/**
+ * client_init() - Open what a client needs, and have a machine
+ * @client:	Zero; to be ended on failure, too
+ *
+ * Return: 0 or -errno.
+ */
+static int client_init(struct client *client, const char *state_dir,
+		       const char *file, unsigned int linger_s,
+		       struct error *err)
+{
+	int r;
+
+	client->kernel.ops = &client_ops;
+	client->dir = client->present = -1;
+	client->proc = sysfs_open(AT_FDCWD, "/proc");
+	if (client->proc < 0)
+		return error_set(err, client->proc, ERROR_KERNEL_SYSTEM,
+				 "open '/proc': %m");
+	r = open_dir(state_dir, true, &client->dir, err);
+	if (r < 0)
+		return r;
+	/* Two that start at once make one machine. */
+	(void)flock(client->dir, LOCK_EX);
+	r = find_or_start(client, file, linger_s, err);
+	(void)flock(client->dir, LOCK_UN);
+
+	return r;
 }
 
 /* kernel_sim_new() - Have the machine of a state folder */
@@ -574,27 +608,13 @@ int kernel_sim_new(const char *state_dir, const char *file,
 	if (!client)
 		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
 				 "no memory for the machine");
-	client->kernel.ops = &client_ops;
-	client->dir = client->proc = client->present = -1;
-	r = open_dir(state_dir, true, &client->dir, err);
-	if (!r) {
-		client->proc = sysfs_open(AT_FDCWD, "/proc");
-		if (client->proc < 0)
-			r = error_set(err, client->proc, ERROR_KERNEL_SYSTEM,
-				      "open '/proc': %m");
-	}
-	if (!r) {
-		/* Two that start at once make one machine. */
-		(void)flock(client->dir, LOCK_EX);
-		r = find_or_start(client, file, linger_s, err);
-		(void)flock(client->dir, LOCK_UN);
-	}
+	r = client_init(client, state_dir, file, linger_s, err);
 	if (r < 0) {
-		client_free(&client->kernel);
+		client_end(client);
 		return r;
 	}
 
-	*ret = &client->kernel;
+	*ret = (void *)client; /* whose first member it is */
 	return 0;
 }
 
@@ -606,7 +626,7 @@ int kernel_sim_poke(const char *state_dir, const char *command, char **ret,
 	struct client client = { .dir = -1 };
 	_cleanup_free_ char *text = NULL;
 	_cleanup_fd_ int dir = -1, fd = -1;
-	struct control_reply reply;
+	struct control_reply reply = { .magic = 0 };
 	size_t size;
 	int r;
 
@@ -617,12 +637,12 @@ int kernel_sim_poke(const char *state_dir, const char *command, char **ret,
 	if (r < 0)
 		return r;
 	client.dir = dir;
-	r = ask(&client.kernel, CONTROL_POKE, &request, &reply, &fd, err);
+	r = client_ask(&client.kernel, CONTROL_POKE, &request, &reply, &fd, err);
 	if (r < 0)
 		return r;
 	r = fd < 0 ? -EPROTO : link_read_memory(fd, &text, &size);
 	if (r < 0)
-		return no_answer(r, err);
+		return client_no_answer(r, err);
 	if (reply.result < 0)
 		return error_set(err, reply.result, ERROR_REQUEST_INVALID,
 				 "%s", text);

@@ -65,7 +65,7 @@ struct bars {
 static int add_bar(struct describe *d, void *object, struct json_object *value)
 {
 	struct bars *bars = object;
-	uint64_t size;
+	uint64_t size = 0;
 	int r = describe_number(d, value, 0, BAR_MAX, &size);
 
 	if (r < 0)

@@ -217,7 +217,7 @@ static int read_key(struct describe *d, const struct describe_key *key,
 		    struct json_object *value, void *object)
 {
 	char *field = (char *)object + key->offset;
-	uint64_t number;
+	uint64_t number = 0;
 	bool yes;
 	int r = 0;
 

@@ -87,6 +87,14 @@ static void skip_value(struct cursor *c)
 }
 
 /**
+ * same_key() - Are two keys written the same?
+ */
+static bool same_key(const struct key *a, const struct key *b)
+{
+	return a->size == b->size && !memcmp(a->start, b->start, a->size);
+}
+
+/**
  * next_key() - The next key of an object
  * @c:		Behind the brace or a value; then at the value of the key
  * @ret:	The key
@@ -218,8 +226,7 @@ static bool duplicate_key(struct cursor *c, int depth, struct key *ret)
 	step(c);
 	while (next_key(c, &key)) {
 		for (size_t i = 0; i < n; i++) {
-			if (keys[i].size != key.size ||
-			    memcmp(keys[i].start, key.start, key.size))
+			if (!same_key(&keys[i], &key))
 				continue;
 			*ret = key;
 			return true;

@@ -22,6 +22,11 @@
 #include "kernel/sim/rule.h"
 #include "kernel/sim/sim.h"
 
+/* gcc 12's -fanalyzer forgets what an array of unknown length points to. */
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
+
 /* --- the machine --- */
 
 /**
@@ -378,6 +383,30 @@ static void count_members(struct sim *sim, unsigned int *ret_now,
 }
 
 /**
+ * copy_group() - A group, with reserved regions of its own
+ * @inv:	@groups has room; kernel_inventory_free() frees what is there
+ *
+ * Return: 0 or -ENOMEM.
+ */
+static int copy_group(const struct kernel_group *from,
+		      struct kernel_inventory *inv)
+{
+	struct kernel_reserved *reserved = NULL;
+	size_t size = from->n_reserved * sizeof(*reserved);
+
+	if (size) {
+		reserved = malloc(size);
+		if (!reserved)
+			return -ENOMEM;
+		memcpy(reserved, from->reserved, size);
+	}
+	inv->groups[inv->n_groups] = *from;
+	inv->groups[inv->n_groups++].reserved = reserved;
+
+	return 0;
+}
+
+/**
  * copy_groups() - The groups, but for those whose last function has gone
  * @inv:	@groups has room for all
  *
@@ -395,23 +424,11 @@ static int copy_groups(struct sim *sim, struct kernel_inventory *inv)
 	count_members(sim, now, ever);
 
 	for (size_t i = 0; i < sim->n_groups; i++) {
-		const struct kernel_group *from = &sim->groups[i]->facts;
-		struct kernel_group *to = &inv->groups[inv->n_groups];
-
 		if (ever[i] && !now[i] &&
 		    sim_rule(SIM_RULE_GROUP_ENDS_WITH_LAST_FUNCTION))
 			continue;
-		*to = *from;
-		to->reserved = NULL;
-		if (from->n_reserved) {
-			to->reserved = room(from->n_reserved,
-					    sizeof(*to->reserved));
-			if (!to->reserved)
-				return -ENOMEM;
-			memcpy(to->reserved, from->reserved,
-			       from->n_reserved * sizeof(*to->reserved));
-		}
-		inv->n_groups++;
+		if (copy_group(&sim->groups[i]->facts, inv) < 0)
+			return -ENOMEM;
 	}
 
 	return 0;

@@ -32,14 +32,14 @@ static inline struct client *client_of(struct kernel *k)
 	return (struct client *)k; /* it is the first member */
 }
 
-/* no_answer() - The machine does not answer. Return: @r. */
-int no_answer(int r, struct error *err);
+/* client_no_answer() - The machine does not answer. Return: @r. */
+int client_no_answer(int r, struct error *err);
 
-/* not_found() - There is no such function. Return: -ENODEV. */
-int not_found(const char *bdf, struct error *err);
+/* client_not_found() - There is no such function. Return: -ENODEV. */
+int client_not_found(const char *bdf, struct error *err);
 
 /**
- * ask() - Ask the machine something that it answers at once
+ * client_ask() - Ask the machine something that it answers at once
  * @k:		The machine
  * @op:		What
  * @request:	With what
@@ -48,30 +48,31 @@ int not_found(const char *bdf, struct error *err);
  *
  * Return: 0; -errno if there is no answer.
  */
-int ask(struct kernel *k, enum control_op op, struct control_request *request,
-	struct control_reply *ret, int *ret_fd, struct error *err);
+int client_ask(struct kernel *k, enum control_op op,
+	       struct control_request *request, struct control_reply *ret,
+	       int *ret_fd, struct error *err);
 
 /**
- * ask_about() - Ask the machine about a function
+ * client_ask_about() - Ask the machine about a function
  * @bdf:	The function
  *
- * The rest as in ask().
+ * The rest as in client_ask().
  *
  * Return: 0; -ENODEV, device.not-found; -errno if there is no answer.
  */
-int ask_about(struct kernel *k, enum control_op op, const char *bdf,
-	      struct control_reply *ret, int *ret_fd, struct error *err);
+int client_ask_about(struct kernel *k, enum control_op op, const char *bdf,
+		     struct control_reply *ret, int *ret_fd, struct error *err);
 
 /**
- * find_holders() - Which processes have a function's cdev open?
+ * client_find_holders() - Which processes have a function's cdev open?
  * @k:		The machine
  * @dev:	The function; for its names only
  * @found:	A filled error: each process is added as a cause
  *
  * Return: how many; -errno.
  */
-int find_holders(struct kernel *k, const struct kernel_device *dev,
-		 struct error *found, struct error *err);
+int client_find_holders(struct kernel *k, const struct kernel_device *dev,
+			struct error *found, struct error *err);
 
 /* --- of the table; each as in struct kernel_ops --- */
 
