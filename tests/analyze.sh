@@ -13,7 +13,7 @@ mapfile -t sources < <(git ls-files 'ioasidd/*.c' 'clients/*.c' 'schema/*.c' 'te
 # and take each use of a pointer after one for a fault.
 mapfile -t tests < <(git ls-files 'tests/unit/*.c' 'tests/vm/*.c')
 mapfile -t scripts < <(git ls-files | xargs grep -lE '^#!/bin/(ba)?sh' --)
-flags=(-std=gnu17 -D_GNU_SOURCE '-DIOASIDD_VERSION="analyze"' -Wall -Wextra
+flags=(-std=gnu17 -D_GNU_SOURCE '-DIOASIDD_VERSION="analyze"' -DIOASID_FAULTS -Wall -Wextra
 	-Wno-unused-parameter -Iioasidd -Iclients "-I$build/gen")
 
 step() {

@@ -3,8 +3,9 @@
 # run. Every test writes TAP; the last line counts them all.
 #
 #	tests/check.sh fast	unit and daemon tests of the usual build
-#	tests/check.sh check	prerequisites, four builds, unit and daemon tests of
-#				each, the machines with a real kernel
+#	tests/check.sh check	prerequisites, five builds, unit and daemon tests of
+#				each, a sample of the faults, the machines with
+#				a real kernel
 #	tests/check.sh long	what check leaves out
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -62,6 +63,19 @@ daemon() {
 		/usr/bin/python3 -m pytest -q -p tap -p no:cacheprovider tests/daemon ||
 		grep -q '^not ok' "$tap" ||
 		echo "not ok - the daemon tests of $1 did not end" >>"$tap"
+}
+
+# faults FOLDER: every operation with its calls failing; a line for each says
+# how many points were failed. IOASID_LONG=1: all of them.
+faults() {
+	local tap
+	say "fault sweep of $1${IOASID_LONG:+, all of it}"
+	tap=$(tap_file)
+	BUILD=$1 IOASID_TAP=$tap PYTHONDONTWRITEBYTECODE=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 \
+		PYTHONPATH=tests/vm/guest setarch -R timeout 7200 \
+		/usr/bin/python3 -m pytest -q -p tap -p no:cacheprovider tests/faults ||
+		grep -q '^not ok' "$tap" ||
+		echo "not ok - the fault sweep of $1 did not end" >>"$tap"
 }
 
 # machine FOLDER IOMMU ARGUMENT...: tests in a machine with a real kernel
@@ -147,18 +161,20 @@ check() {
 	build build-asan $ASAN && unit build-asan && daemon build-asan
 	# shellcheck disable=SC2086
 	build build-tsan $TSAN && unit build-tsan && daemon build-tsan
+	build build-faults FAULTS=1 && unit build-faults && faults build-faults
 	machine build vtd-scalable tests/vm/cases
 	machine build vtd-legacy "${anywhere[@]}"
 	machine build virtio "${anywhere[@]}"
 	machine build none "${anywhere[@]}"
 	machine build-asan vtd-scalable "${sanitized[@]}"
 	machine build-tsan vtd-scalable "${sanitized[@]}"
-	summary "left to make check-long: 1,000 leases and 50 of a disk, kills at every step of everything"
+	summary "left to make check-long: most points of the fault sweep, 1,000 leases and 50 of a disk, kills at every step of everything"
 }
 
 long() {
 	needs build test vm
 	kernel
+	build build-faults FAULTS=1 && IOASID_LONG=1 faults build-faults
 	build build && machine build vtd-scalable --env IOASID_LONG=1 --time-limit 3600 tests/vm/cases
 	summary "left out: nothing that there is"
 }
