@@ -3,8 +3,9 @@
 # the last line counts them all.
 #
 #	tests/check.sh fast	unit and daemon tests of the usual build
-#	tests/check.sh check	prerequisites, four builds, unit and daemon tests of
-#				each, the machines with a real kernel
+#	tests/check.sh check	prerequisites, five builds, unit and daemon tests of
+#				each, a sample of the faults, the machines with
+#				a real kernel
 #	tests/check.sh machines	every case on every IOMMU that can run it
 #	tests/check.sh long	what check leaves out of soaks and sweeps
 set -u
@@ -53,16 +54,29 @@ unit() {
 	done
 }
 
-# daemon FOLDER: the real daemon over its real socket, in pytest
-daemon() {
+# suite FOLDER LIMIT TESTS: in pytest, against the real programs of a build; to end
+# within so many seconds
+suite() {
 	local tap
-	say "daemon tests of $1"
 	tap=$(tap_file)
 	BUILD=$1 IOASID_TAP=$tap PYTHONDONTWRITEBYTECODE=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 \
-		PYTHONPATH=tests/vm/guest setarch -R timeout 900 \
-		/usr/bin/python3 -m pytest -q -p tap -p no:cacheprovider tests/daemon ||
+		PYTHONPATH=tests/vm/guest setarch -R timeout "$2" \
+		/usr/bin/python3 -m pytest -q -p tap -p no:cacheprovider "$3" ||
 		grep -q '^not ok' "$tap" ||
-		echo "not ok - the daemon tests of $1 did not end" >>"$tap"
+		echo "not ok - $3 with $1 did not end" >>"$tap"
+}
+
+# daemon FOLDER: the real daemon over its real socket
+daemon() {
+	say "daemon tests of $1"
+	suite "$1" 900 tests/daemon
+}
+
+# faults FOLDER: every operation with its calls failing; a line for each says
+# how many points were failed. IOASID_LONG=1: all of them.
+faults() {
+	say "fault sweep of $1${IOASID_LONG:+, all of it}"
+	suite "$1" 7200 tests/faults
 }
 
 # machine FOLDER IOMMU ARGUMENT...: tests in a machine with a real kernel
@@ -155,6 +169,7 @@ fast() {
 plain_builds() {
 	build build && unit build && daemon build
 	build build-clang CC=clang OPT=-O0 && unit build-clang
+	build build-faults FAULTS=1 && unit build-faults && faults build-faults
 }
 
 watched_builds() {
@@ -183,7 +198,7 @@ check() {
 	kernel
 	beside watched_builds plain_builds
 	beside other_machines plain_machines
-	summary "left to make check-long: 1,000 leases and 50 of a disk, kills at every step of everything, all cases with sanitizers; to make check-machines: all cases on other IOMMUs"
+	summary "left to make check-long: most points of the fault sweep, 1,000 leases and 50 of a disk, kills at every step of everything, all cases with sanitizers; to make check-machines: all cases on other IOMMUs"
 }
 
 machines() {
@@ -200,6 +215,7 @@ machines() {
 long() {
 	needs build test vm
 	kernel
+	build build-faults FAULTS=1 && IOASID_LONG=1 faults build-faults
 	build build && machine build vtd-scalable --env IOASID_LONG=1 --time-limit 7200 tests/vm/cases
 	# shellcheck disable=SC2086
 	build build-asan $ASAN && machine build-asan vtd-scalable "${strict[@]}" tests/vm/cases
