@@ -10,7 +10,6 @@ from world import World
 
 # Devices on which no reset works, beside those behind bad IOMMUs.
 NO_RESET = ("PAIR0", "PAIR1", "NET0")
-GROUPS = {"PAIR0": ("PAIR0", "PAIR1"), "PAIR1": ("PAIR0", "PAIR1")}
 
 
 class Machine:
@@ -20,23 +19,22 @@ class Machine:
         self.world = world
         self.daemon = world.daemon()
         self.daemon.start()
-        self.prepared: set[str] = set()
         self.holders: list[Holder] = []
         self.shared: dict[tuple[str, ...], Holder] = {}
 
     def prepare(self, *names: str) -> None:
         """Make devices ready that are not."""
         for name in names:
-            if name in self.prepared:
-                continue
-            self.daemon.prepare(name, *["--allow-no-reset"] *
-                                (name in NO_RESET))
-            self.prepared.update(GROUPS.get(name, (name,)))
+            if self.daemon.device(name)["state"] != "READY":
+                self.daemon.prepare(name, *["--allow-no-reset"] *
+                                    (name in NO_RESET))
 
-    def restore(self, name: str) -> None:
-        """Give them back."""
-        self.daemon.restore(name)
-        self.prepared.difference_update(GROUPS.get(name, (name,)))
+    def host(self, *names: str) -> None:
+        """See that they are with their host drivers."""
+        self.free(*names)
+        for name in names:
+            if self.daemon.device(name)["state"] != "HOST":
+                self.daemon.restore(name)
 
     def holder(self, *names: str, uid: int = NOBODY,
                also: tuple[str, ...] = ()) -> Holder:
@@ -69,15 +67,16 @@ class Machine:
             self.shared[names] = holder
         return self.shared[names]
 
-    def drop(self, holder: Holder) -> None:
-        """End a holder and its children; its devices are ready afterwards.
+    def drop(self, *holders: Holder) -> None:
+        """End holders and their children; the devices are ready afterwards.
 
         What a case has left of a device that is worse than that is for it to
         mend.
         """
-        holder.kill_all()
-        for name in holder.names:
-            self.daemon.wait_device(name, "READY")
+        for holder in holders:
+            holder.kill_all()
+        for name in {name for holder in holders for name in holder.names}:
+            self.daemon.wait_device(name, "READY", 20)
 
     def finish(self) -> None:
         """The end of the run; fails if the daemon has a fault."""

@@ -90,8 +90,7 @@ def take(machine: Machine) -> Iterator[Callable[..., Holder]]:
         return holders[-1]
 
     yield make
-    for holder in holders:
-        machine.drop(holder)
+    machine.drop(*holders)
 
 
 @pytest.fixture
