@@ -77,6 +77,47 @@ machine() {
 	sed -n '/^not ok/,/^ok/p' "$tap" | grep '^#'
 }
 
+# conformance FOLDER DESCRIPTION FACTS: the suite on a simulated machine; what it
+# has found out goes to a file
+conformance() {
+	local tap
+	say "conformance of the simulation of $2, $1"
+	tap=$(tap_file)
+	BUILD=$1 IOASID_MACHINE=$PWD/$2 IOASID_FACTS=$3 IOASID_TAP=$tap \
+		PYTHONDONTWRITEBYTECODE=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 \
+		PYTHONPATH=tests/vm/guest timeout 600 \
+		/usr/bin/python3 -m pytest -q -p tap -p no:cacheprovider tests/conformance ||
+		grep -q '^not ok' "$tap" ||
+		echo "not ok - the conformance suite of $1 did not end" >>"$tap"
+}
+
+# conforms FOLDER IOMMU DESCRIPTION: the suite on the real kernel and on the
+# simulation of the same machine; each difference is a failure
+conforms() {
+	local tap
+	machine "$1" "$2" --results "$out/real" --time-limit 600 tests/conformance
+	conformance "$1" "$3" "$out/$2.facts.json"
+	say "the simulation is as the kernel, $2"
+	tap=$(tap_file)
+	tests/conformance/compare.py "$out/real/$2/facts.json" "$out/$2.facts.json" >"$tap" ||
+		grep -q '^not ok' "$tap" ||
+		echo "not ok - the two runs with $2 could not be compared" >>"$tap"
+	grep -A9 '^not ok' "$tap"
+	tail -n 1 "$tap"
+}
+
+# mutants ARGUMENT...: rules of the simulation switched off, one after the other
+mutants() {
+	local tap
+	build build-faults FAULTS=1 || return 1
+	say "mutants of the simulation: ${*:-all}"
+	tap=$(tap_file)
+	tests/conformance/mutants.py --build build-faults "$@" >"$tap" ||
+		grep -q '^not ok' "$tap" ||
+		echo "not ok - the mutants were not all tried" >>"$tap"
+	grep -v '^ok' "$tap"
+}
+
 # summary NOT-RUN: what was left out, and the count; fails if a test failed
 summary() {
 	local passed failed skipped
@@ -133,7 +174,8 @@ sanitized=(--env ASAN_OPTIONS=abort_on_error=1 --pytest-arg=-m --pytest-arg=sani
 
 fast() {
 	needs build test
-	build build && unit build && daemon build
+	build build && unit build && daemon build &&
+		conformance build packaging/machines/testbed.json "$out/facts.json"
 	summary "left to make check: other compilers and sanitizers, the machines"
 }
 
@@ -151,15 +193,20 @@ check() {
 	machine build vtd-legacy "${anywhere[@]}"
 	machine build virtio "${anywhere[@]}"
 	machine build none "${anywhere[@]}"
+	conforms build vtd-scalable packaging/machines/testbed.json
+	conforms build vtd-legacy tests/conformance/machines/vtd-legacy.json
+	conforms build virtio tests/conformance/machines/virtio.json
+	mutants --sample
 	machine build-asan vtd-scalable "${sanitized[@]}"
 	machine build-tsan vtd-scalable "${sanitized[@]}"
-	summary "left to make check-long: 1,000 leases and 50 of a disk, kills at every step of everything"
+	summary "left to make check-long: 1,000 leases and 50 of a disk, kills at every step of everything, most mutants"
 }
 
 long() {
 	needs build test vm
 	kernel
 	build build && machine build vtd-scalable --env IOASID_LONG=1 --time-limit 3600 tests/vm/cases
+	mutants
 	summary "left out: nothing that there is"
 }
 

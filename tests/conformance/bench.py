@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from ioasid import NOBODY
+from ioasid import NOBODY, wait
 
 from holder import Context, Edu, Holder, ok
 from world import World
@@ -71,12 +71,25 @@ class Machine:
         """End holders and their children; the devices are ready afterwards.
 
         What a case has left of a device that is worse than that is for it to
-        mend.
+        mend; what it has left when it failed is tried to be mended here.
         """
         for holder in holders:
             holder.kill_all()
+            self.holders.remove(holder)
         for name in {name for holder in holders for name in holder.names}:
-            self.daemon.wait_device(name, "READY", 20)
+            device = wait(lambda: self.settled(name), 20, f"{name} settles")
+            if device["state"] in ("QUARANTINED", "STUCK"):
+                self.daemon.ctl("device", "recover", self.daemon.bdf(name))
+
+    def settled(self, name: str) -> dict[str, Any] | None:
+        """A device that nobody has and nothing is done to."""
+        device = self.daemon.device(name)
+        return None if device["state"] in ("LEASED", "RECLAIMING") else device
+
+    def drop_others(self) -> None:
+        """End all holders that are not shared."""
+        self.drop(*[holder for holder in self.holders
+                    if holder not in self.shared.values()])
 
     def finish(self) -> None:
         """The end of the run; fails if the daemon has a fault."""

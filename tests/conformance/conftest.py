@@ -85,17 +85,17 @@ def pair(machine: Machine, request: pytest.FixtureRequest) -> Iterator[Bench]:
     yield from bench_of(machine, request, "PAIR0", "PAIR1")
 
 
+@pytest.fixture(autouse=True)
+def own_holders_end(machine: Machine) -> Iterator[None]:
+    """Holders of a case's own end with it."""
+    yield
+    machine.drop_others()
+
+
 @pytest.fixture
-def take(machine: Machine) -> Iterator[Callable[..., Holder]]:
-    """Make a holder of the case's own, ended after it."""
-    holders: list[Holder] = []
-
-    def make(*names: str, **options: Any) -> Holder:
-        holders.append(machine.holder(*names, **options))
-        return holders[-1]
-
-    yield make
-    machine.drop(*holders)
+def take(machine: Machine) -> Callable[..., Holder]:
+    """Make a holder of the case's own."""
+    return machine.holder
 
 
 @pytest.fixture
