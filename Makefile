@@ -37,20 +37,30 @@ PROTO_NAMES = $(filter-out $(PROTO_OPTIONS),$(PROTO:schema/%.proto=%)) \
 	google/protobuf/timestamp
 SQL	= $(sort $(wildcard schema/sql/*.sql))
 
-BASE_SRC = $(wildcard ioasidd/base/*.c)
+# In builds with FAULTS alone. That memory is refused is linked into programs,
+# not into what others link.
+FAULT_SRC = ioasidd/base/fault.c ioasidd/kernel/faulty.c ioasidd/store/fault-vfs.c
+FAULT_MEMORY_SRC = ioasidd/base/fault-memory.c
+FAULT_UNIT_SRC = $(wildcard tests/unit/test-fault*.c)
+FAULT_WRAP = malloc calloc realloc reallocarray strdup opendir fdopendir fdopen \
+	open_memstream vasprintf __vasprintf_chk pthread_create
+NOT_BUILT = $(FAULT_MEMORY_SRC) $(if $(FAULTS),,$(FAULT_SRC) $(FAULT_UNIT_SRC))
+
+BASE_SRC = $(filter-out $(NOT_BUILT),$(wildcard ioasidd/base/*.c))
 # The root program has neither the simulation nor what only that needs.
 DAEMON_SRC = $(foreach d,kernel model store ops front run, \
-	$(filter-out ioasidd/run/main.c ioasidd/run/machine-sim.c, \
+	$(filter-out ioasidd/run/main.c ioasidd/run/machine-sim.c $(NOT_BUILT), \
 	$(wildcard ioasidd/$(d)/*.c)))
 SIM_SRC	= $(wildcard ioasidd/kernel/sim/*.c)
 # And ioasidd-sim has nothing that touches the host's devices.
 HOST_SRC = ioasidd/run/machine-real.c $(addprefix ioasidd/kernel/, \
-	real.c call.c cdev.c helper.c netdev.c uevent.c users.c)
+	real.c attribute.c call.c cdev.c helper.c mend.c netdev.c uevent.c \
+	users.c)
 SIM_DAEMON_SRC = ioasidd/run/machine-sim.c \
 	$(filter-out $(HOST_SRC),$(DAEMON_SRC))
 LIB_SRC	= $(wildcard clients/libioasid/*.c)
 CTL_SRC	= $(wildcard clients/ioasidctl/*.c)
-UNIT_SRC = $(wildcard tests/unit/test-*.c)
+UNIT_SRC = $(filter-out $(NOT_BUILT),$(wildcard tests/unit/test-*.c))
 VM_SRC	= $(wildcard tests/vm/progs/*.c)
 BELIEF_SRC = $(wildcard tests/vm/beliefs/*.c)
 BENCH_SRC = $(wildcard tests/bench/*.c)
@@ -64,6 +74,8 @@ ROOT_BASE_OBJ = $(filter-out %/simfd.o,$(BASE_OBJ))
 SIM_DAEMON_OBJ = $(SIM_DAEMON_SRC:%.c=$(OBJ)/%.o)
 LIB_OBJ	= $(LIB_SRC:%.c=$(OBJ)/%.o)
 CTL_OBJ	= $(CTL_SRC:%.c=$(OBJ)/%.o)
+FAULT_OBJ = $(if $(FAULTS),$(FAULT_MEMORY_SRC:%.c=$(OBJ)/%.o))
+FAULT_LDFLAGS = $(if $(FAULTS),$(FAULT_WRAP:%=-Wl,--wrap=%))
 
 UNIT	= $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/unit/%)
 VM_PROGS = $(VM_SRC:tests/vm/progs/%.c=$(BUILD)/tests/progs/%)
@@ -89,10 +101,12 @@ help:
 	@sed -n 's/^## //p' Makefile
 
 ## make all          build the daemon, ioasidctl and libioasid into build/
-## make demo         from nothing to a disk read in a VM: the main job, shown
+## make demo         the main job on a simulated server, in a minute
+## make demo-vm      the main job on a real kernel, to a disk read in a VM
 ## make check        build, all tests, a real kernel in a VM; what CI runs
 ## make check-fast   the inner loop: unit and daemon tests
 ## make check-long   what check leaves out: soaks and sweeps
+## make check-machines   every case on every IOMMU that can run it
 ## make analyze      -fanalyzer, clang-tidy, cppcheck, shellcheck
 ## make bench        ratios against named references (MACHINE=1: the claim, too)
 ## make vm-shell     a shell in the test machine (IOMMU=vtd-scalable ...)
@@ -100,7 +114,10 @@ help:
 ## make clean        remove build/
 
 demo:
-	tests/demo.sh
+	BUILD=$(BUILD) tests/demo.sh
+
+demo-vm:
+	tests/demo-vm.sh
 
 check:
 	tests/check.sh check
@@ -110,6 +127,9 @@ check-fast:
 
 check-long:
 	tests/check.sh long
+
+check-machines:
+	tests/check.sh machines
 
 analyze: $(GENERATED) $(PROTO_OBJ)
 	tests/analyze.sh $(BUILD)
@@ -177,11 +197,11 @@ $(OBJ)/ioasidd/base/error.o: $(GEN)/errors.inc
 $(OBJ)/ioasidd/store/migrate.o: $(GEN)/migrations.inc
 $(OBJ)/ioasidd/front/methods.o: $(GEN)/methods.inc
 
-$(BUILD)/ioasidd: $(OBJ)/ioasidd/run/main.o $(DAEMON_OBJ) $(ROOT_BASE_OBJ) $(PROTO_OBJ)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -pthread
+$(BUILD)/ioasidd: $(OBJ)/ioasidd/run/main.o $(DAEMON_OBJ) $(ROOT_BASE_OBJ) $(PROTO_OBJ) $(FAULT_OBJ)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FAULT_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -pthread
 
-$(BUILD)/ioasidd-sim: $(OBJ)/ioasidd/run/main.o $(SIM_DAEMON_OBJ) $(SIM_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -ljson-c -pthread
+$(BUILD)/ioasidd-sim: $(OBJ)/ioasidd/run/main.o $(SIM_DAEMON_OBJ) $(SIM_OBJ) $(BASE_OBJ) $(PROTO_OBJ) $(FAULT_OBJ)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FAULT_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -ljson-c -pthread
 
 $(LIB_A): $(LIB_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
 	rm -f $@
@@ -203,9 +223,9 @@ $(SIM_A): $(SIM_OBJ)
 	rm -f $@
 	$(AR) rcs $@ $^
 
-$(BUILD)/tests/unit/%: $(OBJ)/tests/unit/%.o $(SIM_A) $(DAEMON_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
+$(BUILD)/tests/unit/%: $(OBJ)/tests/unit/%.o $(SIM_A) $(DAEMON_OBJ) $(BASE_OBJ) $(PROTO_OBJ) $(FAULT_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka -lprotobuf-c -lsqlite3 -ljson-c -pthread
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FAULT_LDFLAGS) -o $@ $^ -lcmocka -lprotobuf-c -lsqlite3 -ljson-c -pthread
 
 $(BUILD)/tests/progs/%: $(OBJ)/tests/vm/progs/%.o $(DAEMON_OBJ) $(LIB_A)
 	@mkdir -p $(@D)
@@ -227,6 +247,7 @@ $(CONF): $(CONF_OBJ) $(LIB_A)
 # --- installed ---------------------------------------------------------------
 
 install: all
+	@test -z "$(FAULTS)" || { echo "a build with FAULTS is not installed" >&2; exit 1; }
 	install -D -m 755 $(BUILD)/ioasidd $(DESTDIR)$(PREFIX)/sbin/ioasidd
 	install -D -m 755 $(BUILD)/ioasidd-sim $(DESTDIR)$(PREFIX)/bin/ioasidd-sim
 	install -D -m 755 $(BUILD)/ioasidctl $(DESTDIR)$(PREFIX)/bin/ioasidctl
@@ -249,8 +270,8 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all help demo check check-fast check-long analyze bench vm-shell \
-	tests install clean
+.PHONY: all help demo demo-vm check check-fast check-long check-machines analyze \
+	bench vm-shell tests install clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 

@@ -35,7 +35,7 @@ TEST=(
 	clang clang-tidy libclang-rt-dev cppcheck shellcheck
 	libcmocka-dev
 	python3 python3-pytest python3-protobuf
-	strace gdb git
+	strace gdb git e2fsprogs
 )
 # Beside QEMU. libfdt1 and friends come as dependencies.
 VM=(

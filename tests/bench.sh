@@ -45,6 +45,9 @@ table store "$dir"
 mkdir "$state/socket" "$state/start"
 table socket "$build/ioasidd" "$state/socket"
 table start "$build/ioasidd" "$state/start"
+mkdir "$state/many"
+table many "$build/ioasidd-sim" packaging/machines/many-vfs.json \
+	packaging/machines/testbed.json "$state/many"
 if [ "${MACHINE:-0}" != 0 ]; then
 	in_machine claim
 else

@@ -1,15 +1,16 @@
 #!/bin/bash
-# Builds and tests: what `make check`, `make check-fast` and `make check-long`
-# run. Every test writes TAP; the last line counts them all.
+# Builds and tests: what `make check` and its relatives run. Every test writes TAP;
+# the last line counts them all.
 #
 #	tests/check.sh fast	unit and daemon tests of the usual build
 #	tests/check.sh check	prerequisites, four builds, unit and daemon tests of
 #				each, the machines with a real kernel
-#	tests/check.sh long	what check leaves out
+#	tests/check.sh machines	every case on every IOMMU that can run it
+#	tests/check.sh long	what check leaves out of soaks and sweeps
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
-mode=${1:?fast, check or long}
+mode=${1:?fast, check, machines or long}
 out=$(mktemp -d "${TMPDIR:-/tmp}/ioasidd-check.XXXXXX")
 jobs=$(nproc)
 
@@ -70,7 +71,9 @@ machine() {
 	shift 2
 	say "machine $iommu, $folder: $*"
 	tap=$(tap_file)
-	tests/vm/boot --iommu "$iommu" --build "$folder" "$@" >"$tap" ||
+	# Three to four times what a quiet host of two cores needs: each test has a
+	# limit of its own.
+	tests/vm/boot --iommu "$iommu" --build "$folder" --time-limit 2400 "$@" >"$tap" ||
 		grep -q '^not ok' "$tap" ||
 		echo "not ok - machine $iommu with $folder did not run" >>"$tap"
 	grep -E '^(ok|not ok)' "$tap"
@@ -169,27 +172,52 @@ TSAN="SANITIZE=thread OPT=-O1"
 
 # What is worth a boot of every machine, and of the sanitizers' builds.
 anywhere=(tests/vm/cases/test_machine.py tests/vm/cases/test_inventory.py)
-sanitized=(--env ASAN_OPTIONS=abort_on_error=1 --pytest-arg=-m --pytest-arg=sanitize
+strict=(--env ASAN_OPTIONS=abort_on_error=1)
+# A lease takes three times as long under a sanitizer.
+sanitized=("${strict[@]}" --env IOASID_LEASES=30 --pytest-arg=-m --pytest-arg=sanitize
 	tests/vm/cases)
+
+# beside STORY STORY: both at once; each waits more than it works
+beside() {
+	"$1" &
+	"$2"
+	wait
+}
+
+unit_build() { unit build; }
+daemon_build() { daemon build; }
+quick_tests() {
+	unit build
+	conformance build packaging/machines/testbed.json "$out/facts.json"
+}
 
 fast() {
 	needs build test
-	build build && unit build && daemon build &&
-		conformance build packaging/machines/testbed.json "$out/facts.json"
+	build build && beside quick_tests daemon_build
 	summary "left to make check: other compilers and sanitizers, the machines"
 }
 
-check() {
-	needs build test vm
-	# The kernel is built while the rest is: it is one long job.
-	kernel
+plain_builds() {
 	build build && unit build && daemon build
 	build build-clang CC=clang OPT=-O0 && unit build-clang
+}
+
+watched_builds() {
 	# shellcheck disable=SC2086
 	build build-asan $ASAN && unit build-asan && daemon build-asan
 	# shellcheck disable=SC2086
 	build build-tsan $TSAN && unit build-tsan && daemon build-tsan
+}
+
+# Every case once; beside it what takes about as long together. A machine has one
+# CPU.
+plain_machines() {
 	machine build vtd-scalable tests/vm/cases
+}
+
+other_machines() {
+	machine build-asan vtd-scalable "${sanitized[@]}"
+	machine build-tsan vtd-scalable "${sanitized[@]}"
 	machine build vtd-legacy "${anywhere[@]}"
 	machine build virtio "${anywhere[@]}"
 	machine build none "${anywhere[@]}"
@@ -197,23 +225,43 @@ check() {
 	conforms build vtd-legacy tests/conformance/machines/vtd-legacy.json
 	conforms build virtio tests/conformance/machines/virtio.json
 	mutants --sample
-	machine build-asan vtd-scalable "${sanitized[@]}"
-	machine build-tsan vtd-scalable "${sanitized[@]}"
-	summary "left to make check-long: 1,000 leases and 50 of a disk, kills at every step of everything, most mutants"
+}
+
+check() {
+	needs build test vm
+	kernel
+	beside watched_builds plain_builds
+	beside other_machines plain_machines
+	summary "left to make check-long: 1,000 leases and 50 of a disk, kills at every step of everything, most mutants, all cases with sanitizers; to make check-machines: all cases on other IOMMUs"
+}
+
+machines() {
+	local iommu
+
+	needs build test vm
+	kernel
+	build build && for iommu in vtd-scalable vtd-legacy virtio amd none; do
+		machine build "$iommu" tests/vm/cases
+	done
+	summary "left to make check: other compilers and sanitizers; to make check-long: soaks and sweeps"
 }
 
 long() {
 	needs build test vm
 	kernel
-	build build && machine build vtd-scalable --env IOASID_LONG=1 --time-limit 3600 tests/vm/cases
+	build build && machine build vtd-scalable --env IOASID_LONG=1 --time-limit 7200 tests/vm/cases
+	# shellcheck disable=SC2086
+	build build-asan $ASAN && machine build-asan vtd-scalable "${strict[@]}" tests/vm/cases
+	# shellcheck disable=SC2086
+	build build-tsan $TSAN && machine build-tsan vtd-scalable "${strict[@]}" tests/vm/cases
 	mutants
-	summary "left out: nothing that there is"
+	summary "left to make check-machines: all cases on other IOMMUs"
 }
 
 case $mode in
-fast | check | long) "$mode" ;;
+fast | check | machines | long) "$mode" ;;
 *)
-	echo "check.sh: '$mode' is none of fast, check, long" >&2
+	echo "check.sh: '$mode' is none of fast, check, machines, long" >&2
 	exit 2
 	;;
 esac

@@ -79,6 +79,24 @@ extern const struct verb verb_devices, verb_device_show, verb_device_recover,
 /* No option; what ends a table of them. */
 #define NO_MORE_OPTIONS { .name = NULL }
 
+/**
+ * struct ctl_change - What every verb that starts an operation can be told
+ * @no_wait:	Print the operation's name instead of waiting for its end
+ * @dry_run:	Check everything, change nothing
+ */
+struct ctl_change {
+	bool no_wait, dry_run;
+};
+
+/* Filled by CHANGE_OPTIONS, which such a verb has in its table. */
+extern struct ctl_change ctl_change;
+
+#define CHANGE_OPTIONS                                                     \
+	{ "no-wait", 0, OPTION_FLAG, &ctl_change.no_wait, NULL,            \
+	  "print the operation's name instead of waiting for its end" },   \
+	{ "dry-run", 'n', OPTION_FLAG, &ctl_change.dry_run, NULL,          \
+	  "check everything, change nothing" }
+
 /* --- call.c: methods and their failures ---------------------------------- */
 
 /**
@@ -143,13 +161,13 @@ _Noreturn void ctl_no_memory(void);
  * @method:	"Devices/PrepareDevice"
  * @request:	Its request message
  * @object:	What it is about
- * @no_wait:	Do not wait: print the operation's name
+ *
+ * As ctl_change.no_wait says it is not waited for.
  *
  * Return: the exit code of the verb.
  */
 int ctl_follow(struct ctl *ctl, const char *method,
-	       const ProtobufCMessage *request, const char *object,
-	       bool no_wait);
+	       const ProtobufCMessage *request, const char *object);
 
 /* ctl_show_operation() - Show an operation and its steps, for a person. */
 void ctl_show_operation(const Ioasid__V1__Operation *op);

@@ -5,13 +5,8 @@
 #include "ioasid/v1/device.pb-c.h"
 #include "ioasidctl/ctl.h"
 
-static bool opt_no_wait, opt_dry_run;
-
 static const struct option_spec options[] = {
-	{ "no-wait", 0, OPTION_FLAG, &opt_no_wait, NULL,
-	  "print the operation's name instead of waiting for its end" },
-	{ "dry-run", 'n', OPTION_FLAG, &opt_dry_run, NULL,
-	  "check everything, change nothing" },
+	CHANGE_OPTIONS,
 	NO_MORE_OPTIONS,
 };
 
@@ -34,9 +29,8 @@ static int run(struct ctl *ctl, char **args, int n_args)
 	if (r)
 		return r;
 	request.name = name;
-	request.dry_run = opt_dry_run;
-	return ctl_follow(ctl, "Devices/RecoverDevice", &request.base, name,
-			  opt_no_wait);
+	request.dry_run = ctl_change.dry_run;
+	return ctl_follow(ctl, "Devices/RecoverDevice", &request.base, name);
 }
 
 const struct verb verb_device_recover = {

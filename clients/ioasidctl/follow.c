@@ -12,6 +12,8 @@
 #include "libioasid/message.h"
 #include "libioasid/operation.h"
 
+struct ctl_change ctl_change;
+
 /* ctl_show_steps() - See ctl.h. */
 void ctl_show_steps(Ioasid__V1__Step *const *steps, size_t n)
 {
@@ -105,9 +107,9 @@ static void show_result(const Ioasid__V1__Operation *op)
 
 /* ctl_follow() - See ctl.h. */
 int ctl_follow(struct ctl *ctl, const char *method,
-	       const ProtobufCMessage *request, const char *object,
-	       bool no_wait)
+	       const ProtobufCMessage *request, const char *object)
 {
+	const bool no_wait = ctl_change.no_wait;
 	_cleanup_message_ Ioasid__V1__Operation *op = NULL;
 	Ioasid__V1__Operation *ended;
 	struct ioasid_error err;

@@ -5,7 +5,7 @@
 #include "ioasid/v1/device.pb-c.h"
 #include "ioasidctl/ctl.h"
 
-static bool opt_force, opt_no_reset, opt_unsafe, opt_no_wait, opt_dry_run;
+static bool opt_force, opt_no_reset, opt_unsafe;
 static const char *opt_driver = "";
 
 static const struct option_spec options[] = {
@@ -17,10 +17,7 @@ static const struct option_spec options[] = {
 	  "take devices on which no reset works" },
 	{ "allow-unsafe-interrupts", 0, OPTION_FLAG, &opt_unsafe, NULL,
 	  "take devices whose interrupts the host does not isolate" },
-	{ "no-wait", 0, OPTION_FLAG, &opt_no_wait, NULL,
-	  "print the operation's name instead of waiting for its end" },
-	{ "dry-run", 'n', OPTION_FLAG, &opt_dry_run, NULL,
-	  "check everything, change nothing" },
+	CHANGE_OPTIONS,
 	NO_MORE_OPTIONS,
 };
 
@@ -47,9 +44,8 @@ static int run(struct ctl *ctl, char **args, int n_args)
 	request.force = opt_force;
 	request.allow_no_reset = opt_no_reset;
 	request.allow_unsafe_interrupts = opt_unsafe;
-	request.dry_run = opt_dry_run;
-	return ctl_follow(ctl, "Devices/PrepareDevice", &request.base, name,
-			  opt_no_wait);
+	request.dry_run = ctl_change.dry_run;
+	return ctl_follow(ctl, "Devices/PrepareDevice", &request.base, name);
 }
 
 const struct verb verb_prepare = {

@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -32,6 +33,9 @@
 
 #define NOT_IN_HEAP SIZE_MAX
 #define BATCH 64
+
+/* How long to wait for memory before it is asked for again. */
+#define INSIST_NAP_NS 10000000
 
 /**
  * struct loop_source - A watched descriptor, or a timer; loop thread only
@@ -587,4 +591,13 @@ int loop_post(struct loop *loop, loop_fn fn, void *data)
 	wake_up(loop);
 
 	return 0;
+}
+
+/* loop_insist() - Call @fn on the loop's thread, whatever it takes */
+void loop_insist(struct loop *loop, loop_fn fn, void *data)
+{
+	const struct timespec nap = { .tv_nsec = INSIST_NAP_NS };
+
+	while (loop_post(loop, fn, data) < 0)
+		(void)nanosleep(&nap, NULL); /* short is fine */
 }

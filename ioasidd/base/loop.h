@@ -96,4 +96,12 @@ struct loop_source *loop_unwatch(struct loop_source *source);
  */
 int loop_post(struct loop *loop, loop_fn fn, void *data);
 
+/**
+ * loop_insist() - The same, for what cannot be left undone
+ *
+ * Without memory it is tried again until there is some. From every thread but
+ * the loop's.
+ */
+void loop_insist(struct loop *loop, loop_fn fn, void *data);
+
 #endif

@@ -293,25 +293,27 @@ static bool is_helper(pid_t pid, const char *name, struct kernel_stuck *ret)
 }
 
 /* helper_find() - Is a helper at work on a function? */
-bool helper_find(int proc, const char *bdf, struct kernel_stuck *ret)
+int helper_find(int proc, const char *bdf, struct kernel_stuck *ret)
 {
 	_cleanup_dir_ DIR *dir = NULL;
 	char wanted[NAME_ROOM] = NAME_BEGINS;
 	const char *name;
+	int r;
 
 	if (bdf)
 		name_of(bdf, wanted);
-	if (sysfs_dir(proc, ".", &dir) < 0)
-		return false;
+	r = sysfs_dir(proc, ".", &dir);
+	if (r < 0)
+		return r;
 	while ((name = sysfs_next(dir))) {
 		uint64_t pid;
 
 		if (str_u64(name, 10, INT32_MAX, &pid) == 0 &&
 		    is_helper((pid_t)pid, wanted, ret))
-			return true;
+			return 1;
 	}
 
-	return false;
+	return 0;
 }
 
 /* helper_wait() - Wait for a helper that is not our child */

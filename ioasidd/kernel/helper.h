@@ -90,9 +90,10 @@ bool helper_ended(const struct kernel_stuck *stuck);
  *
  * Functions that differ only in their PCI domain are taken for each other.
  *
- * Return: true if there is one that has not ended.
+ * Return: 1 if there is one that has not ended; 0 if there is none; -errno if
+ * procfs cannot be read: then there may be one.
  */
-bool helper_find(int proc, const char *bdf, struct kernel_stuck *ret);
+int helper_find(int proc, const char *bdf, struct kernel_stuck *ret);
 
 /**
  * helper_wait() - Wait for a helper that is not our child

@@ -566,15 +566,22 @@ static int read_iommus(int sysfs, struct kernel_inventory *inv,
 	return 0;
 }
 
-/* inventory_isolated_msi() - Does the host remap interrupts? */
-enum kernel_isolated_msi inventory_isolated_msi(int sysfs)
+/**
+ * read_isolated_msi() - Does the host remap interrupts?
+ * @ret:	See inventory_isolated_msi()
+ *
+ * Return: 0, also where nothing tells; -errno if what tells cannot be read.
+ */
+static int read_isolated_msi(int sysfs, enum kernel_isolated_msi *ret)
 {
-	enum kernel_isolated_msi found = ISOLATED_MSI_UNKNOWN;
 	_cleanup_dir_ DIR *dir = NULL;
 	const char *name;
+	int r;
 
-	if (sysfs_dir(sysfs, IRQS, &dir) < 0)
-		return found;
+	*ret = ISOLATED_MSI_UNKNOWN;
+	r = sysfs_dir(sysfs, IRQS, &dir);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
 
 	while ((name = sysfs_next(dir))) {
 		char path[280], chip[32];
@@ -582,12 +589,23 @@ enum kernel_isolated_msi inventory_isolated_msi(int sysfs)
 		if (!str_format(path, sizeof(path), "%s/chip_name", name) ||
 		    sysfs_text(dirfd(dir), path, chip, sizeof(chip)) < 0)
 			continue;
-		if (str_starts(chip, "IR-"))
-			return ISOLATED_MSI_YES;
+		if (str_starts(chip, "IR-")) {
+			*ret = ISOLATED_MSI_YES;
+			return 0;
+		}
 		if (str_eq(chip, "IO-APIC"))
-			found = ISOLATED_MSI_NO;
+			*ret = ISOLATED_MSI_NO;
 	}
 
+	return 0;
+}
+
+/* inventory_isolated_msi() - Does the host remap interrupts? */
+enum kernel_isolated_msi inventory_isolated_msi(int sysfs)
+{
+	enum kernel_isolated_msi found;
+
+	(void)read_isolated_msi(sysfs, &found); /* then it is not known */
 	return found;
 }
 
@@ -609,7 +627,10 @@ int inventory_read(int sysfs, struct kernel_inventory **ret, struct error *err)
 		r = read_devices(sysfs, inv, err);
 	if (r < 0)
 		return r;
-	inv->isolated_msi = inventory_isolated_msi(sysfs);
+	r = read_isolated_msi(sysfs, &inv->isolated_msi);
+	if (r < 0)
+		return error_set(err, r, ERROR_KERNEL_SYSFS,
+				 "open sysfs folder '%s': %m", IRQS);
 
 	*ret = TAKE_PTR(inv);
 	return 0;

@@ -302,10 +302,11 @@ struct kernel_ops {
 		     struct error *err);
 
 	/* mend_config - Does the function answer, and does it have the BARs that
-	 * the kernel has given it? They are lost if it is reset while nobody
-	 * can reach its configuration, and are written again here, because
-	 * BIND takes what it finds for what is to be kept. In helper processes.
-	 * -EIO, device.unhealthy: all ones, or the BARs cannot be written.
+	 * the kernel has given it? They are lost if it is reset or put to sleep
+	 * while nobody can reach its configuration, and are written again here,
+	 * because BIND takes what it finds for what is to be kept. In helper
+	 * processes. @ret_mended is written on success only. -EIO,
+	 * device.unhealthy: all ones, or the BARs cannot be written.
 	 */
 	int (*mend_config)(struct kernel *k, const char *bdf,
 			   unsigned int timeout_ms, bool *ret_mended,
@@ -313,7 +314,8 @@ struct kernel_ops {
 
 	/* wait_earlier - Wait for a helper that an earlier life of ioasidd has
 	 * left at the function: what it does is not done, whatever sysfs shows.
-	 * 0: there is none; 1: it has ended now; -ETIMEDOUT, device.blocked.
+	 * 0: there is none; 1: it has ended now; -ETIMEDOUT, device.blocked;
+	 * -errno: it cannot be told.
 	 */
 	int (*wait_earlier)(struct kernel *k, const char *bdf,
 			    unsigned int timeout_ms,
@@ -392,7 +394,7 @@ struct kernel_ops {
 		       struct kernel_hw_info *ret, struct error *err);
 
 	/* hwpt_alloc - IOMMU_HWPT_ALLOC without data; @flags as in enum
-	 * iommufd_hwpt_alloc_flags. -EOPNOTSUPP: this IOMMU cannot.
+	 * iommufd_hwpt_alloc_flags. -EOPNOTSUPP, -EINVAL: this IOMMU cannot.
 	 */
 	int (*hwpt_alloc)(struct kernel *k, int iommufd, uint32_t dev_id,
 			  uint32_t pt_id, uint32_t flags, uint32_t *ret_id,

@@ -16,12 +16,13 @@
 #include "base/fd.h"
 #include "base/process.h"
 #include "base/str.h"
+#include "kernel/attribute.h"
 #include "kernel/cdev.h"
 #include "kernel/helper.h"
 #include "kernel/inventory.h"
 #include "kernel/iommufd.h"
 #include "kernel/kernel.h"
-#include "kernel/pci.h"
+#include "kernel/mend.h"
 #include "kernel/sysfs.h"
 #include "kernel/uevent.h"
 #include "kernel/users.h"
@@ -126,64 +127,6 @@ static int real_uevent_read(struct kernel *k, int fd, struct kernel_uevent *ret,
 }
 
 /**
- * open_attribute() - Open a file of a function
- * @k:		The machine
- * @bdf:	The function, checked to be an address
- * @name:	The file, "driver/unbind"
- * @flags:	O_RDWR, O_WRONLY or O_RDONLY
- * @ret_fd:	The file
- * @err:	Filled on failure
- *
- * Opening takes no lock of the device.
- *
- * Return: 0; -ENODEV, device.not-found; -ENOENT if only the file is missing;
- * open(2) errors.
- */
-static int open_attribute(struct kernel *k, const char *bdf, const char *name,
-			  int flags, int *ret_fd, struct error *err)
-{
-	_cleanup_fd_ int fd = -1;
-	struct kernel_device dev;
-	char path[128];
-	int r;
-
-	r = inventory_device(real_of(k)->sysfs, bdf, &dev, err);
-	if (r < 0)
-		return r;
-	(void)str_format(path, sizeof(path), "bus/pci/devices/%s/%s", bdf,
-			 name);
-	fd = openat(real_of(k)->sysfs, path, flags | O_CLOEXEC);
-	if (fd < 0)
-		return error_set(err, -errno, ERROR_KERNEL_SYSFS,
-				 "open '%s' in sysfs: %m", path);
-
-	*ret_fd = TAKE_FD(fd);
-	return 0;
-}
-
-/**
- * run() - Let a helper process do something to a function
- * @bdf:	The function
- * @job:	What; without @what, which is made here
- * @name:	The file, for messages
- *
- * The rest as in helper_run().
- */
-static int run(const char *bdf, const struct helper_job *job, const char *name,
-	       unsigned int timeout_ms, char *ret, size_t size,
-	       struct kernel_stuck *ret_stuck, struct error *err)
-{
-	struct helper_job named = *job;
-	char what[96];
-
-	(void)str_format(what, sizeof(what), "%s %s of %s",
-			 job->text || job->n_data ? "write" : "read", name, bdf);
-	named.what = what;
-	named.bdf = bdf;
-	return helper_run(&named, timeout_ms, ret, size, ret_stuck, err);
-}
-
-/**
  * real_get_override() - Read driver_override
  *
  * Linux shows "(null)" where there is none.
@@ -199,12 +142,13 @@ static int real_get_override(struct kernel *k, const char *bdf,
 	char text[DRIVER_SIZE];
 	int r;
 
-	r = open_attribute(k, bdf, "driver_override", O_RDONLY, &fd, err);
+	r = attribute_open(real_of(k)->sysfs, bdf, "driver_override", O_RDONLY,
+			   &fd, err);
 	if (r < 0)
 		return r;
 	job.fd = fd;
-	r = run(bdf, &job, "driver_override", timeout_ms, text, sizeof(text),
-		ret_stuck, err);
+	r = attribute_run(bdf, &job, "driver_override", timeout_ms, text,
+			  sizeof(text), ret_stuck, err);
 	if (r < 0)
 		return r;
 
@@ -234,13 +178,14 @@ static int real_set_override(struct kernel *k, const char *bdf,
 		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
 				 "'%s' is no name of a driver", driver);
 
-	r = open_attribute(k, bdf, "driver_override", O_RDWR, &fd, err);
+	r = attribute_open(real_of(k)->sysfs, bdf, "driver_override", O_RDWR,
+			   &fd, err);
 	if (r < 0)
 		return r;
 	job.fd = fd;
 	job.text = line;
-	r = run(bdf, &job, "driver_override", timeout_ms, text, sizeof(text),
-		ret_stuck, err);
+	r = attribute_run(bdf, &job, "driver_override", timeout_ms, text,
+			  sizeof(text), ret_stuck, err);
 	if (r < 0)
 		return r;
 	if (!str_eq(text, driver[0] ? driver : "(null)") &&
@@ -296,15 +241,16 @@ static int real_unbind(struct kernel *k, const char *bdf,
 		return r;
 	if (!dev.driver[0])
 		return 0;
-	r = open_attribute(k, bdf, "driver/unbind", O_WRONLY, &fd, err);
+	r = attribute_open(real_of(k)->sysfs, bdf, "driver/unbind", O_WRONLY,
+			   &fd, err);
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
 		return r;
 
 	job.fd = fd;
-	r = run(bdf, &job, "driver/unbind", timeout_ms, NULL, 0, ret_stuck,
-		err);
+	r = attribute_run(bdf, &job, "driver/unbind", timeout_ms, NULL, 0,
+			  ret_stuck, err);
 	if (r == -ETIMEDOUT)
 		name_holders(k, &dev, err);
 	if (r == -ENODEV &&
@@ -343,85 +289,36 @@ static int real_probe(struct kernel *k, const char *bdf,
 				 "open 'bus/pci/drivers_probe' in sysfs: %m");
 
 	job.fd = fd;
-	return run(bdf, &job, "drivers_probe", timeout_ms, NULL, 0, ret_stuck,
-		   err);
+	return attribute_run(bdf, &job, "drivers_probe", timeout_ms, NULL, 0,
+			     ret_stuck, err);
 }
 
-/**
- * real_mend_config() - See that a function answers and has its BARs
- *
- * Return: 0; -EIO, device.unhealthy; -ETIMEDOUT, device.blocked; -ENODEV;
- * others of helper_run().
- */
+/* real_mend_config() - See mend_config(). */
 static int real_mend_config(struct kernel *k, const char *bdf,
 			    unsigned int timeout_ms, bool *ret_mended,
 			    struct kernel_stuck *ret_stuck, struct error *err)
 {
-	struct helper_job job = { .call = "config", .read = true, .raw = true };
-	char resource[SYSFS_MAX], path[64];
-	struct bar_fix fixes[PCI_BARS];
-	uint8_t config[PCI_HEADER_SIZE];
-	struct kernel_device dev;
-	_cleanup_fd_ int fd = -1;
-	int n, r;
-
-	*ret_mended = false;
-	r = inventory_device(real_of(k)->sysfs, bdf, &dev, err);
-	if (r == 0)
-		r = open_attribute(k, bdf, "config", O_RDWR, &fd, err);
-	if (r < 0)
-		return r;
-	job.fd = fd;
-	r = run(bdf, &job, "config", timeout_ms, (char *)config,
-		sizeof(config), ret_stuck, err);
-	if (r < 0)
-		return r;
-	/* The ids alone would not do: those of a VF are ones. */
-	if (pci_u32(config) == ~0U && pci_u32(config + PCI_OFF_COMMAND) == ~0U)
-		return error_set(err, -EIO, ERROR_DEVICE_UNHEALTHY,
-				 "%s answers all ones: it does not respond on the bus",
-				 bdf);
-	/* BARs of a VF are in its PF. */
-	(void)str_format(path, sizeof(path), "bus/pci/devices/%s/resource",
-			 bdf);
-	if (dev.physfn[0] || fd_read_file(real_of(k)->sysfs, path, resource,
-					  sizeof(resource)) < 0)
-		return 0;
-
-	n = pci_lost_bars(config, resource, fixes);
-	if (n < 0)
-		return error_set(err, -EIO, ERROR_DEVICE_UNHEALTHY,
-				 "%s has lost its BARs, and where they were on its bus is not known",
-				 bdf);
-	job = (struct helper_job){ .call = "config", .fd = fd };
-	for (int i = 0; i < n; i++) {
-		job.data = fixes[i].bytes;
-		job.n_data = sizeof(fixes[i].bytes);
-		job.at = (off_t)fixes[i].at;
-		r = run(bdf, &job, "config", timeout_ms, NULL, 0, ret_stuck,
-			err);
-		if (r < 0)
-			return r;
-	}
-	*ret_mended = n > 0;
-	return 0;
+	return mend_config(real_of(k)->sysfs, bdf, timeout_ms, ret_mended,
+			   ret_stuck, err);
 }
 
 /**
  * real_wait_earlier() - Wait for what an earlier life has left behind
  *
- * Return: 0: there is nothing; 1: it has ended; -ETIMEDOUT, device.blocked.
+ * Return: 0: there is nothing; 1: it has ended; -ETIMEDOUT, device.blocked;
+ * -errno if that cannot be told.
  */
 static int real_wait_earlier(struct kernel *k, const char *bdf,
 			     unsigned int timeout_ms,
 			     struct kernel_stuck *ret_stuck, struct error *err)
 {
 	struct kernel_stuck stuck;
-	int r = 0;
+	int found, r = 0;
 
 	/* None come after us: only those that were there can be. */
-	while (real_of(k)->earlier &&
-	       helper_find(real_of(k)->proc, bdf, &stuck)) {
+	if (!real_of(k)->earlier)
+		return 0;
+	while ((found = helper_find(real_of(k)->proc, bdf, &stuck)) > 0) {
 		if (!helper_wait(&stuck, timeout_ms)) {
 			*ret_stuck = stuck;
 			return error_set(err, -ETIMEDOUT, ERROR_DEVICE_BLOCKED,
@@ -430,6 +327,9 @@ static int real_wait_earlier(struct kernel *k, const char *bdf,
 		}
 		r = 1;
 	}
+	if (found < 0)
+		return error_set(err, found, ERROR_KERNEL_SYSTEM,
+				 "look for helper processes in '/proc': %m");
 
 	return r;
 }
@@ -586,6 +486,7 @@ int kernel_real_new(const char *sysfs, struct kernel **ret, struct error *err)
 	_cleanup_fd_ int fd = -1, proc = -1;
 	struct kernel_stuck stuck;
 	struct real *real;
+	int earlier;
 
 	fd = sysfs_open(AT_FDCWD, sysfs);
 	if (fd < 0)
@@ -595,6 +496,10 @@ int kernel_real_new(const char *sysfs, struct kernel **ret, struct error *err)
 	if (proc < 0)
 		return error_set(err, proc, ERROR_KERNEL_SYSTEM,
 				 "open '/proc': %m");
+	earlier = helper_find(proc, NULL, &stuck);
+	if (earlier < 0)
+		return error_set(err, earlier, ERROR_KERNEL_SYSTEM,
+				 "look for helper processes in '/proc': %m");
 	real = calloc(1, sizeof(*real));
 	if (!real)
 		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
@@ -603,7 +508,7 @@ int kernel_real_new(const char *sysfs, struct kernel **ret, struct error *err)
 	real->kernel.ops = &real_ops;
 	real->sysfs = TAKE_FD(fd);
 	real->proc = TAKE_FD(proc);
-	real->earlier = helper_find(real->proc, NULL, &stuck);
+	real->earlier = earlier > 0;
 	*ret = &real->kernel;
 	return 0;
 }

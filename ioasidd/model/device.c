@@ -140,6 +140,19 @@ bool device_same(const struct kernel_device *facts,
 }
 
 /**
+ * device_identify() - See device.h
+ */
+void device_identify(const struct kernel_device *facts,
+		     struct device_record *record)
+{
+	record->vendor = facts->vendor;
+	record->device = facts->device;
+	record->subsystem_vendor = facts->subsystem_vendor;
+	record->subsystem_device = facts->subsystem_device;
+	record->class = facts->class;
+}
+
+/**
  * device_check_endpoint() - See device.h
  */
 int device_check_endpoint(const struct device *device,

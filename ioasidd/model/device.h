@@ -187,6 +187,12 @@ void device_caps_free(struct device *device);
 bool device_facts_equal(const struct kernel_device *a,
 			const struct kernel_device *b);
 
+/* device_identify() - Write into the record which device it is, for
+ * device_same().
+ */
+void device_identify(const struct kernel_device *facts,
+		     struct device_record *record);
+
 /* device_same() - Is the device in the slot the one on record? */
 bool device_same(const struct kernel_device *facts,
 		 const struct device_record *record);

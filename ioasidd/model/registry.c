@@ -57,18 +57,17 @@ static void device_free(struct device *device)
 }
 
 /**
- * drop_groups() - Forget the groups
- * @reg:	The registry
+ * groups_free() - Free groups
+ * @groups:	NULL is allowed
+ * @n:		How many
  */
-static void drop_groups(struct registry *reg)
+static void groups_free(struct group *groups, size_t n)
 {
 	size_t i;
 
-	for (i = 0; i < reg->n_groups; i++)
-		group_deinit(&reg->groups[i]);
-	free(reg->groups);
-	reg->groups = NULL;
-	reg->n_groups = 0;
+	for (i = 0; groups && i < n; i++)
+		group_deinit(&groups[i]);
+	free(groups);
 }
 
 /**
@@ -83,7 +82,7 @@ struct registry *registry_free(struct registry *reg)
 
 	if (!reg)
 		return NULL;
-	drop_groups(reg);
+	groups_free(reg->groups, reg->n_groups);
 	for (i = 0; i < reg->n_devices; i++)
 		device_free(reg->devices[i]);
 	for (i = 0; i < reg->n_leases; i++)
@@ -300,22 +299,19 @@ void registry_settle(struct registry *reg, struct device *device)
 
 /**
  * take_facts() - Take over what a scan says of one device
- * @reg:	The registry
+ * @reg:	The registry, which has the device
  * @facts:	What it says
  *
- * Return: 1 if that changed the device, 0 if not, -ENOMEM.
+ * Return: true if that changed the device.
  */
-static int take_facts(struct registry *reg, const struct kernel_device *facts)
+static bool take_facts(struct registry *reg, const struct kernel_device *facts)
 {
 	uint64_t before = reg->revision;
 	char name[NAME_SIZE];
 	struct device *device;
-	int r;
 
 	device_name_from_bdf(facts->bdf, name);
-	r = registry_record(reg, name, &device);
-	if (r < 0)
-		return r;
+	device = registry_device(reg, name);
 	if (!device_facts_equal(&device->facts, facts)) {
 		device->facts = *facts;
 		device->revision = registry_revise(reg);
@@ -323,6 +319,16 @@ static int take_facts(struct registry *reg, const struct kernel_device *facts)
 	if (!device->operation[0])
 		registry_settle(reg, device);
 	return reg->revision != before;
+}
+
+/**
+ * is_known() - Is there a reason to have the device in the registry?
+ * @device:	The device
+ */
+static bool is_known(const struct device *device)
+{
+	return device->facts.bdf[0] || device->recorded ||
+	       device->operation[0] || device->lease[0];
 }
 
 /**
@@ -358,8 +364,7 @@ static int drop_vanished(struct registry *reg,
 			device->revision = registry_revise(reg);
 			changed++;
 		}
-		if (device->recorded || device->operation[0] ||
-		    device->lease[0]) {
+		if (is_known(device)) {
 			reg->devices[kept++] = device;
 			if (!device->operation[0])
 				registry_settle(reg, device);
@@ -377,24 +382,15 @@ static int drop_vanished(struct registry *reg,
  * @facts:	The group; its reserved regions are taken over
  * @old:	The group as it was before, for its revision; NULL if it is new
  * @before:	The newest revision before the scan
- * @ret:	The group; ends with group_deinit()
- *
- * Return: 0; -ENOENT if it has no devices; -ENOMEM.
+ * @ret:	The group, with room for its devices
  */
-static int fill_group(struct registry *reg, struct kernel_group *facts,
-		      const struct group *old, uint64_t before,
-		      struct group *ret)
+static void fill_group(struct registry *reg, struct kernel_group *facts,
+		       const struct group *old, uint64_t before,
+		       struct group *ret)
 {
 	bool same = old && str_eq(old->facts.type, facts->type);
-	size_t i, n = 0;
+	size_t i;
 
-	for (i = 0; i < reg->n_devices; i++)
-		n += reg->devices[i]->facts.group == facts->number;
-	if (n == 0)
-		return -ENOENT;
-	ret->devices = calloc(n, sizeof(*ret->devices));
-	if (!ret->devices)
-		return -ENOMEM;
 	for (i = 0; i < reg->n_devices; i++)
 		if (reg->devices[i]->facts.group == facts->number)
 			ret->devices[ret->n_devices++] = reg->devices[i];
@@ -413,7 +409,6 @@ static int fill_group(struct registry *reg, struct kernel_group *facts,
 		if (ret->devices[i]->revision > before &&
 		    ret->devices[i]->revision > ret->revision)
 			ret->revision = ret->devices[i]->revision;
-	return 0;
 }
 
 /**
@@ -426,39 +421,88 @@ static int compare_groups(const void *a, const void *b)
 }
 
 /**
+ * groups_new() - Make room for the groups that a scan found
+ * @inv:	The scan
+ *
+ * Return: as many empty groups, each with room for its devices, or for none if
+ * it has none; NULL without memory.
+ */
+static struct group *groups_new(const struct kernel_inventory *inv)
+{
+	struct group *groups = calloc(inv->n_groups + 1, sizeof(*groups));
+	size_t i, j, n;
+
+	for (i = 0; groups && i < inv->n_groups; i++) {
+		for (j = 0, n = 0; j < inv->n_devices; j++)
+			n += inv->devices[j].group == inv->groups[i].number;
+		if (n == 0)
+			continue;
+		groups[i].devices = calloc(n, sizeof(*groups[i].devices));
+		if (!groups[i].devices) {
+			groups_free(groups, i);
+			return NULL;
+		}
+	}
+	return groups;
+}
+
+/**
  * take_groups() - Take over the groups that a scan found
  * @reg:	The registry with the scan's devices
  * @inv:	The scan; its reserved regions are taken over
  * @before:	The newest revision before it
+ * @groups:	Of groups_new(); consumed
+ */
+static void take_groups(struct registry *reg, struct kernel_inventory *inv,
+			uint64_t before, struct group *groups)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < inv->n_groups; i++) {
+		struct group group = groups[i];
+
+		groups[i].devices = NULL;
+		if (!group.devices)
+			continue;
+		fill_group(reg, &inv->groups[i],
+			   group_by_number(reg, inv->groups[i].number), before,
+			   &group);
+		groups[n++] = group;
+	}
+	qsort(groups, n, sizeof(*groups), compare_groups);
+	groups_free(reg->groups, reg->n_groups);
+	reg->groups = groups;
+	reg->n_groups = n;
+}
+
+/**
+ * add_new() - Have every device that a scan found, of the new ones nothing yet
+ * @reg:	The registry
+ * @inv:	The scan
  *
  * Return: 0 or -ENOMEM: as before.
  */
-static int take_groups(struct registry *reg, struct kernel_inventory *inv,
-		       uint64_t before)
+static int add_new(struct registry *reg, const struct kernel_inventory *inv)
 {
-	struct group *groups = calloc(inv->n_groups + 1, sizeof(*groups));
-	size_t i, n = 0;
+	struct device *device;
+	char name[NAME_SIZE];
+	size_t i, kept = 0;
 	int r = 0;
 
-	if (!groups)
-		return -ENOMEM;
-	for (i = 0; i < inv->n_groups && r != -ENOMEM; i++) {
-		r = fill_group(reg, &inv->groups[i],
-			       group_by_number(reg, inv->groups[i].number),
-			       before, &groups[n]);
-		n += r == 0;
+	for (i = 0; i < inv->n_devices && r == 0; i++) {
+		device_name_from_bdf(inv->devices[i].bdf, name);
+		r = registry_record(reg, name, &device);
 	}
-	if (r == -ENOMEM) {
-		while (n > 0)
-			group_deinit(&groups[--n]);
-		free(groups);
-		return r;
+	for (i = 0; i < reg->n_devices && r < 0; i++) {
+		device = reg->devices[i];
+		if (is_known(device))
+			reg->devices[kept++] = device;
+		else
+			device_free(device);
 	}
-	qsort(groups, n, sizeof(*groups), compare_groups);
-	drop_groups(reg);
-	reg->groups = groups;
-	reg->n_groups = n;
-	return 0;
+	if (r < 0)
+		reg->n_devices = kept;
+	return r;
 }
 
 /**
@@ -467,24 +511,26 @@ static int take_groups(struct registry *reg, struct kernel_inventory *inv,
 int registry_scan(struct registry *reg, struct kernel_inventory *inv)
 {
 	uint64_t before = reg->revision;
-	int r, changed = 0;
+	struct group *groups;
+	int changed = 0;
 	size_t i;
 
-	for (i = 0; i < inv->n_devices; i++) {
-		r = take_facts(reg, &inv->devices[i]);
-		if (r < 0)
-			return r;
-		changed += r;
+	/* All that can fail comes first. */
+	groups = groups_new(inv);
+	if (!groups)
+		return -ENOMEM;
+	if (add_new(reg, inv) < 0) {
+		groups_free(groups, inv->n_groups);
+		return -ENOMEM;
 	}
+
+	for (i = 0; i < inv->n_devices; i++)
+		changed += take_facts(reg, &inv->devices[i]);
 	/* From here on groups may point to devices that are freed: they are
 	 * replaced before anybody can look.
 	 */
 	changed += drop_vanished(reg, inv);
-	r = take_groups(reg, inv, before);
-	if (r < 0) {
-		drop_groups(reg);
-		return r;
-	}
+	take_groups(reg, inv, before, groups);
 	free(reg->iommus);
 	reg->iommus = TAKE_PTR(inv->iommus);
 	reg->n_iommus = inv->n_iommus;
@@ -631,20 +677,50 @@ void registry_unclaim(struct registry *reg, const char *op)
 /* --- leases and operations --- */
 
 /**
+ * registry_reserve_lease() - See registry.h
+ */
+int registry_reserve_lease(struct registry *reg)
+{
+	size_t room = reg->n_leases + reg->leases_reserved + 1;
+	struct lease **more;
+
+	more = reallocarray(reg->leases, room, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	reg->leases = more;
+	reg->leases_reserved++;
+	return 0;
+}
+
+/**
+ * registry_unreserve_lease() - See registry.h
+ */
+void registry_unreserve_lease(struct registry *reg)
+{
+	reg->leases_reserved--;
+}
+
+/**
+ * registry_publish_lease_consume() - See registry.h
+ */
+void registry_publish_lease_consume(struct registry *reg, struct lease *lease)
+{
+	reg->leases_reserved--;
+	reg->leases[reg->n_leases++] = lease;
+}
+
+/**
  * registry_add_lease_consume() - See registry.h
  */
 int registry_add_lease_consume(struct registry *reg, struct lease *lease)
 {
-	struct lease **more;
+	int r = registry_reserve_lease(reg);
 
-	more = reallocarray(reg->leases, reg->n_leases + 1, sizeof(*more));
-	if (!more) {
+	if (r < 0)
 		lease_free(lease);
-		return -ENOMEM;
-	}
-	reg->leases = more;
-	more[reg->n_leases++] = lease;
-	return 0;
+	else
+		registry_publish_lease_consume(reg, lease);
+	return r;
 }
 
 /**
@@ -663,21 +739,51 @@ void registry_swap_lease(struct registry *reg, struct lease *lease)
 }
 
 /**
+ * registry_reserve_operation() - See registry.h
+ */
+int registry_reserve_operation(struct registry *reg)
+{
+	size_t room = reg->n_operations + reg->operations_reserved + 1;
+	struct operation **more;
+
+	more = reallocarray(reg->operations, room, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	reg->operations = more;
+	reg->operations_reserved++;
+	return 0;
+}
+
+/**
+ * registry_unreserve_operation() - See registry.h
+ */
+void registry_unreserve_operation(struct registry *reg)
+{
+	reg->operations_reserved--;
+}
+
+/**
+ * registry_publish_operation_consume() - See registry.h
+ */
+void registry_publish_operation_consume(struct registry *reg,
+					struct operation *op)
+{
+	reg->operations_reserved--;
+	reg->operations[reg->n_operations++] = op;
+}
+
+/**
  * registry_add_operation_consume() - See registry.h
  */
 int registry_add_operation_consume(struct registry *reg, struct operation *op)
 {
-	struct operation **more;
+	int r = registry_reserve_operation(reg);
 
-	more = reallocarray(reg->operations, reg->n_operations + 1,
-			    sizeof(*more));
-	if (!more) {
+	if (r < 0)
 		operation_free(op);
-		return -ENOMEM;
-	}
-	reg->operations = more;
-	more[reg->n_operations++] = op;
-	return 0;
+	else
+		registry_publish_operation_consume(reg, op);
+	return r;
 }
 
 /**

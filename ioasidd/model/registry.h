@@ -42,7 +42,9 @@
  * @groups:	By name
  * @iommus:	By name
  * @leases:	Oldest first
+ * @leases_reserved: How many more there is room for, promised to somebody
  * @operations:	Oldest first
+ * @operations_reserved: Likewise
  */
 struct registry {
 	pthread_mutex_t lock;
@@ -59,9 +61,9 @@ struct registry {
 	struct kernel_iommu *iommus;
 	size_t n_iommus;
 	struct lease **leases;
-	size_t n_leases;
+	size_t n_leases, leases_reserved;
 	struct operation **operations;
-	size_t n_operations;
+	size_t n_operations, operations_reserved;
 };
 
 int registry_new(const char *boot_id, struct registry **ret);
@@ -139,6 +141,18 @@ void registry_unclaim(struct registry *reg, const char *op);
 int registry_add_lease_consume(struct registry *reg, struct lease *lease);
 int registry_add_operation_consume(struct registry *reg,
 				   struct operation *op);
+
+/* What is made durable first must not fail to become visible afterwards: room
+ * for it is reserved before, and used, or given back, after. Return: 0 or
+ * -ENOMEM.
+ */
+int registry_reserve_lease(struct registry *reg);
+void registry_unreserve_lease(struct registry *reg);
+void registry_publish_lease_consume(struct registry *reg, struct lease *lease);
+int registry_reserve_operation(struct registry *reg);
+void registry_unreserve_operation(struct registry *reg);
+void registry_publish_operation_consume(struct registry *reg,
+					struct operation *op);
 
 /* registry_swap_lease() - Exchange what is in @lease with what the registry has
  * under its name; nothing if it has none.

@@ -29,6 +29,8 @@
  * @caller:	Who claims
  * @lease:	A copy of the lease, what it is to become
  * @pidfd:	The holder, ours
+ * @holder:	To wait for its end
+ * @acknowledge: To wait for its word
  * @fds:	The iommufd, then a cdev for each device
  * @n_fds:	How many are open
  * @before:	The holder's limit of locked memory as it was
@@ -39,6 +41,7 @@ struct claiming {
 	const struct caller *caller;
 	struct lease *lease;
 	int pidfd;
+	struct watch *holder, *acknowledge;
 	int fds[1 + LEASE_DEVICES_MAX];
 	size_t n_fds;
 	struct rlimit before;
@@ -176,22 +179,25 @@ static int name_holder(struct claiming *c, struct draft *draft,
 }
 
 /**
- * write_state() - Commit the lease as it is to become, and go on with a copy
- * @c:		The claim
- * @draft:	Devices that change with it; NULL for none
+ * write_claiming() - Commit the lease with its holder, and go on with a copy
+ * @c:		The claim; gets all that is needed to go on to either end
+ * @draft:	Devices that change with it
  *
  * Return: 0 or -errno.
  */
-static int write_state(struct claiming *c, struct draft *draft,
-		       struct error *err)
+static int write_claiming(struct claiming *c, struct draft *draft,
+			  struct error *err)
 {
 	struct lease *next = lease_copy(c->lease);
 	const struct commit commit = { .lease = c->lease, .draft = draft };
 	int r;
 
-	if (!next)
+	if (!next || watch_new(c->host, next->name, &c->holder) < 0 ||
+	    watch_new(c->host, next->name, &c->acknowledge) < 0) {
+		lease_free(next);
 		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
 				 "no memory");
+	}
 	r = commit_write(c->host, &commit, err);
 	if (r < 0) {
 		lease_free(next);
@@ -201,6 +207,24 @@ static int write_state(struct claiming *c, struct draft *draft,
 	lease_free(c->lease);
 	c->lease = next;
 	return 0;
+}
+
+/**
+ * write_outcome() - Commit the lease as the claim leaves it
+ * @c:		The claim; of its lease only what never changes is true
+ *		afterwards
+ * @draft:	Devices that change with it; NULL for none
+ *
+ * There is no way back from here.
+ *
+ * Return: 0 or -errno.
+ */
+static int write_outcome(struct claiming *c, struct draft *draft,
+			 struct error *err)
+{
+	const struct commit commit = { .lease = c->lease, .draft = draft };
+
+	return commit_insist(c->host, &commit, err);
 }
 
 /**
@@ -286,9 +310,11 @@ static int open_all(struct claiming *c, const struct draft *draft,
 /**
  * take_back() - Nothing has left: the lease is offered as before
  * @c:		The claim
+ * @before:	The devices as they were before the claim
  * @why:	Why nothing has left
  */
-static void take_back(struct claiming *c, const struct error *why)
+static void take_back(struct claiming *c, struct draft *before,
+		      const struct error *why)
 {
 	struct holder *holder = lease_holder(c->lease);
 	struct error err = ERROR_NULL;
@@ -302,7 +328,8 @@ static void take_back(struct claiming *c, const struct error *why)
 	str_format(holder->why, sizeof(holder->why), "got nothing: %s",
 		   why->msg);
 	c->lease->state = LEASE_OFFERED;
-	if (write_state(c, NULL, &err) < 0)
+	c->lease->incarnation--;
+	if (write_outcome(c, before, &err) < 0)
 		log_problem(LOG_LEVEL_ERROR, &err,
 			    "%s: cannot be offered again", c->lease->name);
 }
@@ -310,12 +337,12 @@ static void take_back(struct claiming *c, const struct error *why)
 /**
  * hand_over() - Open, send; or take it all back
  * @c:		The claim, durable
- * @draft:	The devices
+ * @before:	The devices as they were before the claim
  * @send:	See lease_claim()
  *
  * Return: 0: the holder has the descriptors; -errno: nothing has left.
  */
-static int hand_over(struct claiming *c, const struct draft *draft,
+static int hand_over(struct claiming *c, struct draft *before,
 		     int (*send)(void *data, const struct lease *lease,
 				 const int *fds, size_t n_fds),
 		     void *data, struct error *err)
@@ -324,7 +351,7 @@ static int hand_over(struct claiming *c, const struct draft *draft,
 
 	r = raise_memlock(c, err);
 	if (r == 0)
-		r = open_all(c, draft, err);
+		r = open_all(c, before, err);
 	if (r == 0) {
 		/* What the holder is told is what it is once it can read it. */
 		c->lease->state = LEASE_HELD;
@@ -335,7 +362,7 @@ static int hand_over(struct claiming *c, const struct draft *draft,
 				  (int)c->caller->process.pid);
 	}
 	if (r < 0)
-		take_back(c, err);
+		take_back(c, before, err);
 	close_all(c);
 	return r;
 }
@@ -349,18 +376,15 @@ static void settle_held(struct claiming *c)
 	struct error err = ERROR_NULL;
 
 	/* Not durable: a start finds it claiming, which means the same. */
-	if (write_state(c, NULL, &err) < 0)
+	if (write_outcome(c, NULL, &err) < 0)
 		log_problem(LOG_LEVEL_ERROR, &err, "%s: cannot be held",
 			    c->lease->name);
 	log_notice("%s: %zu descriptor(s) handed to process %d (%s, uid %u)",
 		   c->lease->name, c->lease->devices.n + 1,
 		   (int)c->caller->process.pid, c->caller->process.comm,
 		   c->caller->process.uid);
-	if (watch_holder_consume(c->host, c->lease->name,
-				 TAKE_FD(c->pidfd)) < 0 ||
-	    watch_acknowledge(c->host, c->lease->name) < 0)
-		log_error("%s: no memory to watch its holder; a restart of ioasidd will",
-			  c->lease->name);
+	watch_holder_consume(TAKE_PTR(c->holder), TAKE_FD(c->pidfd));
+	watch_acknowledge_consume(TAKE_PTR(c->acknowledge));
 }
 
 /**
@@ -376,21 +400,23 @@ static int claim(struct claiming *c, const struct change *change,
 			     const int *fds, size_t n_fds),
 		 void *data, struct error *err)
 {
-	_cleanup_draft_ struct draft draft = DRAFT_NULL;
+	_cleanup_draft_ struct draft draft = DRAFT_NULL, before = DRAFT_NULL;
 	int r;
 
 	r = check_claimant(c, change, err);
 	if (r == 0)
 		r = draft_open(c->host, &c->lease->devices, &draft, err);
 	if (r == 0)
+		r = draft_open(c->host, &c->lease->devices, &before, err);
+	if (r == 0)
 		r = check_devices(&draft, err);
 	if (r < 0 || change->dry_run)
 		return r;
 	r = name_holder(c, &draft, err);
 	if (r == 0)
-		r = write_state(c, &draft, err);
+		r = write_claiming(c, &draft, err);
 	if (r == 0)
-		r = hand_over(c, &draft, send, data, err);
+		r = hand_over(c, &before, send, data, err);
 	if (r == 0)
 		settle_held(c);
 	return r;
@@ -447,6 +473,8 @@ int lease_claim(struct host *host, const struct caller *caller,
 	if (r < 0)
 		error_object(err, "%s", change->name);
 	fd_close(c.pidfd);
+	watch_free(c.holder);
+	watch_free(c.acknowledge);
 	lease_free(c.lease);
 	lease_disown(host, owned);
 	return r;

@@ -3,8 +3,12 @@
  * commit.c - one durable change of several objects
  */
 #include <errno.h>
+#include <time.h>
 
 #include "ops/commit.h"
+
+/* How long to wait for memory before it is asked for again. */
+#define INSIST_NAP_NS 10000000
 
 /**
  * struct writing - What the writer thread gets
@@ -216,4 +220,18 @@ int commit_write(struct host *host, const struct commit *commit,
 		let_go(reg, commit->draft);
 	registry_unlock(reg);
 	return 0;
+}
+
+/**
+ * commit_insist() - See commit.h
+ */
+int commit_insist(struct host *host, const struct commit *commit,
+		  struct error *err)
+{
+	const struct timespec nap = { .tv_nsec = INSIST_NAP_NS };
+	int r;
+
+	while ((r = commit_write(host, commit, err)) == -ENOMEM)
+		(void)nanosleep(&nap, NULL); /* short is fine */
+	return r;
 }

@@ -78,9 +78,20 @@ struct commit {
  *
  * What the commit points to must not change meanwhile.
  *
- * Return: 0; -EIO daemon.read-only.
+ * Return: 0; -EIO daemon.read-only; -ENOMEM.
  */
 int commit_write(struct host *host, const struct commit *commit,
 		 struct error *err);
+
+/**
+ * commit_insist() - The same, for what has come of something already done
+ *
+ * Without memory it is tried again until there is some: nobody else would write
+ * it before the next start.
+ *
+ * Return: 0; -EIO daemon.read-only.
+ */
+int commit_insist(struct host *host, const struct commit *commit,
+		  struct error *err);
 
 #endif

@@ -21,6 +21,7 @@ static void got_stuck(struct device *device, const struct kernel_stuck *stuck,
 {
 	struct device_record *record = &device->record;
 
+	device_identify(&device->facts, record);
 	record->trouble = TROUBLE_STUCK;
 	record->stuck = *stuck;
 	str_format(record->reason, sizeof(record->reason),
@@ -119,6 +120,28 @@ static int act_unbind(struct host *host, struct operation *op,
 }
 
 /**
+ * not_taken() - Say that a driver did not take a device, and what would work
+ * @facts:	The device as it is now
+ * @driver:	The driver
+ * @err:	Filled
+ *
+ * The catalogue's remedy is for vfio-pci, whose module may not be loaded.
+ *
+ * Return: -ENODEV.
+ */
+static int not_taken(const struct kernel_device *facts, const char *driver,
+		     struct error *err)
+{
+	error_set(err, -ENODEV, ERROR_DEVICE_NO_DRIVER,
+		  "driver %s did not take %s, which has %s now", driver,
+		  facts->bdf, facts->driver[0] ? facts->driver : "no driver");
+	if (!str_eq(driver, "vfio-pci"))
+		error_remedy(err, "see in the kernel's log why %s refuses it, or load the driver's module",
+			     driver);
+	return -ENODEV;
+}
+
+/**
  * act_probe() - Let the kernel bind the driver that driver_override names
  * @driver:	That driver
  *
@@ -146,10 +169,7 @@ static int act_probe(struct host *host, struct operation *op,
 	if (r == 0) {
 		device->facts = facts;
 		if (!str_eq(facts.driver, driver))
-			r = error_set(err, -ENODEV, ERROR_DEVICE_NO_DRIVER,
-				      "driver %s did not take %s, which has %s now",
-				      driver, facts.bdf,
-				      facts.driver[0] ? facts.driver : "no driver");
+			r = not_taken(&facts, driver, err);
 	}
 	error_object(r < 0 ? err : NULL, "%s", device->name);
 	return journal_after(host, op, &act, r, err);

@@ -72,6 +72,8 @@ void record_trouble(struct device *device, const struct error *why,
 
 	if (record->trouble != TROUBLE_NONE)
 		return;
+	/* Of a prepare that was cut off there is no record yet. */
+	device_identify(&device->facts, record);
 	record->trouble = TROUBLE_QUARANTINED;
 	str_copy(record->reason, sizeof(record->reason), why->msg);
 	str_format(record->remedy, sizeof(record->remedy),
@@ -106,6 +108,9 @@ int group_give_back(struct host *host, struct operation *op,
 			  record->former_override, err);
 	if (r == 0)
 		forget_preparation(record);
+	else
+		/* Recovering it is to give it back, as its siblings were. */
+		record->prepared = false;
 	return r;
 }
 
@@ -167,11 +172,12 @@ int group_rollback(struct host *host, struct operation *op,
 			device->record.prepared = false;
 			continue;
 		}
+		r = host->kernel->ops->device(host->kernel, device->facts.bdf,
+					      &device->facts, &each);
 		/* Gone meanwhile: there is nothing to put back. */
-		if (host->kernel->ops->device(host->kernel, device->facts.bdf,
-					      &device->facts, NULL) < 0)
+		if (r == -ENODEV)
 			continue;
-		if (is_as_before(host, device, undo)) {
+		if (r == 0 && is_as_before(host, device, undo)) {
 			forget_preparation(&device->record);
 			continue;
 		}
@@ -179,7 +185,10 @@ int group_rollback(struct host *host, struct operation *op,
 			 undo->driver);
 		str_copy(device->record.former_override, DRIVER_SIZE,
 			 undo->override);
-		r = group_give_back(host, op, device, &each);
+		if (r == 0)
+			r = group_give_back(host, op, device, &each);
+		else
+			device->record.prepared = false;
 		if (r == 0)
 			continue;
 		record_trouble(device, &each, "see why its driver refuses it");

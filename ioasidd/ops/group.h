@@ -43,7 +43,9 @@ int group_rollback(struct host *host, struct operation *op,
 /**
  * group_give_back() - Put one device on its former driver, by its record
  * @op:		The operation
- * @device:	The draft's copy; its record says who had it
+ * @device:	The draft's copy; its record says who had it. If it does not go
+ *		back, recovering it is to try that again: the caller puts it in
+ *		quarantine
  *
  * Return: as driver_switch().
  */

@@ -89,21 +89,29 @@ void journal_trim(struct host *host)
  * journal_begin_consume() - See journal.h
  */
 int journal_begin_consume(struct host *host, struct operation *op,
-			  struct error *err)
+			  struct lease *lease, struct error *err)
 {
-	const struct commit commit = { .op = op };
+	const struct commit commit = { .op = op, .lease = lease };
 	int r;
 
+	registry_lock(host->registry);
+	r = registry_reserve_operation(host->registry);
+	registry_unlock(host->registry);
+	if (r < 0) {
+		operation_free(op);
+		return error_set(err, r, ERROR_DAEMON_NO_MEMORY, "no memory");
+	}
 	r = commit_write(host, &commit, err);
+	registry_lock(host->registry);
+	if (r < 0)
+		registry_unreserve_operation(host->registry);
+	else
+		registry_publish_operation_consume(host->registry, op);
+	registry_unlock(host->registry);
 	if (r < 0) {
 		operation_free(op);
 		return r;
 	}
-	registry_lock(host->registry);
-	r = registry_add_operation_consume(host->registry, op);
-	registry_unlock(host->registry);
-	if (r < 0)
-		return error_set(err, r, ERROR_DAEMON_NO_MEMORY, "no memory");
 	log_info("%s: %s %s for %s", op->name, operation_kind_name(op->kind),
 		 op->target, op->principal);
 	return 0;
@@ -187,7 +195,7 @@ int journal_end(struct host *host, struct operation *op, int r,
 	ended.ended_us = clock_real_us();
 	if (r < 0 && why)
 		ended.error = *why;
-	w = commit_write(host, &commit, err);
+	w = commit_insist(host, &commit, err);
 	if (w < 0) {
 		log_problem(LOG_LEVEL_ERROR, err, "%s: cannot record its end",
 			    op->name);
@@ -204,7 +212,6 @@ int journal_end(struct host *host, struct operation *op, int r,
 		log_info("%s: %s %s: done", ended.name,
 			 operation_kind_name(ended.kind), ended.target);
 	journal_trim(host);
-	/* Who waits and is not told for want of memory asks again in time. */
-	(void)loop_post(host->loop, tell, host);
+	loop_insist(host->loop, tell, host);
 	return 0;
 }

@@ -36,11 +36,13 @@ int journal_replay(struct host *host, const struct caller *caller,
  * journal_begin_consume() - Make an operation durable, then visible
  * @op:		The operation with its undo; owned by the registry on success,
  *		freed on failure
+ * @lease:	A copy of a lease, what it is while the operation runs; changes
+ *		places with the registry's. NULL for none.
  *
  * Return: 0 or -errno: nothing has begun.
  */
 int journal_begin_consume(struct host *host, struct operation *op,
-			  struct error *err);
+			  struct lease *lease, struct error *err);
 
 /**
  * journal_before() - Write down what is about to be done

@@ -6,9 +6,10 @@
  * because the next rung waits for it inside the kernel, for ever. Then the
  * device is re-registered. Its unbind comes back when the last descriptor is
  * closed, bound or not, also one that is parked out of sight (in the queue of a
- * socket, say): that it came back proves that none is left. Then it must answer at all, and have its BARs: what BIND finds
- * is what the kernel restores after every reset from there on. Only then it is
- * bound by us, which resets it, and asked how it is while it is bound.
+ * socket, say): that it came back proves that none is left. Then it must answer
+ * at all, and have its BARs: what BIND finds is what the kernel restores after
+ * every reset from there on. Only then it is bound by us, which resets it, and
+ * asked how it is while it is bound.
  */
 #include <errno.h>
 #include <string.h>
@@ -64,6 +65,25 @@ static int look_for_holders(struct host *host, struct operation *op,
 }
 
 /**
+ * got_stuck() - Record that a helper had to be left behind
+ * @device:	The draft's copy
+ * @stuck:	The helper
+ * @err:	What it was at
+ */
+static void got_stuck(struct device *device, const struct kernel_stuck *stuck,
+		      const struct error *err)
+{
+	struct device_record *record = &device->record;
+
+	record->trouble = TROUBLE_STUCK;
+	record->stuck = *stuck;
+	str_copy(record->reason, sizeof(record->reason), err->msg);
+	str_format(record->remedy, sizeof(record->remedy),
+		   "when it has come back, `ioasidctl device recover %s`",
+		   device->facts.bdf);
+}
+
+/**
  * settle() - Does the device answer, with the BARs that it was given?
  *
  * Return: 0; -EIO device.unhealthy; -ETIMEDOUT: stuck; -errno.
@@ -71,7 +91,6 @@ static int look_for_holders(struct host *host, struct operation *op,
 static int settle(struct host *host, struct operation *op,
 		  struct device *device, struct error *err)
 {
-	struct device_record *record = &device->record;
 	struct kernel_stuck stuck = { .pid = 0 };
 	bool mended = false;
 	struct act act;
@@ -84,14 +103,8 @@ static int settle(struct host *host, struct operation *op,
 	r = host->kernel->ops->mend_config(host->kernel, device->facts.bdf,
 					   HELPER_TIMEOUT_MS, &mended, &stuck,
 					   err);
-	if (r == -ETIMEDOUT) {
-		record->trouble = TROUBLE_STUCK;
-		record->stuck = stuck;
-		str_copy(record->reason, sizeof(record->reason), err->msg);
-		str_format(record->remedy, sizeof(record->remedy),
-			   "when it has come back, `ioasidctl device recover %s`",
-			   device->facts.bdf);
-	}
+	if (r == -ETIMEDOUT)
+		got_stuck(device, &stuck, err);
 	if (mended)
 		str_copy(act.step.method, sizeof(act.step.method),
 			 "config, BARs written again");
@@ -131,10 +144,36 @@ static int verdict(const struct kernel_device *facts,
 }
 
 /**
+ * keeps_bars() - Does the device still have its BARs, now that it was reset?
+ *
+ * What is read of them through the cdev are VFIO's own, which are always there.
+ *
+ * Return: 0; -EIO device.unhealthy; -ETIMEDOUT: stuck; -errno.
+ */
+static int keeps_bars(struct host *host, struct device *device,
+		      struct error *err)
+{
+	struct kernel_stuck stuck = { .pid = 0 };
+	bool mended = false;
+	int r;
+
+	r = host->kernel->ops->mend_config(host->kernel, device->facts.bdf,
+					   HELPER_TIMEOUT_MS, &mended, &stuck,
+					   err);
+	if (r == -ETIMEDOUT)
+		got_stuck(device, &stuck, err);
+	if (r == 0 && mended)
+		r = error_set(err, -EIO, ERROR_DEVICE_UNHEALTHY,
+			      "%s has lost its BARs when it was reset",
+			      device->facts.bdf);
+	return r;
+}
+
+/**
  * check_health() - Ask the bound device how it is
  * @context:	The device, bound
  *
- * Return: 0; -EIO device.unhealthy; -errno.
+ * Return: 0; -EIO device.unhealthy; -ETIMEDOUT: stuck; -errno.
  */
 static int check_health(struct host *host, struct operation *op,
 			struct device *device,
@@ -153,6 +192,8 @@ static int check_health(struct host *host, struct operation *op,
 					   &health, err);
 	if (r == 0)
 		r = verdict(&device->facts, &health, err);
+	if (r == 0)
+		r = keeps_bars(host, device, err);
 	return journal_after(host, op, &act, r, err);
 }
 

@@ -11,7 +11,6 @@
 #include "ops/journal.h"
 #include "ops/lease.h"
 #include "ops/watch.h"
-#include "ops/workers.h"
 
 /* What a VMM locks beside its guest's memory: firmware, queues, BARs. */
 #define MEMLOCK_EXTRA (UINT64_C(64) << 20)
@@ -81,53 +80,6 @@ static int not_found(const char *name, struct error *err)
 
 	error_object(err, "%s", name);
 	return r;
-}
-
-/**
- * struct later - What a worker gets
- * @host:	The host
- * @name:	The lease
- * @fn:		What to do with it
- */
-struct later {
-	struct host *host;
-	char name[NAME_SIZE];
-	void (*fn)(struct host *host, const char *name);
-};
-
-/**
- * run_later() - On a worker
- * @data:	struct later; owned
- */
-static void run_later(void *data)
-{
-	struct later *later = data;
-
-	later->fn(later->host, later->name);
-	free(later);
-}
-
-/**
- * lease_later() - See lease.h
- */
-void lease_later(struct host *host, const char *name,
-		 void (*fn)(struct host *host, const char *name))
-{
-	struct later *later;
-
-	/* We are ending, and a start looks after every lease. */
-	if (!host->workers)
-		return;
-	later = malloc(sizeof(*later));
-	if (later) {
-		*later = (struct later){ .host = host, .fn = fn };
-		str_copy(later->name, sizeof(later->name), name);
-		if (workers_submit(host->workers, run_later, later) == 0)
-			return;
-	}
-	free(later);
-	log_error("no memory to look after %s; a restart of ioasidd will",
-		  name);
 }
 
 /**
@@ -357,10 +309,20 @@ static int publish(struct host *host, struct lease *offer,
 	size_t i;
 	int r;
 
+	registry_lock(host->registry);
+	r = registry_reserve_lease(host->registry);
+	registry_unlock(host->registry);
+	if (r < 0) {
+		lease_free(offer);
+		return error_set(err, r, ERROR_DAEMON_NO_MEMORY, "no memory");
+	}
 	for (i = 0; i < draft->n; i++)
 		str_copy(draft->copies[i].lease, NAME_SIZE, offer->name);
 	r = commit_write(host, &commit, err);
 	if (r < 0) {
+		registry_lock(host->registry);
+		registry_unreserve_lease(host->registry);
+		registry_unlock(host->registry);
 		lease_free(offer);
 		return r;
 	}
@@ -368,10 +330,8 @@ static int publish(struct host *host, struct lease *offer,
 		   offer->devices.n, offer->devices.items[0],
 		   offer->claimant_uid);
 	registry_lock(host->registry);
-	r = registry_add_lease_consume(host->registry, offer);
+	registry_publish_lease_consume(host->registry, offer);
 	registry_unlock(host->registry);
-	if (r < 0)
-		return error_set(err, r, ERROR_DAEMON_NO_MEMORY, "no memory");
 	if (runs_out)
 		watch_offers(host);
 	return 0;
@@ -523,14 +483,14 @@ int lease_release(struct host *host, const struct caller *caller,
 /**
  * lease_expire() - See lease.h
  */
-void lease_expire(struct host *host, const char *name)
+int lease_expire(struct host *host, const char *name)
 {
 	struct error err = ERROR_NULL;
 	char claim[NAME_SIZE];
 	struct lease *lease;
 
 	if (lease_own(host, NULL, name, OWN_TIMEOUT_MS, claim, &lease, &err) < 0)
-		return;	/* the next look at offers comes back to it */
+		return 0;	/* the next look at offers comes back to it */
 	if (lease->state == LEASE_OFFERED && lease->expires_us &&
 	    lease->expires_us <= clock_real_us()) {
 		lease_end(lease, LEASE_EXPIRED);
@@ -542,6 +502,7 @@ void lease_expire(struct host *host, const char *name)
 	}
 	lease_free(lease);
 	lease_disown(host, claim);
+	return 0;
 }
 
 /**
@@ -584,7 +545,7 @@ int lease_acknowledge(struct host *host, const struct caller *caller,
 /**
  * lease_note_silence() - See lease.h
  */
-void lease_note_silence(struct host *host, const char *name)
+int lease_note_silence(struct host *host, const char *name)
 {
 	const struct lease *lease;
 
@@ -594,4 +555,5 @@ void lease_note_silence(struct host *host, const char *name)
 		log_warning("%s: handed over, unacknowledged; its holder is taken to have the descriptors",
 			    name);
 	registry_unlock(host->registry);
+	return 0;
 }

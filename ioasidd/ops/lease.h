@@ -8,26 +8,20 @@
 
 #include "ops/ops.h"
 
+/* These are for watch_later(): they return 0, or -EAGAIN if they are to be called
+ * once more, having done nothing.
+ */
+
 /* lease_reclaim() - The holder has ended: make its devices safe, end the lease.
  * On a worker. A failure is logged and in the records.
  */
-void lease_reclaim(struct host *host, const char *name);
+int lease_reclaim(struct host *host, const char *name);
 
 /* lease_expire() - End an offer that has run out. On a worker. */
-void lease_expire(struct host *host, const char *name);
+int lease_expire(struct host *host, const char *name);
 
 /* lease_note_silence() - Audit a lease that was not acknowledged in time. */
-void lease_note_silence(struct host *host, const char *name);
-
-/**
- * lease_later() - Have one of the above, or another such, run on a worker
- * @name:	The lease
- * @fn:		What; looks the lease up again
- *
- * From every thread. Without memory it is logged; the next start does it.
- */
-void lease_later(struct host *host, const char *name,
-		 void (*fn)(struct host *host, const char *name));
+int lease_note_silence(struct host *host, const char *name);
 
 /**
  * lease_own() - Claim a lease's devices, so that nobody else changes the lease

@@ -9,39 +9,21 @@
 #include "ops/group.h"
 #include "ops/probe.h"
 #include "ops/scan.h"
-#include "ops/workers.h"
+#include "ops/work.h"
 
 /**
  * struct preparing - A prepare at work; owned by its worker
- * @host:	The host
- * @op:		The operation; the registry's from its journalling on
- * @draft:	The endpoints that have to be moved
+ * @work:	The operation; its draft has the endpoints of the group
  * @driver:	The VFIO driver
  * @options:	What the caller allows; @options.driver is not used here
  * @isolated_msi: Of this host; scans write the registry's
  */
 struct preparing {
-	struct host *host;
-	struct operation *op;
-	struct draft draft;
+	struct work work;
 	char driver[DRIVER_SIZE];
 	struct prepare_options options;
 	enum kernel_isolated_msi isolated_msi;
 };
-
-/**
- * preparing_free() - Let go of the group, and of all else
- * @p:		NULL is allowed
- * @op_name:	The operation's
- */
-static void preparing_free(struct preparing *p, const char *op_name)
-{
-	draft_close(&p->draft);
-	registry_lock(p->host->registry);
-	registry_unclaim(p->host->registry, op_name);
-	registry_unlock(p->host->registry);
-	free(p);
-}
 
 /* --- checks --- */
 
@@ -176,7 +158,7 @@ static int no_reset(const struct device *device, struct error *err)
 static int check_device(struct preparing *p, const struct device *device,
 			struct error *err)
 {
-	struct host *host = p->host;
+	struct host *host = p->work.host;
 	const struct kernel_device *facts = &device->facts;
 	int r;
 
@@ -209,10 +191,10 @@ static int check_group(struct preparing *p, struct error *err)
 	size_t i;
 	int r = 0;
 
-	for (i = 0; i < p->draft.n && r == 0; i++) {
-		r = check_device(p, &p->draft.copies[i], err);
+	for (i = 0; i < p->work.draft.n && r == 0; i++) {
+		r = check_device(p, &p->work.draft.copies[i], err);
 		if (r < 0)
-			error_object(err, "%s", p->draft.copies[i].name);
+			error_object(err, "%s", p->work.draft.copies[i].name);
 	}
 	return r;
 }
@@ -227,13 +209,13 @@ static int check_group(struct preparing *p, struct error *err)
  */
 static int note_undo(struct preparing *p, struct error *err)
 {
-	const struct kernel_ops *k = p->host->kernel->ops;
+	const struct kernel_ops *k = p->work.host->kernel->ops;
 	struct kernel_stuck stuck;
 	size_t i;
 	int r;
 
-	for (i = 0; i < p->draft.n; i++) {
-		const struct device *device = &p->draft.copies[i];
+	for (i = 0; i < p->work.draft.n; i++) {
+		const struct device *device = &p->work.draft.copies[i];
 		struct undo undo = { .device = "" };
 
 		if (is_ready(p, device))
@@ -247,13 +229,14 @@ static int note_undo(struct preparing *p, struct error *err)
 		} else {
 			str_copy(undo.driver, sizeof(undo.driver),
 				 device->facts.driver);
-			r = k->get_override(p->host->kernel, device->facts.bdf,
+			r = k->get_override(p->work.host->kernel,
+					    device->facts.bdf,
 					    HELPER_TIMEOUT_MS, undo.override,
 					    &stuck, err);
 			if (r < 0)
 				return r;
 		}
-		if (operation_add_undo(p->op, &undo) < 0)
+		if (operation_add_undo(p->work.op, &undo) < 0)
 			return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
 					 "no memory");
 	}
@@ -271,14 +254,9 @@ static int note_undo(struct preparing *p, struct error *err)
 static void write_record(const struct preparing *p, struct device *device,
 			 const struct undo *undo)
 {
-	const struct kernel_device *facts = &device->facts;
 	struct device_record *record = &device->record;
 
-	record->vendor = facts->vendor;
-	record->device = facts->device;
-	record->subsystem_vendor = facts->subsystem_vendor;
-	record->subsystem_device = facts->subsystem_device;
-	record->class = facts->class;
+	device_identify(&device->facts, record);
 	record->prepared = true;
 	str_copy(record->vfio_driver, DRIVER_SIZE, p->driver);
 	str_copy(record->former_driver, DRIVER_SIZE, undo->driver);
@@ -299,14 +277,15 @@ static int move_all(struct preparing *p, struct error *err)
 	size_t i, j = 0;
 	int r;
 
-	for (i = 0; i < p->op->n_undo; i++) {
-		const struct undo *undo = &p->op->undo[i];
+	for (i = 0; i < p->work.op->n_undo; i++) {
+		const struct undo *undo = &p->work.op->undo[i];
 
-		while (!str_eq(p->draft.copies[j].name, undo->device))
+		while (!str_eq(p->work.draft.copies[j].name, undo->device))
 			j++;
-		write_record(p, &p->draft.copies[j], undo);
-		r = driver_switch(p->host, p->op, &p->draft.copies[j],
-				  p->driver, p->driver, err);
+		write_record(p, &p->work.draft.copies[j], undo);
+		r = driver_switch(p->work.host, p->work.op,
+				  &p->work.draft.copies[j], p->driver,
+				  p->driver, err);
 		if (r < 0)
 			return r;
 	}
@@ -326,15 +305,16 @@ static int probe_all(struct preparing *p, struct error *err)
 	size_t i;
 	int r;
 
-	for (i = 0; i < p->draft.n; i++) {
-		struct device *device = &p->draft.copies[i];
+	for (i = 0; i < p->work.draft.n; i++) {
+		struct device *device = &p->work.draft.copies[i];
 
 		if (is_ready(p, device))
 			continue;
-		r = probe_device(p->host, p->op, device, &caps, &resets, err);
+		r = probe_device(p->work.host, p->work.op, device, &caps,
+				 &resets, err);
 		if (r < 0)
 			return r;
-		draft_capabilities(&p->draft, i, caps);
+		draft_capabilities(&p->work.draft, i, caps);
 		device->record.no_reset = !resets;
 		if (!resets && !p->options.allow_no_reset)
 			return no_reset(device, err);
@@ -350,9 +330,9 @@ static void drop_capabilities(struct preparing *p)
 {
 	size_t i;
 
-	for (i = 0; i < p->draft.n; i++)
-		if (!is_ready(p, &p->draft.copies[i]))
-			draft_capabilities(&p->draft, i, NULL);
+	for (i = 0; i < p->work.draft.n; i++)
+		if (!is_ready(p, &p->work.draft.copies[i]))
+			draft_capabilities(&p->work.draft, i, NULL);
 }
 
 /**
@@ -361,76 +341,31 @@ static void drop_capabilities(struct preparing *p)
  */
 static void run(void *data)
 {
-	struct preparing *p = data;
-	struct host *host = p->host;
 	struct error err = ERROR_NULL, undo_err = ERROR_NULL;
-	char name[NAME_SIZE];
+	struct preparing *p = data;
 	int r;
 
-	str_copy(name, sizeof(name), p->op->name);
 	r = move_all(p, &err);
 	if (r == 0)
 		r = probe_all(p, &err);
 	if (r < 0) {
 		drop_capabilities(p);
-		if (group_rollback(host, p->op, &p->draft, &undo_err) < 0)
+		if (group_rollback(p->work.host, p->work.op, &p->work.draft,
+				   &undo_err) < 0)
 			log_problem(LOG_LEVEL_ERROR, &undo_err,
-				    "%s: cannot undo it all", name);
+				    "%s: cannot undo it all", p->work.op->name);
 	}
-	(void)scan_now(host, NULL);
-	/* If the end cannot be recorded the next start walks it back. */
-	(void)journal_end(host, p->op, r, &err, NULL, &p->draft, &undo_err);
-	preparing_free(p, name);
+	work_end(&p->work, r, &err);
 }
 
 /**
- * mark_preparing() - Show that the endpoints are on their way
- * @p:		The prepare
+ * stays() - Is there nothing to be done to an endpoint?
+ * @work:	The prepare
+ * @device:	The draft's copy
  */
-static void mark_preparing(struct preparing *p)
+static bool stays(const struct work *work, const struct device *device)
 {
-	struct registry *reg = p->host->registry;
-	size_t i;
-
-	registry_lock(reg);
-	for (i = 0; i < p->draft.n; i++) {
-		if (is_ready(p, &p->draft.copies[i]))
-			continue;
-		p->draft.live[i]->state = DEVICE_PREPARING;
-		p->draft.live[i]->revision = registry_revise(reg);
-	}
-	registry_unlock(reg);
-}
-
-/**
- * begin() - Journal the operation and have it run, or end it at once if there
- *	     is nothing to do
- * @p:		The prepare, checked; consumed
- * @op_name:	Its operation's
- *
- * Return: 0 or -errno.
- */
-static int begin(struct preparing *p, const char *op_name, struct error *err)
-{
-	int r;
-
-	r = journal_begin_consume(p->host, p->op, err);
-	if (r == 0 && p->op->n_undo == 0) {
-		r = journal_end(p->host, p->op, 0, NULL, NULL, NULL, err);
-		preparing_free(p, op_name);
-		return r;
-	}
-	if (r == 0) {
-		mark_preparing(p);
-		r = workers_submit(p->host->workers, run, p);
-		if (r == 0)
-			return 0;
-		error_set(err, r, ERROR_DAEMON_NO_MEMORY,
-			  "no thread can be started");
-		(void)journal_end(p->host, p->op, r, err, NULL, NULL, NULL);
-	}
-	preparing_free(p, op_name);
-	return r;
+	return is_ready((const struct preparing *)work, device);
 }
 
 /**
@@ -438,7 +373,7 @@ static int begin(struct preparing *p, const char *op_name, struct error *err)
  * @caller:	Who asks
  * @change:	What for
  * @options:	How
- * @ret:	Ends with preparing_free(), and operation_free() of its op
+ * @ret:	work_cancel() or work_begin_consume()
  *
  * Return: 0 or -errno: nothing is claimed.
  */
@@ -447,40 +382,28 @@ static int prepare_new(struct host *host, const struct caller *caller,
 		       const struct prepare_options *options,
 		       struct preparing **ret, struct error *err)
 {
-	_cleanup_strv_ struct strv endpoints = STRV_NULL;
-	struct preparing *p = calloc(1, sizeof(*p));
+	struct preparing *p;
+	struct work *work;
 	int r;
 
-	if (!p)
-		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
-				 "no memory");
-	p->host = host;
+	r = work_new(sizeof(*p), host, caller, change, OPERATION_PREPARE,
+		     false, &work, err);
+	if (r < 0)
+		return r;
+	p = (struct preparing *)work; /* it is the first member */
 	p->options = *options;
 	registry_lock(host->registry);
 	p->isolated_msi = host->registry->isolated_msi;
 	registry_unlock(host->registry);
 	str_copy(p->driver, sizeof(p->driver),
 		 options->driver[0] ? options->driver : "vfio-pci");
-	p->op = operation_new(OPERATION_PREPARE, change->name,
-			      caller->principal, change->request_id);
-	if (!p->op) {
-		free(p);
-		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
-				 "no memory");
-	}
-
-	r = group_claim(host, p->op, &endpoints, err);
+	r = check_group(p, err);
 	if (r == 0)
-		r = draft_open(host, &endpoints, &p->draft, err);
-	if (r == 0) {
+		r = note_undo(p, err);
+	if (r < 0)
+		work_cancel(work);
+	else
 		*ret = p;
-		return 0;
-	}
-	registry_lock(host->registry);
-	registry_unclaim(host->registry, p->op->name);
-	registry_unlock(host->registry);
-	operation_free(p->op);
-	free(p);
 	return r;
 }
 
@@ -493,7 +416,6 @@ int prepare_start(struct host *host, const struct caller *caller,
 		  struct error *err)
 {
 	struct preparing *p = NULL;
-	char name[NAME_SIZE];
 	int r;
 
 	ret[0] = '\0';
@@ -508,16 +430,12 @@ int prepare_start(struct host *host, const struct caller *caller,
 		r = prepare_new(host, caller, change, options, &p, err);
 	if (r != 0)
 		return r;
-
-	str_copy(name, sizeof(name), p->op->name);
-	r = check_group(p, err);
-	if (r == 0)
-		r = note_undo(p, err);
-	if (r < 0 || change->dry_run) {
-		operation_free(p->op);
-		preparing_free(p, name);
-		return r;
+	if (change->dry_run) {
+		work_cancel(&p->work);
+		return 0;
 	}
-	str_copy(ret, NAME_SIZE, name);
-	return begin(p, name, err);
+	str_copy(ret, NAME_SIZE, p->work.op->name);
+	if (p->work.op->n_undo == 0)
+		return work_nothing_consume(&p->work, err);
+	return work_begin_consume(&p->work, DEVICE_PREPARING, stays, run, err);
 }

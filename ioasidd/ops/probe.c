@@ -91,19 +91,71 @@ void probe_release(struct probe_context *context)
  * @context:	The device
  * @ioas:	An IOAS in the context
  * @flags:	The kind
+ * @ret:	Whether
+ *
+ * Return: 0; -errno if that cannot be told: what fails for another reason than
+ * that it cannot be done must not become what the device can do.
  */
-static bool can_alloc(struct host *host, const struct probe_context *context,
-		      uint32_t ioas, uint32_t flags)
+static int can_alloc(struct host *host, const struct probe_context *context,
+		     uint32_t ioas, uint32_t flags, bool *ret,
+		     struct error *err)
 {
 	const struct kernel_ops *k = host->kernel->ops;
 	uint32_t hwpt;
+	int r;
 
-	if (k->hwpt_alloc(host->kernel, context->iommufd, context->dev_id,
-			  ioas, flags, &hwpt, NULL) < 0)
-		return false;
+	r = k->hwpt_alloc(host->kernel, context->iommufd, context->dev_id,
+			  ioas, flags, &hwpt, err);
+	*ret = r == 0;
+	if (r == -EOPNOTSUPP || r == -EINVAL)
+		return 0;
+	if (r < 0)
+		return r;
 	/* The context is thrown away with all that is in it. */
 	(void)k->destroy(host->kernel, context->iommufd, hwpt, NULL);
-	return true;
+	return 0;
+}
+
+/**
+ * read_page_tables() - Which kinds of page table can there be?
+ * @context:	The device
+ * @ioas:	An IOAS in the context
+ * @caps:	Where it goes
+ *
+ * Return: 0 or -errno.
+ */
+static int read_page_tables(struct host *host,
+			    const struct probe_context *context, uint32_t ioas,
+			    struct capabilities *caps, struct error *err)
+{
+	int r;
+
+	r = can_alloc(host, context, ioas, HWPT_NEST_PARENT,
+		      &caps->nest_parent, err);
+	if (r == 0)
+		r = can_alloc(host, context, ioas, HWPT_DIRTY_TRACKING,
+			      &caps->dirty_tracking, err);
+	if (r == 0)
+		r = can_alloc(host, context, ioas, HWPT_PASID, &caps->pasid,
+			      err);
+	return r;
+}
+
+/**
+ * try_reset() - Is there a reset of the function that works?
+ * @context:	The device
+ * @ret_resets:	Whether
+ *
+ * Return: 0; -errno if there is one and it has failed.
+ */
+static int try_reset(struct host *host, const struct probe_context *context,
+		     bool *ret_resets, struct error *err)
+{
+	int r;
+
+	r = host->kernel->ops->vfio_reset(host->kernel, context->cdev, err);
+	*ret_resets = r == 0;
+	return r == -ENOTTY || r == -EINVAL ? 0 : r;
 }
 
 /**
@@ -192,13 +244,13 @@ static int read_capabilities(struct host *host, const struct device *device,
 		caps->hw = (struct kernel_hw_info){ .type = 0 };
 	else if (r < 0)
 		return r;
-	caps->nest_parent = can_alloc(host, &context, ioas, HWPT_NEST_PARENT);
-	caps->dirty_tracking = can_alloc(host, &context, ioas,
-					 HWPT_DIRTY_TRACKING);
-	caps->pasid = can_alloc(host, &context, ioas, HWPT_PASID);
 	caps->bind_us = context.bind_us;
-	*ret_resets = k->vfio_reset(host->kernel, context.cdev, NULL) == 0;
-	return read_reset_set(host, &context, caps, err);
+	r = read_page_tables(host, &context, ioas, caps, err);
+	if (r == 0)
+		r = try_reset(host, &context, ret_resets, err);
+	if (r == 0)
+		r = read_reset_set(host, &context, caps, err);
+	return r;
 }
 
 /**

@@ -18,15 +18,15 @@
  * begin() - Make durable that the lease is being reclaimed, and by what
  * @lease:	A copy of the lease; consumed
  * @op:		The operation; consumed
+ * @ret:	A copy of the lease as it is to become at the end
  *
- * Return: 0: @op is the registry's; -errno.
+ * Return: 0: @op is the registry's; -errno: nothing has begun.
  */
 static int begin(struct host *host, struct lease *lease, struct operation *op,
-		 struct error *err)
+		 struct lease **ret, struct error *err)
 {
-	const struct commit commit = { .lease = lease };
 	struct holder *holder = lease_holder(lease);
-	int r;
+	int r = -ENOMEM;
 
 	lease->state = LEASE_RECLAIMING;
 	str_copy(lease->reclaim, sizeof(lease->reclaim), op->name);
@@ -34,10 +34,14 @@ static int begin(struct host *host, struct lease *lease, struct operation *op,
 		holder->until_us = clock_real_us();
 		str_copy(holder->why, sizeof(holder->why), "ended");
 	}
-	r = journal_begin_consume(host, op, err);
-	if (r == 0)
-		r = commit_write(host, &commit, err);
+	*ret = lease_copy(lease);
+	if (*ret)
+		r = journal_begin_consume(host, op, lease, err);
+	else
+		operation_free(op);
 	lease_free(lease);
+	if (r < 0)
+		*ret = lease_free(*ret);
 	return r;
 }
 
@@ -101,70 +105,67 @@ static int make_safe(struct host *host, struct operation *op,
 }
 
 /**
- * finish() - End lease and operation
- * @name:	The lease
- * @op:		The operation
- * @r:		How the ladder went, with @why
- * @draft:	The devices as they are now
+ * reclaim() - Reclaim a lease whose devices are ours
+ * @lease:	A copy of the lease; consumed
+ *
+ * Return: 0: the outcome is in the records; -errno: nothing has begun.
  */
-static void finish(struct host *host, const char *name, struct operation *op,
-		   int r, const struct error *why, struct draft *draft)
+static int reclaim(struct host *host, struct lease *lease, struct error *err)
 {
-	struct error err = ERROR_NULL;
-	const struct lease *now;
-	struct lease *lease = NULL;
+	_cleanup_draft_ struct draft draft = DRAFT_NULL;
+	const bool restore = lease->restore_after;
+	struct error why = ERROR_NULL;
+	struct lease *ended = NULL;
+	struct operation *op;
+	int r;
 
-	registry_lock(host->registry);
-	now = registry_lease(host->registry, name);
-	if (now)
-		lease = lease_copy(now);
-	registry_unlock(host->registry);
-	if (lease)
-		lease_end(lease, "holder ended");
+	/* Somebody else has come first. */
+	if (lease->state == LEASE_ENDED || lease->state == LEASE_OFFERED) {
+		lease_free(lease);
+		return 0;
+	}
+	op = operation_new(OPERATION_RECLAIM, lease->name, "ioasidd", "");
+	r = op ? draft_open(host, &lease->devices, &draft, err) : -ENOMEM;
+	if (r < 0) {
+		operation_free(op);
+		lease_free(lease);
+		return r;
+	}
+	r = begin(host, lease, op, &ended, err);
+	if (r < 0)
+		return r;
+	mark_reclaiming(host, &draft);
+	r = make_safe(host, op, &draft, restore, &why);
+	(void)scan_now(host, NULL);
+	lease_end(ended, "holder ended");
 	/* If the end cannot be recorded the next start does it again. */
-	(void)journal_end(host, op, r, why, lease, draft, &err);
-	lease_free(lease);
+	(void)journal_end(host, op, r, &why, ended, &draft, err);
+	lease_free(ended);
+	return 0;
 }
 
 /**
  * lease_reclaim() - See lease.h
  */
-void lease_reclaim(struct host *host, const char *name)
+int lease_reclaim(struct host *host, const char *name)
 {
-	_cleanup_draft_ struct draft draft = DRAFT_NULL;
 	struct error err = ERROR_NULL;
 	char claim[NAME_SIZE];
-	struct operation *op;
 	struct lease *lease;
-	bool restore;
 	int r;
 
 	r = lease_own(host, NULL, name, OWN_TIMEOUT_MS, claim, &lease, &err);
-	if (r < 0) {
-		log_problem(LOG_LEVEL_ERROR, &err, "%s: cannot be reclaimed",
-			    name);
-		return;
+	if (r == 0) {
+		r = reclaim(host, lease, &err);
+		lease_disown(host, claim);
 	}
-	restore = lease->restore_after;
-	op = operation_new(OPERATION_RECLAIM, name, "ioasidd", "");
-	r = op ? draft_open(host, &lease->devices, &draft, &err) : -ENOMEM;
-	if (r < 0 || lease->state == LEASE_ENDED ||
-	    lease->state == LEASE_OFFERED) {
-		operation_free(op);
-		lease_free(lease);
-	} else {
-		r = begin(host, lease, op, &err);
-		if (r == 0) {
-			mark_reclaiming(host, &draft);
-			r = make_safe(host, op, &draft, restore, &err);
-			(void)scan_now(host, NULL);
-			finish(host, name, op, r, &err, &draft);
-			r = 0;
-		}
+	if (r == -ENOMEM || r == -EBUSY) {
+		log_warning("%s: cannot be reclaimed yet: %s", name,
+			    r == -ENOMEM ? "no memory" : err.msg);
+		return -EAGAIN;
 	}
 	if (r < 0)
 		log_problem(LOG_LEVEL_ERROR, &err, "%s: cannot be reclaimed",
 			    name);
-	draft_close(&draft);
-	lease_disown(host, claim);
+	return 0;
 }

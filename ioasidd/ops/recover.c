@@ -6,34 +6,7 @@
 
 #include "ops/group.h"
 #include "ops/ladder.h"
-#include "ops/scan.h"
-#include "ops/workers.h"
-
-/**
- * struct recovering - A recovery at work; owned by its worker
- * @host:	The host
- * @op:		The operation, the registry's
- * @draft:	The one device
- */
-struct recovering {
-	struct host *host;
-	struct operation *op;
-	struct draft draft;
-};
-
-/**
- * recovering_free() - Let go of the group, and of all else
- * @c:		The recovery
- * @op_name:	The operation's
- */
-static void recovering_free(struct recovering *c, const char *op_name)
-{
-	draft_close(&c->draft);
-	registry_lock(c->host->registry);
-	registry_unclaim(c->host->registry, op_name);
-	registry_unlock(c->host->registry);
-	free(c);
-}
+#include "ops/work.h"
 
 /**
  * check_device() - Is there something to recover, and can it be tried?
@@ -79,26 +52,29 @@ static int check_device(struct host *host, const struct device *device,
 }
 
 /**
- * recover() - The ladder; or back to its driver, if preparing it had failed
- * @c:		The recovery
+ * recover() - The ladder; or back to its driver, if that is where it was to go
+ * @work:	The recovery
  *
  * Return: 0 or -errno: it is in quarantine as before, for a newer reason.
  */
-static int recover(struct recovering *c, struct error *err)
+static int recover(struct work *work, struct error *err)
 {
-	struct device *device = &c->draft.copies[0];
+	struct device *device = &work->draft.copies[0];
 	int r;
 
-	r = draft_refresh(c->host, &c->draft, 0, err);
+	r = draft_refresh(work->host, &work->draft, 0, err);
 	if (r < 0)
 		return r;
 	device->record.trouble = TROUBLE_NONE;
 	if (device->record.prepared) {
-		r = ladder_run(c->host, c->op, device, err);
+		r = ladder_run(work->host, work->op, device, err);
 		if (r == 0)
-			r = ladder_probe(c->host, c->op, &c->draft, 0, err);
+			r = ladder_probe(work->host, work->op, &work->draft, 0,
+					 err);
 	} else {
-		r = group_give_back(c->host, c->op, device, err);
+		r = group_give_back(work->host, work->op, device, err);
+		if (r == 0)
+			draft_capabilities(&work->draft, 0, NULL);
 	}
 	if (r < 0) {
 		record_trouble(device, err, "see the reason");
@@ -112,49 +88,16 @@ static int recover(struct recovering *c, struct error *err)
 
 /**
  * run() - The operation, on a worker
- * @data:	struct recovering; owned
+ * @data:	struct work; owned
  */
 static void run(void *data)
 {
-	struct recovering *c = data;
-	struct error err = ERROR_NULL, end_err = ERROR_NULL;
-	char name[NAME_SIZE];
+	struct error err = ERROR_NULL;
+	struct work *work = data;
 	int r;
 
-	str_copy(name, sizeof(name), c->op->name);
-	r = recover(c, &err);
-	(void)scan_now(c->host, NULL);
-	(void)journal_end(c->host, c->op, r, &err, NULL, &c->draft, &end_err);
-	recovering_free(c, name);
-}
-
-/**
- * begin() - Journal the operation and have it run
- * @c:		The recovery, checked; consumed
- * @op_name:	Its operation's
- *
- * Return: 0 or -errno.
- */
-static int begin(struct recovering *c, const char *op_name, struct error *err)
-{
-	struct registry *reg = c->host->registry;
-	int r;
-
-	r = journal_begin_consume(c->host, c->op, err);
-	if (r == 0) {
-		registry_lock(reg);
-		c->draft.live[0]->state = DEVICE_RECLAIMING;
-		c->draft.live[0]->revision = registry_revise(reg);
-		registry_unlock(reg);
-		r = workers_submit(c->host->workers, run, c);
-		if (r == 0)
-			return 0;
-		error_set(err, r, ERROR_DAEMON_NO_MEMORY,
-			  "no thread can be started");
-		(void)journal_end(c->host, c->op, r, err, NULL, NULL, NULL);
-	}
-	recovering_free(c, op_name);
-	return r;
+	r = recover(work, &err);
+	work_end(work, r, &err);
 }
 
 /**
@@ -164,9 +107,7 @@ int recover_start(struct host *host, const struct caller *caller,
 		  const struct change *change, char ret[NAME_SIZE],
 		  struct error *err)
 {
-	_cleanup_strv_ struct strv one = STRV_NULL;
-	struct recovering *c;
-	char name[NAME_SIZE];
+	struct work *work;
 	int r;
 
 	ret[0] = '\0';
@@ -175,33 +116,17 @@ int recover_start(struct host *host, const struct caller *caller,
 	if (r != 0)
 		return r < 0 ? r : 0;
 	r = group_check_etag(host, change->name, change->etag, err);
+	if (r == 0)
+		r = work_new(sizeof(*work), host, caller, change,
+			     OPERATION_RECOVER, true, &work, err);
 	if (r < 0)
 		return r;
 
-	c = calloc(1, sizeof(*c));
-	if (c)
-		c->op = operation_new(OPERATION_RECOVER, change->name,
-				      caller->principal, change->request_id);
-	if (!c || !c->op || strv_add(&one, change->name) < 0) {
-		if (c)
-			operation_free(c->op);
-		free(c);
-		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
-				 "no memory");
-	}
-	c->host = host;
-	str_copy(name, sizeof(name), c->op->name);
-
-	r = group_claim(host, c->op, NULL, err);
-	if (r == 0)
-		r = draft_open(host, &one, &c->draft, err);
-	if (r == 0)
-		r = check_device(host, &c->draft.copies[0], err);
-	if (r != 0 || change->dry_run) {
-		operation_free(c->op);
-		recovering_free(c, name);
+	r = check_device(host, &work->draft.copies[0], err);
+	if (r < 0 || change->dry_run) {
+		work_cancel(work);
 		return r;
 	}
-	str_copy(ret, NAME_SIZE, name);
-	return begin(c, name, err);
+	str_copy(ret, NAME_SIZE, work->op->name);
+	return work_begin_consume(work, DEVICE_RECLAIMING, NULL, run, err);
 }

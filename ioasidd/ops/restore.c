@@ -5,34 +5,7 @@
 #include <errno.h>
 
 #include "ops/group.h"
-#include "ops/scan.h"
-#include "ops/workers.h"
-
-/**
- * struct restoring - A restore at work; owned by its worker
- * @host:	The host
- * @op:		The operation, the registry's
- * @draft:	The endpoints
- */
-struct restoring {
-	struct host *host;
-	struct operation *op;
-	struct draft draft;
-};
-
-/**
- * restoring_free() - Let go of the group, and of all else
- * @s:		The restore
- * @op_name:	The operation's
- */
-static void restoring_free(struct restoring *s, const char *op_name)
-{
-	draft_close(&s->draft);
-	registry_lock(s->host->registry);
-	registry_unclaim(s->host->registry, op_name);
-	registry_unlock(s->host->registry);
-	free(s);
-}
+#include "ops/work.h"
 
 /**
  * check_device() - May this endpoint be given back?
@@ -62,24 +35,24 @@ static int check_device(const struct device *device, struct error *err)
 
 /**
  * give_all_back() - Put every endpoint back on its driver
- * @s:		The restore
+ * @work:	The restore
  *
  * Goes on when one fails; that one is quarantined.
  *
  * Return: 0 or the first -errno.
  */
-static int give_all_back(struct restoring *s, struct error *err)
+static int give_all_back(struct work *work, struct error *err)
 {
 	struct error each = ERROR_NULL;
 	int r, first = 0;
 	size_t i;
 
-	for (i = 0; i < s->draft.n; i++) {
-		struct device *device = &s->draft.copies[i];
+	for (i = 0; i < work->draft.n; i++) {
+		struct device *device = &work->draft.copies[i];
 
-		r = group_give_back(s->host, s->op, device, &each);
+		r = group_give_back(work->host, work->op, device, &each);
 		if (r == 0) {
-			draft_capabilities(&s->draft, i, NULL);
+			draft_capabilities(&work->draft, i, NULL);
 			device->record.trouble = TROUBLE_NONE;
 			continue;
 		}
@@ -94,53 +67,16 @@ static int give_all_back(struct restoring *s, struct error *err)
 
 /**
  * run() - The operation, on a worker
- * @data:	struct restoring; owned
+ * @data:	struct work; owned
  */
 static void run(void *data)
 {
-	struct restoring *s = data;
-	struct error err = ERROR_NULL, end_err = ERROR_NULL;
-	char name[NAME_SIZE];
+	struct error err = ERROR_NULL;
+	struct work *work = data;
 	int r;
 
-	str_copy(name, sizeof(name), s->op->name);
-	r = give_all_back(s, &err);
-	(void)scan_now(s->host, NULL);
-	/* If the end cannot be recorded the next start does it again. */
-	(void)journal_end(s->host, s->op, r, &err, NULL, &s->draft, &end_err);
-	restoring_free(s, name);
-}
-
-/**
- * begin() - Journal the operation and have it run
- * @s:		The restore, checked; consumed
- * @op_name:	Its operation's
- *
- * Return: 0 or -errno.
- */
-static int begin(struct restoring *s, const char *op_name, struct error *err)
-{
-	struct registry *reg = s->host->registry;
-	size_t i;
-	int r;
-
-	r = journal_begin_consume(s->host, s->op, err);
-	if (r == 0) {
-		registry_lock(reg);
-		for (i = 0; i < s->draft.n; i++) {
-			s->draft.live[i]->state = DEVICE_PREPARING;
-			s->draft.live[i]->revision = registry_revise(reg);
-		}
-		registry_unlock(reg);
-		r = workers_submit(s->host->workers, run, s);
-		if (r == 0)
-			return 0;
-		error_set(err, r, ERROR_DAEMON_NO_MEMORY,
-			  "no thread can be started");
-		(void)journal_end(s->host, s->op, r, err, NULL, NULL, NULL);
-	}
-	restoring_free(s, op_name);
-	return r;
+	r = give_all_back(work, &err);
+	work_end(work, r, &err);
 }
 
 /**
@@ -150,9 +86,7 @@ int restore_start(struct host *host, const struct caller *caller,
 		  const struct change *change, char ret[NAME_SIZE],
 		  struct error *err)
 {
-	_cleanup_strv_ struct strv endpoints = STRV_NULL;
-	struct restoring *s;
-	char name[NAME_SIZE];
+	struct work *work;
 	size_t i;
 	int r;
 
@@ -162,31 +96,18 @@ int restore_start(struct host *host, const struct caller *caller,
 	if (r != 0)
 		return r < 0 ? r : 0;
 	r = group_check_etag(host, change->name, change->etag, err);
+	if (r == 0)
+		r = work_new(sizeof(*work), host, caller, change,
+			     OPERATION_RESTORE, false, &work, err);
 	if (r < 0)
 		return r;
 
-	s = calloc(1, sizeof(*s));
-	if (s)
-		s->op = operation_new(OPERATION_RESTORE, change->name,
-				      caller->principal, change->request_id);
-	if (!s || !s->op) {
-		free(s);
-		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
-				 "no memory");
-	}
-	s->host = host;
-	str_copy(name, sizeof(name), s->op->name);
-
-	r = group_claim(host, s->op, &endpoints, err);
-	if (r == 0)
-		r = draft_open(host, &endpoints, &s->draft, err);
-	for (i = 0; i < s->draft.n && r == 0; i++)
-		r = check_device(&s->draft.copies[i], err);
+	for (i = 0; i < work->draft.n && r == 0; i++)
+		r = check_device(&work->draft.copies[i], err);
 	if (r < 0 || change->dry_run) {
-		operation_free(s->op);
-		restoring_free(s, name);
+		work_cancel(work);
 		return r;
 	}
-	str_copy(ret, NAME_SIZE, name);
-	return begin(s, name, err);
+	str_copy(ret, NAME_SIZE, work->op->name);
+	return work_begin_consume(work, DEVICE_PREPARING, NULL, run, err);
 }

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "ops/scan.h"
+#include "ops/watch.h"
 #include "ops/workers.h"
 
 /* Scans are one after the other, so that an older one never replaces a newer
@@ -16,6 +17,15 @@ static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 
 /* A scan that has not begun yet will see all that was announced by now. */
 static atomic_flag requested = ATOMIC_FLAG_INIT;
+
+/**
+ * missed() - On the loop: the machine could not be read
+ * @data:	The host
+ */
+static void missed(void *data)
+{
+	watch_scan(data);
+}
 
 /**
  * scan_now() - See scan.h
@@ -36,6 +46,9 @@ int scan_now(struct host *host, struct error *err)
 			error_set(err, r, ERROR_DAEMON_NO_MEMORY, "no memory");
 	}
 	pthread_mutex_unlock(&one_at_a_time);
+	/* What changed meanwhile is announced once, and may have been already. */
+	if (r < 0)
+		loop_insist(host->loop, missed, host);
 	return r < 0 ? r : 0;
 }
 
@@ -61,6 +74,6 @@ void scan_soon(struct host *host)
 		return;
 	if (workers_submit(host->workers, run_requested, host) < 0) {
 		atomic_flag_clear(&requested);
-		log_error("no memory to read the machine anew");
+		watch_scan(host);
 	}
 }

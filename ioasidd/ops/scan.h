@@ -10,14 +10,14 @@
 /**
  * scan_now() - Read the machine and take it over; on a worker
  *
- * Return: 0 or -errno: the registry is as it was.
+ * Return: 0 or -errno: the registry is as it was, and it will be tried again.
  */
 int scan_now(struct host *host, struct error *err);
 
 /**
  * scan_soon() - Have it done; many requests become one
  *
- * From every thread.
+ * On the loop's thread.
  */
 void scan_soon(struct host *host);
 

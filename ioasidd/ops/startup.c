@@ -266,24 +266,27 @@ static int adopt(struct host *host, struct lease *lease, int pidfd,
 		 struct error *err)
 {
 	const struct commit commit = { .lease = lease };
+	struct watch *watch = NULL;
 	char name[NAME_SIZE];
-	int r = 0;
+	int r;
 
 	str_copy(name, sizeof(name), lease->name);
+	r = watch_new(host, name, &watch);
 	log_notice("%s: process %d (%s) holds it", name,
 		   (int)lease_holder(lease)->process.pid,
 		   lease_holder(lease)->process.comm);
-	if (lease->state == LEASE_CLAIMING) {
+	if (r == 0 && lease->state == LEASE_CLAIMING) {
 		/* Its descriptors may have left: then they count as received. */
 		lease->state = LEASE_HELD;
 		r = commit_write(host, &commit, err);
 	}
 	lease_free(lease);
-	if (r < 0)
+	if (r < 0) {
 		fd_close(pidfd);
-	else if (watch_holder_consume(host, name, pidfd) < 0)
-		r = error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
-			      "no memory");
+		watch_free(watch);
+	} else {
+		watch_holder_consume(watch, pidfd);
+	}
 	return r;
 }
 
@@ -330,7 +333,7 @@ static int resume_lease(struct host *host, struct lease *lease,
 {
 	struct holder *holder = lease_holder(lease);
 	char name[NAME_SIZE];
-	int pidfd;
+	int pidfd, r = -ESRCH;
 
 	if (lease->state == LEASE_OFFERED || lease->state == LEASE_ENDED) {
 		if (lease->state == LEASE_OFFERED && lease->expires_us)
@@ -340,14 +343,15 @@ static int resume_lease(struct host *host, struct lease *lease,
 	}
 	if (!holder || !str_eq(holder->boot_id, host->registry->boot_id))
 		return end_after_reboot(host, lease, err);
-	if (lease->state != LEASE_RECLAIMING && !holder->until_us &&
-	    process_open(holder->process.pid, holder->process.start_ticks,
-			 &pidfd, NULL) == 0)
+	if (lease->state != LEASE_RECLAIMING && !holder->until_us)
+		r = process_open(holder->process.pid,
+				 holder->process.start_ticks, &pidfd, err);
+	if (r == 0)
 		return adopt(host, lease, pidfd, err);
 	str_copy(name, sizeof(name), lease->name);
 	lease_free(lease);
-	lease_later(host, name, lease_reclaim);
-	return 0;
+	/* Only of one that has ended for sure may the devices be taken. */
+	return r == -ESRCH ? watch_later(host, name, lease_reclaim) : r;
 }
 
 /* --- remembered devices --- */

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -19,11 +20,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/str.h"
 #include "front/front.h"
+#include "kernel/faulty.h"
 #include "ops/host.h"
 #include "ops/scan.h"
 #include "ops/startup.h"
@@ -138,7 +141,13 @@ static void stop_store(struct daemon *d)
  */
 static int start_kernel(struct daemon *d, struct error *err)
 {
-	return machine_start(&d->options, &d->host.kernel, err);
+	struct kernel *kernel;
+	int r;
+
+	r = machine_start(&d->options, &kernel, err);
+	if (r < 0)
+		return r;
+	return kernel_faulty_consume(kernel, &d->host.kernel, err);
 }
 
 /**
@@ -275,13 +284,18 @@ static int start_uevents(struct daemon *d, struct error *err)
 	int r;
 
 	r = d->host.kernel->ops->uevents(d->host.kernel, &d->uevents, err);
-	if (r == 0)
-		r = loop_watch(d->host.loop, d->uevents, EPOLLIN, on_uevent, d,
-			       &d->uevent_source);
+	if (r < 0)
+		return r;
+	r = loop_watch(d->host.loop, d->uevents, EPOLLIN, on_uevent, d,
+		       &d->uevent_source);
+	if (r < 0) {
+		d->uevents = fd_close(d->uevents);
+		return error_set(err, r, ERROR_KERNEL_SYSTEM,
+				 "watch the kernel's announcements: %m");
+	}
 	/* What happened between the first scan and now was not announced. */
-	if (r == 0)
-		scan_soon(&d->host);
-	return r;
+	scan_soon(&d->host);
+	return 0;
 }
 
 /**
@@ -350,8 +364,10 @@ static int start_signals(struct daemon *d, struct error *err)
 				 "signalfd: %m");
 	r = loop_watch(d->host.loop, d->signals, EPOLLIN, on_signal, d,
 		       &d->signal_source);
-	return r < 0 ? error_set(err, r, ERROR_KERNEL_SYSTEM,
-				 "watch signals: %m") : 0;
+	if (r == 0)
+		return 0;
+	d->signals = fd_close(d->signals);
+	return error_set(err, r, ERROR_KERNEL_SYSTEM, "watch signals: %m");
 }
 
 /**
@@ -508,6 +524,12 @@ int main(int argc, char **argv)
 	    go_background(&d.ready_fd) < 0)
 		return 1;
 	log_init(d.options.log_level);
+	r = fault_init();
+	if (r < 0) {
+		log_error("the plan of faults cannot be used: %s",
+			  strerror(-r));
+		return EXIT_USAGE;
+	}
 	d.host.max_pinned = d.options.max_pinned;
 
 	r = start_all(&d, &started);

@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/str.h"
+#include "store/fault-vfs.h"
 #include "store/migrate.h"
 
 #define DEVICE                                                                \
@@ -214,6 +215,10 @@ static int expect_text(sqlite3 *handle, const char *text, const char *word,
 		if (!answer || !str_eq(answer, word))
 			r = error_set(err, otherwise, id, "%s: %s", text,
 				      answer ? answer : "no answer");
+		/* The word comes first, what it says is done after it. */
+		rc = sqlite3_step(statement);
+		if (!r && rc != SQLITE_DONE)
+			r = db_error(handle, rc, text, err);
 	} else {
 		r = db_error(handle, rc, text, err);
 	}
@@ -339,6 +344,7 @@ int db_open(const char *dir, struct db *ret, struct error *err)
 	if (r < 0)
 		return r;
 
+	fault_vfs_install();
 	rc = sqlite3_open_v2(path, &db.handle,
 			     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
 				     SQLITE_OPEN_FULLMUTEX |

@@ -135,11 +135,13 @@ static inline void bench_run(const struct bench *bench)
 /**
  * struct daemon - An ioasidd of the benchmark's own
  * @program:	Its path
+ * @machine:	Description of the machine that it simulates; NULL for none
  * @dir:	Where its state, socket and log are
  * @pid:	Of the process
  */
 struct daemon {
 	const char *program;
+	const char *machine;
 	char dir[64];
 	pid_t pid;
 };
@@ -178,9 +180,11 @@ static inline int daemon_start(struct daemon *daemon)
 
 		(void)dup2(fd, 1);
 		(void)dup2(fd, 2);
+		/* A machine is new for each start, and ends with it. */
 		execl(daemon->program, daemon->program, "--foreground",
 		      "--state-dir", daemon->dir, "--socket", addr.sun_path,
-		      (char *)NULL);
+		      daemon->machine ? "--machine-linger=0" : NULL,
+		      "--machine", daemon->machine, (char *)NULL);
 		_exit(127);
 	}
 

@@ -85,7 +85,7 @@ static void every_example_is_a_machine(void **state)
 		size_t devices, vfs;
 	} examples[] = {
 		{ "testbed.json", 21, 0 },
-		{ "vtd-server.json", 53, 16 },
+		{ "vtd-server.json", 54, 16 },
 		{ "amd-server.json", 37, 4 },
 		{ "arm-smmuv3.json", 12, 4 },
 		{ "power-pseries.json", 5, 0 },

@@ -179,7 +179,7 @@ static void capabilities_are_found_by_the_daemon(void **state)
 
 	function_read(device->function, 0, config, sizeof(config));
 	assert_int_not_equal(pci_capability(config, PCI_CAP_POWER, 8), 0);
-	at = pci_capability(config, PCI_CAP_EXPRESS_ID, PCI_EXPRESS_SIZE);
+	at = pci_capability(config, PCI_CAP_EXPRESS, FUNCTION_EXPRESS_SIZE);
 	assert_int_not_equal(at, 0);
 	assert_true(pci_u32(config + at + PCI_EXPRESS_DEVCAP) &
 		    PCI_EXPRESS_CAN_FLR);
@@ -210,7 +210,7 @@ static void an_edu_has_msi_and_nothing_else(void **state)
 	assert_int_not_equal(pci_capability(config, PCI_CAP_MSI_ID, 14), 0);
 	assert_int_equal(pci_capability(config, PCI_CAP_POWER, 8), 0);
 	assert_int_equal(pci_capability(config, PCI_CAP_MSIX_ID, 12), 0);
-	assert_int_equal(pci_capability(config, PCI_CAP_EXPRESS_ID, 4), 0);
+	assert_int_equal(pci_capability(config, PCI_CAP_EXPRESS, 4), 0);
 	end(device);
 }
 

@@ -1,43 +1,30 @@
 #!/bin/bash
-# The main job, step by step, in the test machine: `make demo` boots it for this.
+# The main job, step by step, in the test machine: `make demo-vm` boots it for this.
 #
 # From a disk with the host's driver to a disk that a guest's own driver reads,
 # over descriptors that ioasidd handed to an unprivileged QEMU; then the QEMU is
 # killed, and the disk comes back. Each step is checked, and the first that does
 # not hold ends it.
 set -u
+# shellcheck source=tests/show.bash
+. "$(dirname "$0")/../show.bash"
 
 state=$(mktemp -d)
 out=$state/l2.out
 uid=65534
 export IOASIDD_SOCKET=$state/ioasidd.sock
 
-step() { printf '\n== %s\n' "$*"; }
-show() {
-	printf '$ %s\n' "$*"
-	"$@"
-}
 fail() {
 	printf 'FAILED: %s\n' "$*"
 	tail -n 30 "$state/ioasidd.log"
 	exit 1
 }
 
-# wait_for SECONDS COMMAND...: until the command succeeds
-wait_for() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.2
-	done
-}
-
 start_daemon() {
 	ioasidd --foreground --log-level debug --state-dir "$state" --socket "$IOASIDD_SOCKET" \
 		>>"$state/ioasidd.log" 2>&1 &
 	daemon=$!
-	wait_for 20 ioasidctl version || fail "ioasidd does not answer"
+	wait_for 80 ioasidctl version || fail "ioasidd does not answer"
 }
 
 lease_state() { ioasidctl --json lease show "$lease" | sed -n 's/^ *"state": *"\([A-Z]*\)".*/\1/p' | head -n 1; }
@@ -56,7 +43,7 @@ chmod 755 "$state"
 L2_APPEND=ioasid.loop=1 ioasidctl run --device "$NVME0" --uid $uid --gid $uid --memlock 1G --vmm qemu -- \
 	/opt/ioasidd/tests/vm/l2-qemu >"$out" 2>&1 </dev/null &
 vmm=$!
-wait_for 90 grep -q "L2: marker" "$out" || {
+wait_for 360 grep -q "L2: marker" "$out" || {
 	cat "$out"
 	fail "the guest has not read the disk"
 }
@@ -81,7 +68,7 @@ echo "the lease is HELD by process $vmm"
 step "the VMM is killed: its device is taken back, reset and checked"
 kill -9 $vmm
 wait $vmm 2>/dev/null
-wait_for 60 is_state ENDED || fail "the lease is $(lease_state), not ENDED"
+wait_for 240 is_state ENDED || fail "the lease is $(lease_state), not ENDED"
 show ioasidctl lease show "$lease"
 
 step "the disk goes back to the host's driver, which reads the same line"
@@ -89,7 +76,7 @@ show ioasidctl restore "$NVME0" || fail "restore"
 disk=/sys/bus/pci/devices/$NVME0/nvme
 node_there() { compgen -G "$disk/nvme*/nvme*n1" >/dev/null && [ -b "/dev/$(node_name)" ]; }
 node_name() { basename "$(compgen -G "$disk/nvme*/nvme*n1" | head -n 1)"; }
-wait_for 30 node_there || fail "the host has no disk"
+wait_for 120 node_there || fail "the host has no disk"
 head -n 1 "/dev/$(node_name)" | tr -d '\0'
 
 kill "$daemon"

@@ -22,6 +22,7 @@
  * @server:	The machine's process
  * @request:	What was asked, checked
  * @reply:	What is answered
+ * @closing:	For end_settle()
  * @fd:		What goes with it; -1 for nothing
  * @sock:	Where to
  */
@@ -29,6 +30,7 @@ struct asked {
 	struct server *server;
 	struct control_request request;
 	struct control_reply reply;
+	uint64_t closing;
 	int fd;
 	int sock;
 };
@@ -540,6 +542,20 @@ static void answer_main(void *data)
 		loop_stop(server->loop);
 }
 
+/**
+ * settle_main() - A thread: let what came before it be over, then answer
+ * @data:	The request
+ */
+static void settle_main(void *data)
+{
+	struct asked *a = data;
+
+	sim_lock(a->server->sim);
+	end_settle(a->server, a->closing);
+	sim_unlock(a->server->sim);
+	answer_main(a);
+}
+
 /* answer_consume() - Answer a request */
 void answer_consume(struct server *server, int fd,
 		    const struct control_request *request)
@@ -552,6 +568,7 @@ void answer_consume(struct server *server, int fd,
 	}
 	a->server = server;
 	a->request = *request;
+	a->closing = server->last_closing;
 	a->request.bdf[BDF_SIZE - 1] = '\0';
 	a->request.text[sizeof(a->request.text) - 1] = '\0';
 	a->fd = -1;
@@ -561,7 +578,7 @@ void answer_consume(struct server *server, int fd,
 		give(a, -EINVAL);
 	else if (!answers[request->op].waits)
 		answer_main(a);
-	else if (server_job(server, answer_main, a) < 0)
+	else if (server_job(server, settle_main, a) < 0)
 		give(a, -ENOMEM);
 }
 

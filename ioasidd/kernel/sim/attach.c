@@ -312,11 +312,11 @@ static void move_group(struct sim_context *context, struct sim_bound *bound,
 	}
 }
 
-/* move() - Attach elsewhere what is attached, with its group */
+/* move() - Attach elsewhere what is attached to @old, with its group */
 static int move(struct sim_context *context, struct sim_bound *bound,
-		uint32_t pasid, struct sim_table *table)
+		uint32_t pasid, const struct sim_table *old,
+		struct sim_table *table)
 {
-	struct sim_table *old = sim_attachment_find(bound, pasid)->table;
 	bool elsewhere = pasid == SIM_NO_PASID && old->space != table->space;
 	struct sim_space *left = old->space;
 	int r = 0;
@@ -348,9 +348,10 @@ static int move(struct sim_context *context, struct sim_bound *bound,
 static int attach_or_move(struct sim_context *context, struct sim_bound *bound,
 			  uint32_t pasid, struct sim_table *table)
 {
-	return sim_attachment_find(bound, pasid) ?
-		move(context, bound, pasid, table) :
-		attach(context, bound, pasid, table);
+	const struct sim_attachment *now = sim_attachment_find(bound, pasid);
+
+	return now ? move(context, bound, pasid, now->table, table) :
+		     attach(context, bound, pasid, table);
 }
 
 /* take_off() - Remove an attachment of a device */
@@ -376,7 +377,7 @@ static int attach_to_new(struct sim_context *context, struct sim_bound *bound,
 			 uint32_t pasid, struct sim_space *space,
 			 uint32_t *ret_pt_id)
 {
-	bool fresh = !sim_attachment_find(bound, pasid);
+	const struct sim_attachment *now = sim_attachment_find(bound, pasid);
 	struct sim_table *table;
 	int r;
 
@@ -384,7 +385,7 @@ static int attach_to_new(struct sim_context *context, struct sim_bound *bound,
 	if (r < 0)
 		return r;
 
-	if (fresh) {
+	if (!now) {
 		r = attach(context, bound, pasid, table);
 		if (r >= 0) {
 			r = sim_table_install(table);
@@ -395,7 +396,7 @@ static int attach_to_new(struct sim_context *context, struct sim_bound *bound,
 	} else {
 		r = sim_table_install(table);
 		if (r >= 0)
-			r = move(context, bound, pasid, table);
+			r = move(context, bound, pasid, now->table, table);
 	}
 	if (r < 0) {
 		sim_object_end(context, &table->object);

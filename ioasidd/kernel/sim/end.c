@@ -9,8 +9,9 @@
  * kernel.
  *
  * close(2) of the kernel's has closed the file when it returns. Ours is heard of
- * later; so before each call all ends are looked at, and what was closed before
- * the call is closed for it, too.
+ * later, and may take the time of a reset; so before each call all ends are
+ * looked at (ends_hear()), and the call waits until what was closed before it
+ * is over (end_settle()).
  */
 #include "kernel/sim/server.h"
 
@@ -37,6 +38,8 @@
  * @source:	In the loop
  * @refs:	The loop's, and one of each call at work
  * @next:	In struct server, while it has a source
+ * @closing:	Number of its last close
+ * @next_closing: In the server's list, while that goes on
  */
 struct end {
 	struct server *server;
@@ -45,6 +48,8 @@ struct end {
 	struct loop_source *source;
 	atomic_uint refs;
 	struct end *next;
+	uint64_t closing;
+	struct end *next_closing;
 };
 
 /**
@@ -52,12 +57,14 @@ struct end {
  * @end:	On which descriptor; a reference
  * @request:	What
  * @caller:	Who
+ * @closing:	For end_settle()
  * @answer:	Where to answer; owned
  */
 struct end_call {
 	struct end *end;
 	struct simfd_request request;
 	struct sim_caller caller;
+	uint64_t closing;
 	int answer;
 };
 
@@ -75,6 +82,36 @@ static void one_less(void *data)
 	server_idle(server);
 }
 
+/* end_settle() - Let last closes be over that came before a call */
+void end_settle(struct server *server, uint64_t closing)
+{
+	const struct end *end = server->closing;
+
+	while (end) {
+		if (end->closing > closing) {
+			end = end->next_closing;
+			continue;
+		}
+		(void)sim_wait(server->sim, 0); /* it ends */
+		end = server->closing;
+	}
+}
+
+/**
+ * closed() - It is over
+ * @end:	It; the machine is locked
+ */
+static void closed(struct end *end)
+{
+	struct end **at = &end->server->closing;
+
+	while (*at && *at != end)
+		at = &(*at)->next_closing;
+	if (*at)
+		*at = end->next_closing;
+	sim_changed(end->server->sim);
+}
+
 /**
  * finish() - Close the file, which may take the time of a reset
  * @data:	The end, with nobody left at it; freed
@@ -85,24 +122,11 @@ static void finish(void *data)
 
 	sim_lock(end->server->sim);
 	(void)sim_close(end->file);
+	closed(end);
 	sim_unlock(end->server->sim);
 	if (loop_post(end->server->loop, one_less, end->server) < 0)
 		log_error("no memory: the machine will not end by itself");
 	free(end);
-}
-
-/**
- * end_unref() - Let go of an end; not under the machine's lock
- * @end:	It
- * @wait:	The caller may wait
- */
-static void end_unref(struct end *end, bool wait)
-{
-	if (atomic_fetch_sub(&end->refs, 1) != 1)
-		return;
-	/* Too many threads: then the loop waits. */
-	if (wait || server_job(end->server, finish, end) < 0)
-		finish(end);
 }
 
 /**
@@ -131,14 +155,25 @@ static bool closes_at_once(struct end *end)
  */
 static void hung_up(struct end *end)
 {
-	struct end **at = &end->server->ends;
+	struct server *server = end->server;
+	struct end **at = &server->ends;
 
 	while (*at != end)
 		at = &(*at)->next;
 	*at = end->next;
 	end->source = loop_unwatch(end->source);
 	end->fd = fd_close(end->fd);
-	end_unref(end, closes_at_once(end));
+	/* A call that is at work closes the file when it is done. */
+	if (atomic_fetch_sub(&end->refs, 1) != 1)
+		return;
+	sim_lock(server->sim);
+	end->closing = ++server->last_closing;
+	end->next_closing = server->closing;
+	server->closing = end;
+	sim_unlock(server->sim);
+	/* Too many threads: then the loop waits. */
+	if (closes_at_once(end) || server_job(server, finish, end) < 0)
+		finish(end);
 }
 
 /**
@@ -153,8 +188,8 @@ static bool is_over(const struct end *end)
 	       recv(end->fd, &byte, sizeof(byte), MSG_PEEK) == 0;
 }
 
-/* ends_settle() - Close what was closed until now */
-void ends_settle(struct server *server, const struct end *but)
+/* ends_hear() - Hear of what was closed until now */
+void ends_hear(struct server *server, const struct end *but)
 {
 	struct end *end = server->ends, *next;
 
@@ -219,11 +254,14 @@ static void call_main(void *data)
 	int64_t result;
 
 	sim_lock(end->server->sim);
+	end_settle(end->server, call->closing);
 	result = make_call(call);
 	sim_unlock(end->server->sim);
+	/* Before the answer: the caller's close is to be the last one then. */
+	if (atomic_fetch_sub(&end->refs, 1) == 1)
+		finish(end);
 	reply_consume(call->answer, result);
 	free(call);
-	end_unref(end, true);
 }
 
 /**
@@ -249,6 +287,7 @@ static void start_call_consume(struct end *end,
 				.root = server_daemon(end->server,
 						      caller->pid),
 			},
+			.closing = end->server->last_closing,
 			.answer = answer,
 		};
 		atomic_fetch_add(&end->refs, 1);
@@ -290,7 +329,7 @@ static void end_ready(void *data, uint32_t events)
 		if (n != sizeof(request) || n_fds != 1 ||
 		    request.magic != SIMFD_MAGIC)
 			continue;
-		ends_settle(end->server, end);
+		ends_hear(end->server, end);
 		start_call_consume(end, &request, &caller, TAKE_FD(answer));
 	}
 }

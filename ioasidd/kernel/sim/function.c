@@ -93,7 +93,7 @@ static void make_capabilities(struct sim_function *f)
 	}
 	f->express = 0x70;
 	f->config_size = FUNCTION_CONFIG_MAX;
-	add_capability(f, &link, f->express, PCI_CAP_EXPRESS_ID);
+	add_capability(f, &link, f->express, PCI_CAP_EXPRESS);
 	put(f, f->express + 2, 2, 0x0002, 0);
 	put(f, f->express + PCI_EXPRESS_DEVCAP, 4,
 	    strstr(facts->reset_methods, "flr") ? PCI_EXPRESS_CAN_FLR : 0, 0);

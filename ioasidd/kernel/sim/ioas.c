@@ -11,30 +11,25 @@
 #include "kernel/sim/rule.h"
 #include "kernel/sim/sim.h"
 
+#ifndef __clang__
+/* gcc 12's -fanalyzer forgets that an array has moved where its owner is told. */
+#pragma GCC diagnostic ignored "-Wanalyzer-use-after-free"
+#endif
+
 /**
  * make_room() - Make sure that an array has room for one element more
- * @array:	Address of its pointer
+ * @array:	It; NULL for none yet
  * @n:		How many it has
  * @size:	Of an element
  *
  * Its size is the next power of two: it has to grow only when @n is one.
  *
- * Return: 0 or -ENOMEM.
+ * Return: the array, which may have moved; NULL without memory: it is as it
+ * was.
  */
-static int make_room(void *array, size_t n, size_t size)
+static void *make_room(void *array, size_t n, size_t size)
 {
-	void **p = array;
-	void *more;
-
-	if (n & (n - 1))
-		return 0;
-
-	more = reallocarray(*p, n ? 2 * n : 1, size);
-	if (!more)
-		return -ENOMEM;
-
-	*p = more;
-	return 0;
+	return n & (n - 1) ? array : reallocarray(array, n ? 2 * n : 1, size);
 }
 
 /* overlap() - Do two ranges have an address in common? */
@@ -137,13 +132,16 @@ int sim_ioas_check(const struct sim_ioas *ioas, uint64_t iova, uint64_t length)
 int sim_ioas_insert(struct sim_ioas *ioas, const struct sim_area *area)
 {
 	size_t at = sim_ioas_find(ioas, area->iova);
+	struct sim_area *areas;
 
 	if (sim_rule(SIM_RULE_MAP_UNALIGNED_EINVAL) &&
 	    (area->offset % SIM_PAGE) & (ioas->alignment - 1))
 		return -EINVAL;
-	if (make_room(&ioas->areas, ioas->n_areas, sizeof(*ioas->areas)))
+	areas = make_room(ioas->areas, ioas->n_areas, sizeof(*areas));
+	if (!areas)
 		return -ENOMEM;
 
+	ioas->areas = areas;
 	memmove(&ioas->areas[at + 1], &ioas->areas[at],
 		(ioas->n_areas - at) * sizeof(*ioas->areas));
 	ioas->areas[at] = *area;
@@ -261,6 +259,8 @@ int sim_ioas_ranges(const struct sim_ioas *ioas, struct kernel_range **ret,
 int sim_ioas_reserve(struct sim_ioas *ioas, uint64_t start, uint64_t last,
 		     const void *owner)
 {
+	struct sim_reserved *reserved;
+
 	if (sim_rule(SIM_RULE_ATTACH_OVER_MAPPING_EADDRINUSE) &&
 	    mapped(ioas, start, last))
 		return -EADDRINUSE;
@@ -270,10 +270,12 @@ int sim_ioas_reserve(struct sim_ioas *ioas, uint64_t start, uint64_t last,
 			if (overlap(&ioas->windows.ranges[i], start, last))
 				return -EADDRINUSE;
 
-	if (make_room(&ioas->reserved, ioas->n_reserved,
-		      sizeof(*ioas->reserved)))
+	reserved = make_room(ioas->reserved, ioas->n_reserved,
+			     sizeof(*reserved));
+	if (!reserved)
 		return -ENOMEM;
 
+	ioas->reserved = reserved;
 	ioas->reserved[ioas->n_reserved++] = (struct sim_reserved){
 		{ start, last }, owner
 	};
@@ -334,6 +336,7 @@ int sim_ioas_add_table(struct sim_ioas *ioas,
 		       const struct kernel_range *aperture, uint64_t alignment,
 		       const void *owner)
 {
+	struct sim_table_need *tables;
 	int r;
 
 	if (!sim_rule(SIM_RULE_RANGES_ALIGNMENT))
@@ -344,9 +347,11 @@ int sim_ioas_add_table(struct sim_ioas *ioas,
 		return -EINVAL;
 	if (!aligned(ioas, alignment))
 		return -EADDRINUSE;
-	if (make_room(&ioas->tables, ioas->n_tables, sizeof(*ioas->tables)))
+	tables = make_room(ioas->tables, ioas->n_tables, sizeof(*tables));
+	if (!tables)
 		return -ENOMEM;
 
+	ioas->tables = tables;
 	r = reserve_outside(ioas, aperture, owner);
 	if (r < 0)
 		return r;
@@ -413,6 +418,7 @@ int sim_ioas_huge_pages(struct sim_ioas *ioas, bool allow)
 int sim_windows_add(struct sim_windows *windows,
 		    const struct kernel_range *range)
 {
+	struct kernel_range *ranges;
 	size_t at = windows->n;
 
 	if (sim_rule(SIM_RULE_ALLOW_EMPTY_EINVAL) &&
@@ -426,11 +432,13 @@ int sim_windows_add(struct sim_windows *windows,
 	     (at < windows->n && windows->ranges[at].start <= range->last)))
 		return -EINVAL;
 
-	if (make_room(&windows->ranges, windows->n, sizeof(*windows->ranges)))
+	ranges = make_room(windows->ranges, windows->n, sizeof(*ranges));
+	if (!ranges)
 		return -ENOMEM;
-	memmove(&windows->ranges[at + 1], &windows->ranges[at],
-		(windows->n - at) * sizeof(*windows->ranges));
-	windows->ranges[at] = *range;
+	windows->ranges = ranges;
+	memmove(&ranges[at + 1], &ranges[at],
+		(windows->n - at) * sizeof(*ranges));
+	ranges[at] = *range;
 	windows->n++;
 	return 0;
 }

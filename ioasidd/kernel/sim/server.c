@@ -156,7 +156,7 @@ static void connection_ready(void *data, uint32_t events)
 		return;
 	}
 	if (request.op != CONTROL_HELLO) {
-		ends_settle(server, NULL);
+		ends_hear(server, NULL);
 		answer_consume(server, connection_end(c), &request);
 		return;
 	}

@@ -41,6 +41,7 @@ struct call {
 
 struct end;
 struct subscriber;
+struct end;
 
 /**
  * struct connection - Of an ioasidd-sim; of the loop's thread
@@ -74,7 +75,9 @@ struct connection {
  * @ends:		Ends of descriptors, likewise
  * @n_ends:		How many, and those that are being closed
  * @n_jobs:		Threads
- * @calls:		Under the machine's lock
+ * @last_closing:	Number of the newest last close; of the loop's thread
+ * @closing:		Last closes that are not over; under the machine's lock
+ * @calls:		likewise
  * @subscribers:	likewise
  */
 struct server {
@@ -88,6 +91,8 @@ struct server {
 	struct end *ends;
 	unsigned int n_ends;
 	atomic_uint n_jobs;
+	uint64_t last_closing;
+	struct end *closing;
 	struct call *calls;
 	struct subscriber *subscribers;
 };
@@ -138,6 +143,25 @@ int answer_hello(struct server *server, int fd);
 /* --- end.c --- */
 
 /**
+ * ends_hear() - Hear of what was closed until now; on the loop's thread,
+ *		 without the machine's lock
+ * @but:	Is left alone; may be NULL
+ *
+ * To be called before a call is taken.
+ */
+void ends_hear(struct server *server, const struct end *but);
+
+/**
+ * end_settle() - Let last closes be over that came before a call
+ * @closing:	Their newest number when the call came
+ *
+ * On a real machine close(2) comes back when it is over, so that who has closed
+ * and calls then finds it done. Not on the loop's thread, with the machine's
+ * lock.
+ */
+void end_settle(struct server *server, uint64_t closing);
+
+/**
  * end_new_consume() - Give out a descriptor of an open file; on the loop's
  *		       thread, without the machine's lock
  * @file:	The file; closed with its last descriptor, and on failure
@@ -156,15 +180,5 @@ int announce_start(struct server *server);
  * thread, without the machine's lock. Return: 0 or -errno.
  */
 int announce_subscribe(struct server *server, int *ret_fd);
-
-/**
- * ends_settle() - Close what was closed until now; on the loop's thread,
- *		   without the machine's lock
- * @but:	Is left alone; may be NULL
- *
- * To be called before a call is made: for who has closed a descriptor and calls
- * then it has to be closed.
- */
-void ends_settle(struct server *server, const struct end *but);
 
 #endif

@@ -62,7 +62,7 @@ static void allow_capabilities(const struct sim_function *f,
 	}
 	if (f->express) {
 		allow(view, f->express, 4, 0xff00, 0);
-		for (size_t i = 4; i < PCI_EXPRESS_SIZE; i += 4)
+		for (size_t i = 4; i < FUNCTION_EXPRESS_SIZE; i += 4)
 			allow(view, f->express + i, 4, 0, 0);
 		allow(view, f->express + PCI_EXPRESS_DEVCTL, 2, EXPRESS_VIRTUAL,
 		      0xffff & ~EXPRESS_PHANTOM);

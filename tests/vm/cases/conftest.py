@@ -62,7 +62,7 @@ class Testbed:
             self.switch(name, "")
             del self.taken[name]
             # nvme scans its namespaces after the probe.
-            end = time.monotonic() + 30
+            end = time.monotonic() + 120
             while self.driver(name) != driver and time.monotonic() < end:
                 time.sleep(0.05)
             assert self.driver(name) == driver, f"{name} not restored"

@@ -54,6 +54,9 @@ FLAT = IOMMU == "amd" and "EDU0_PORT" not in os.environ
 # What preparing takes on this machine: some IOMMUs do not remap interrupts.
 ALLOWED = ["--allow-unsafe-interrupts"] * (IOMMU in ("virtio", "amd")) + \
     ["--allow-no-reset"] * FLAT
+# How much longer than on a quiet host everything may take. A wait that is over
+# early costs nothing.
+PATIENCE = 4
 # What a sanitizer says when it has found something.
 REPORT = re.compile(r"ERROR: (Address|Leak|Thread)Sanitizer|"
                     r"WARNING: ThreadSanitizer|runtime error:|"
@@ -69,7 +72,11 @@ class Refused(Exception):
 
 
 def wait(condition: Callable[[], Any], seconds: float, what: str) -> Any:
-    """Until the condition is true; returns what it returned."""
+    """Until the condition is true; returns what it returned.
+
+    The seconds are those of a quiet host.
+    """
+    seconds *= PATIENCE
     end = time.monotonic() + seconds
     while True:
         value = condition()
@@ -111,6 +118,7 @@ class Process:
 
     def wait_for(self, words: str, seconds: float = 90) -> None:
         """Until it has said that; it must not end before."""
+        seconds *= PATIENCE
         end = time.monotonic() + seconds
         while words not in self.output():
             if self.popen.poll() is not None and words not in self.output():
@@ -123,12 +131,12 @@ class Process:
 
     def wait(self, seconds: float = 60) -> int:
         """Until it has ended; its exit status."""
-        return self.popen.wait(seconds)
+        return self.popen.wait(seconds * PATIENCE)
 
     def kill(self) -> None:
         """SIGKILL, and it is gone afterwards. It may have ended before."""
         self.popen.kill()
-        self.popen.wait(60)
+        self.popen.wait(60 * PATIENCE)
 
 
 class Native:
@@ -137,7 +145,7 @@ class Native:
     Messages are those of the contract; a method is named "Leases/ClaimLease".
     """
 
-    def __init__(self, path: Path, seconds: float = 60) -> None:
+    def __init__(self, path: Path, seconds: float = 60 * PATIENCE) -> None:
         # pylint: disable=import-outside-toplevel
         from ioasid.v1 import (  # type: ignore[import-not-found]
             common_pb2, device_pb2, envelope_pb2, lease_pb2, operation_pb2)
@@ -224,7 +232,7 @@ class Child:
 
     def heard(self, seconds: float = 60) -> Any:
         """What it has sent or returned; raises what it raised as Refused."""
-        assert self.pipe.poll(seconds), f"the child is silent for {seconds} s"
+        assert self.pipe.poll(seconds * PATIENCE), f"the child is silent for {seconds} s"
         how, value = self.pipe.recv()
         if how == "refused":
             raise Refused(*value)
@@ -299,7 +307,7 @@ class Ioasidd:
         """Does its socket take connections, and does it say hello?"""
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as conn:
-                conn.settimeout(5)
+                conn.settimeout(5 * PATIENCE)
                 conn.connect(str(self.socket))
                 return len(conn.recv(4096)) > 0
         except OSError:
@@ -309,7 +317,7 @@ class Ioasidd:
         """As a service manager would; it must end well."""
         assert self.popen
         self.popen.terminate()
-        status = self.popen.wait(60)
+        status = self.popen.wait(60 * PATIENCE)
         self.popen = None
         assert status == 0, f"ioasidd ended with {status}:\n{self.log_tail()}"
 
@@ -317,7 +325,7 @@ class Ioasidd:
         """kill -9; returns when it is gone."""
         assert self.popen
         self.popen.kill()
-        self.popen.wait(60)
+        self.popen.wait(60 * PATIENCE)
         self.popen = None
 
     def restart(self) -> None:
@@ -369,7 +377,8 @@ class Ioasidd:
         done = subprocess.run(
             ["ioasidctl", *args], env=self.env, user=uid, group=uid,
             extra_groups=[], text=True, errors="replace", check=False,
-            capture_output=True, stdin=subprocess.DEVNULL, timeout=seconds)
+            capture_output=True, stdin=subprocess.DEVNULL,
+            timeout=seconds * PATIENCE)
         assert not REPORT.search(done.stderr), done.stderr
         return done
 
@@ -501,13 +510,13 @@ class Ioasidd:
         elif self.popen:
             self.popen.terminate()
             try:
-                status = self.popen.wait(60)
+                status = self.popen.wait(60 * PATIENCE)
                 if status:
                     wrong = f"ioasidd ended with {status}\n"
             except subprocess.TimeoutExpired:
-                wrong = "ioasidd did not end within 60 s of SIGTERM\n"
+                wrong = "ioasidd did not end at SIGTERM\n"
                 self.popen.kill()
-                self.popen.wait(60)
+                self.popen.wait(60 * PATIENCE)
             self.popen = None
         match = REPORT.search(self.log_text())
         if match:

@@ -147,7 +147,7 @@ def kill_at(ioasidd: Ioasidd, number: int, what: Callable[[], Any]) -> str:
     tail = Tail(ioasidd.log)
     what()
     seen = 0
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while time.monotonic() < end:
         for line in tail.lines():
             if not is_point(line):
@@ -159,7 +159,7 @@ def kill_at(ioasidd: Ioasidd, number: int, what: Callable[[], Any]) -> str:
             if line.endswith(": done"):
                 return ""
         time.sleep(0.0005)
-    pytest.fail(f"line {number} did not come within 30 s")
+    pytest.fail(f"line {number} did not come within 120 s")
     return ""
 
 
@@ -345,7 +345,7 @@ def test_kill_ends_ioasidd_at_once_while_an_unbind_is_blocked(
         started = time.monotonic()
         ioasidd.kill()
         took = time.monotonic() - started
-        assert took < 1, f"ioasidd took {took:.1f} s to die at {point}"
+        assert took < 5, f"ioasidd took {took:.1f} s to die at {point}"
         helpers = [pid for pid in map(int, filter(str.isdigit,
                                                   os.listdir("/proc")))
                    if comm(pid) == HELPER]
@@ -385,7 +385,7 @@ def kill_at_unbind(ioasidd: Ioasidd, what: Callable[[], Any]) -> str:
     """Start something; until its unbind has begun and does not end."""
     tail = Tail(ioasidd.log)
     what()
-    end = time.monotonic() + 20
+    end = time.monotonic() + 80
     while time.monotonic() < end:
         for line in tail.lines():
             if ": unbind " in line and line.endswith("begins"):
@@ -493,7 +493,7 @@ def test_newer_database_is_refused_with_words(stopped: Ioasidd) -> None:
     before = (stopped.state / "state.db").read_bytes()
     stopped.spawn()
     assert stopped.popen
-    status = stopped.popen.wait(20)
+    status = stopped.popen.wait(80)
     stopped.popen = None
     assert status == 1
     assert "newer" in stopped.log_tail(5) and "4711" in stopped.log_tail(5)
@@ -515,7 +515,7 @@ def small_disk_fixture(stopped: Ioasidd) -> Iterator[Path]:
 def assert_ends_undurable(stopped: Ioasidd) -> None:
     """It ends by itself, with the status that says so."""
     assert stopped.popen
-    status = stopped.popen.wait(30)
+    status = stopped.popen.wait(80)
     stopped.popen = None
     assert status == EXIT_NOT_DURABLE, stopped.log_tail()
 
@@ -566,7 +566,7 @@ def test_full_disk_ends_ioasidd_before_a_device_is_touched(
                 ballast.write(b"\0" * 4096)
         except OSError:
             pass
-    done = stopped.ctl("prepare", stopped.bdf("EDU0"), seconds=60)
+    done = stopped.ctl("prepare", *ALLOWED, stopped.bdf("EDU0"), seconds=60)
     assert done.returncode != 0
     assert_ends_undurable(stopped)
     assert stopped.testbed.driver("EDU0") == before
@@ -579,7 +579,7 @@ def test_read_only_state_folder_is_refused_with_words(
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     stopped.spawn()
     assert stopped.popen
-    status = stopped.popen.wait(20)
+    status = stopped.popen.wait(80)
     stopped.popen = None
     assert status in (1, EXIT_NOT_DURABLE)
     assert "cannot start: state" in stopped.log_tail() or \

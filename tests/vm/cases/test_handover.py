@@ -232,6 +232,7 @@ def test_context_is_fresh(ioasidd: Ioasidd, uid: int) -> None:
     ioasidd.prepare("EDU0")
     ioasidd.prepare("EDU1")
     lease = ioasidd.offer("EDU1", "EDU0", uid=uid)
+    cdevs = [str(ioasidd.testbed.cdev(name)) for name in ("EDU1", "EDU0")]
     trace = ioasidd.folder / "trace"
     # Not by setpriv's uid of its own: strace runs as the client does.
     trace.touch()
@@ -249,8 +250,7 @@ def test_context_is_fresh(ioasidd: Ioasidd, uid: int) -> None:
     # With -y strace names the descriptors, in their order.
     nodes = re.findall(r"\d+<(/dev/[^>]+)>", rights[0])
     assert nodes[0] == "/dev/iommu"
-    assert nodes[1:] == [str(ioasidd.testbed.cdev(name))
-                         for name in ("EDU1", "EDU0")]
+    assert nodes[1:] == cdevs
     assert "MSG_CMSG_CLOEXEC" in rights[0].rpartition("]")[2] or \
         re.search(r"\}, [A-Z_|]*MSG_CMSG_CLOEXEC", rights[0])
     reclaimed(ioasidd, lease, "EDU0", "EDU1")
@@ -738,10 +738,28 @@ def cycles(daemon: Ioasidd, count: int, *names: str) -> None:
     assert f"{count} leases\n" in done.output()
 
 
+def grows(daemon: Ioasidd, count: int, *names: str) -> str:
+    """Is its memory 2 % larger after so many leases? How much, if so.
+
+    A thread that is started because more came at once than before, and buffers
+    that they all need at once, make it larger for good and once. A leak makes it
+    larger with every lease, so it is asked again before it is called one.
+    """
+    seen = [daemon.rss()]
+    while len(seen) < 5:
+        cycles(daemon, count, *names)
+        seen.append(daemon.rss())
+        print(f"{count} leases: RSS {seen} KiB")
+        if daemon.sanitizer() or seen[-1] <= seen[-2] * 1.02:
+            return ""   # a sanitizer's memory is its own affair
+    return f"RSS {seen} KiB, {count} leases in between"
+
+
 @pytest.mark.limit(2400 if LONG else 600)
 @pytest.mark.sanitize
 @pytest.mark.parametrize("names,count", [
-    (("EDU0", "EDU1"), 1000 if LONG else 100),
+    (("EDU0", "EDU1"), int(os.environ.get("IOASID_LEASES") or
+                           (1000 if LONG else 100))),
     pytest.param(("NVME0",), 50, marks=pytest.mark.skipif(
         not LONG, reason="IOASID_LONG=1 has it"))])
 def test_leases_leave_nothing_behind(stopped: Ioasidd, names: tuple[str, ...],
@@ -756,21 +774,16 @@ def test_leases_leave_nothing_behind(stopped: Ioasidd, names: tuple[str, ...],
     stopped.start("--history=10")
     for name in names:
         stopped.prepare(name)
-    cycles(stopped, 40, *names)
+    cycles(stopped, 20, *names)
     stopped.stop()
     size = database.stat().st_size
 
     # Its threads and SQLite's cache take what they need in the first hundred.
     stopped.start("--history=10")
-    cycles(stopped, 100, *names)
-    drivers, fds, rss = (picture(stopped)["drivers"], quiet_fds(stopped),
-                         stopped.rss())
-    cycles(stopped, count, *names)
+    cycles(stopped, 10 if stopped.sanitizer() else 100, *names)
+    drivers, fds = picture(stopped)["drivers"], quiet_fds(stopped)
+    assert not grows(stopped, count, *names)
     assert quiet_fds(stopped) == fds
     assert picture(stopped)["drivers"] == drivers
-    maps = Path(f"/proc/{stopped.pid}/maps").read_text()
-    # A sanitizer's memory is its own affair.
-    assert re.search("lib[at]san", maps) or stopped.rss() <= rss * 1.02, \
-        (rss, stopped.rss())
     stopped.stop()
     assert database.stat().st_size <= size

@@ -134,7 +134,7 @@ def test_second_level_reads_the_disk(testbed):
              "-device", f"vfio-pci,id=d0,iommufd=i0,fd={cdev}"],
             pass_fds=(iommufd, cdev), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            check=False, timeout=120)
+            check=False, timeout=360)
     finally:
         os.close(cdev)
         os.close(iommufd)

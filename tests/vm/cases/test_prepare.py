@@ -174,6 +174,7 @@ def test_wrong_driver_is_refused_and_all_undone(
     assert (refusal.id, refusal.status) == (error, 1)
     assert device_name(os.environ["NVME0"]) in refusal.words
     assert wrong in refusal.words
+    assert "modprobe vfio-pci" not in refusal.words
     assert host() == before
     device = ioasidd.device("NVME0")
     assert (device["state"], device["driver"]) == ("HOST", "nvme")

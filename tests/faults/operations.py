@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every operation of the product: the state before it, how it is begun, and
+what is documented to come of it when something fails.
+
+What may always come of it: all is as before, or all is as after it. Which of
+the two fits what was answered is checked by test_sweep.py. The other outcomes
+are those of README.md, by name:
+
+trouble		a device is quarantined or stuck, with reason and remedy, and
+		recovering it leads to the state before or after
+held		the holder of a claim that was cut off counts as having its
+		descriptors
+"""
+
+import contextlib
+import dataclasses
+import shutil
+import signal
+import time
+from collections.abc import Callable
+
+from bench import DISK, DISK_BDF, PAIR, Bench, Holder
+from plan import Action, Kind
+
+# What is logged when a holder that has ended was dealt with.
+RECLAIMED = r": reclaim leases/\S+: |cannot be reclaimed"
+
+# Columns that can be empty, and why.
+NO_KERNEL = "the registry answers, nothing is asked of the machine"
+NO_SQLITE = "nothing of it is to outlive the daemon"
+
+
+@dataclasses.dataclass(frozen=True)
+class Operation:
+    """One operation.
+
+    @ready makes the state before it of a new bench, @approach what only the
+    operation itself needs (its faults are not counted), @act does it and says
+    how it went ("" if nobody has asked for it), @leave hangs up. With @once
+    @approach cannot be repeated when all is as before. An operation that
+    @starts begins with a daemon that does not run. What goes on after @act is
+    over when @until is logged.
+    """
+
+    name: str
+    act: Callable[[Bench], str]
+    ready: Callable[[Bench], None] = lambda _: None
+    approach: Callable[[Bench], None] = lambda _: None
+    leave: Callable[[Bench], None] = lambda _: None
+    once: bool = False
+    starts: bool = False
+    until: str = ""
+    outcomes: tuple[str, ...] = ()
+    none: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+# --- states before
+
+def prepared(bench: Bench) -> None:
+    """The pair is with VFIO."""
+    said = bench.change("PrepareDevice", name=PAIR[0])
+    assert said == "ok", said + bench.daemon.words()
+
+
+def offered(bench: Bench) -> None:
+    """And offered."""
+    prepared(bench)
+    bench.lease = bench.offer(PAIR, labels={"vm": "one"})
+
+
+def held(bench: Bench) -> None:
+    """And held, by a process that is not connected any more."""
+    offered(bench)
+    bench.holder = Holder(bench.daemon.socket)
+    assert bench.holder.tell("claim", bench.lease) == "ok"
+    said = bench.holder.tell("acknowledge", bench.lease)
+    assert said == "ok", said
+    assert bench.holder.tell("close") == "ok"
+    bench.quiet()
+
+
+def quarantined(bench: Bench) -> None:
+    """The disk was leased, and its reset failed when the holder ended."""
+    assert bench.change("PrepareDevice", name=DISK) == "ok"
+    lease = bench.offer((DISK,))
+    holder = Holder(bench.daemon.socket)
+    assert holder.tell("claim", lease) == "ok"
+    bench.poke(f"reset-error {DISK_BDF} EIO")
+    holder.end()
+    while not bench.call("Devices/GetDevice", name=DISK).state_reason:
+        time.sleep(0.01)
+    bench.poke(f"reset-error {DISK_BDF} 0")
+    bench.quiet()
+
+
+def stopped(bench: Bench) -> None:
+    """The daemon does not run."""
+    bench.client.close()
+    bench.daemon.kill()
+
+
+def new(bench: Bench) -> None:
+    """There was never a daemon, nor a machine."""
+    bench.end_machine()
+    stopped(bench)
+    shutil.rmtree(bench.daemon.state)
+
+
+def remembered(bench: Bench) -> None:
+    """A lease that is held, one that is offered, and no daemon."""
+    held(bench)
+    assert bench.change("PrepareDevice", name=DISK) == "ok"
+    bench.offer((DISK,), expires={"seconds": 1 << 33})
+    stopped(bench)
+
+
+def bereaved(bench: Bench) -> None:
+    """The holder has ended while there was no daemon."""
+    held(bench)
+    stopped(bench)
+    bench.holder.end()
+
+
+def half_prepared(bench: Bench) -> None:
+    """ioasidd was killed in the middle of a prepare."""
+    bench.plan.arm(Kind.KERNEL, 1, Action.KILL, only="vfio_reset")
+    assert bench.change("PrepareDevice", name=PAIR[0]) == "cut"
+    bench.plan.disarm()
+    bench.daemon.process.wait()
+    stopped(bench)
+
+
+# --- acts
+
+def start(bench: Bench) -> str:
+    """Start the daemon and wait until it serves, or has ended."""
+    begun = bench.logged()
+    bench.daemon.begin()
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if bench.daemon.process.poll() is not None:
+            return "cut"
+        if " serves " in bench.words(begun):
+            return "ok"
+        time.sleep(0.002)
+    return "it neither serves nor ends"
+
+
+def stop(bench: Bench) -> str:
+    """SIGTERM."""
+    bench.daemon.process.send_signal(signal.SIGTERM)
+    return "ok" if bench.daemon.process.wait(20) == 0 else "cut"
+
+
+def connect(bench: Bench) -> str:
+    """One more connection, and its hello."""
+    with contextlib.suppress(OSError), \
+            bench.daemon.connect(hello=False) as client:
+        return "ok" if client.receive() else "cut"
+    return "cut"
+
+
+def pull(bench: Bench) -> str:
+    """The disk is pulled; it is announced and looked at, unasked."""
+    bench.poke(f"remove {DISK_BDF}")
+    bench.quiet(0.1)
+    return ""
+
+
+def let_holder_die(bench: Bench) -> str:
+    """The holder ends; its devices are made safe, unasked."""
+    bench.holder.end()
+    return ""
+
+
+def let_offer_expire(bench: Bench) -> str:
+    """The time of an offer of the pair runs out, unasked."""
+    return ""
+
+
+def short_offer(bench: Bench) -> None:
+    """An offer that has a second."""
+    prepared(bench)
+    now = time.time() + 0.3
+    bench.lease = bench.offer(PAIR, expires={
+        "seconds": int(now), "nanos": int(now % 1 * 1e9)})
+
+
+def come(bench: Bench) -> None:
+    """Who is to claim connects."""
+    if bench.holder:
+        bench.holder.end()
+    bench.holder = Holder(bench.daemon.socket)
+
+
+def claimed(bench: Bench) -> None:
+    """Who is to acknowledge has claimed, over the same connection."""
+    come(bench)
+    assert bench.holder.tell("claim", bench.lease) == "ok"
+
+
+def hang_up(bench: Bench) -> None:
+    """It needs its connection no more."""
+    bench.holder.tell("close")
+
+
+def wait(bench: Bench) -> str:
+    """Wait for a prepare that takes a while, over another connection."""
+    with bench.daemon.connect() as other:
+        operation = other.call("Devices/PrepareDevice", name=PAIR[0])
+        return bench.ask("Operations/WaitOperation", name=operation.name,
+                         timeout_ms=2000)
+
+
+OPERATIONS = (
+    Operation("first start", start, ready=new, starts=True),
+    Operation("start with leases", start, ready=remembered, starts=True),
+    Operation("start without the holder", start, ready=bereaved, starts=True,
+              until=RECLAIMED,
+              outcomes=("trouble",)),
+    Operation("start after half a prepare", start, ready=half_prepared,
+              starts=True, until=r": prepare devices/\S+: ", outcomes=("trouble",)),
+    Operation("stop", stop, ready=offered,
+              none={"kernel": "nothing is asked of the machine at the end",
+                    "memory": "it is only given back"}),
+    Operation("connect", connect,
+              none={"kernel": NO_KERNEL, "SQLite": NO_SQLITE}),
+    Operation("list devices",
+              lambda bench: bench.ask("Devices/ListDevices"),
+              none={"kernel": NO_KERNEL, "SQLite": NO_SQLITE}),
+    Operation("get a lease", ready=offered,
+              act=lambda bench: bench.ask("Leases/GetLease",
+                                          name=bench.lease),
+              none={"kernel": NO_KERNEL, "SQLite": NO_SQLITE}),
+    Operation("list operations", ready=prepared,
+              act=lambda bench: bench.ask("Operations/ListOperations"),
+              none={"kernel": NO_KERNEL, "SQLite": NO_SQLITE}),
+    Operation("a device is pulled", pull,
+              none={"SQLite": "what is there is read anew at each start"}),
+    Operation("prepare",
+              lambda bench: bench.change("PrepareDevice", name=PAIR[0]),
+              outcomes=("trouble",)),
+    Operation("restore", ready=prepared,
+              act=lambda bench: bench.change("RestoreDevice", name=PAIR[0]),
+              outcomes=("trouble",)),
+    Operation("recover", ready=quarantined,
+              act=lambda bench: bench.change("RecoverDevice", name=DISK),
+              outcomes=("trouble",)),
+    Operation("create a lease", ready=prepared,
+              act=lambda bench: bench.ask("Leases/CreateLease", devices=PAIR,
+                                          claimant={"uid": 0},
+                                          labels={"vm": "one"}),
+              none={"kernel": NO_KERNEL}),
+    Operation("claim", ready=offered, approach=come, leave=hang_up,
+              act=lambda bench: bench.holder.tell("claim", bench.lease),
+              outcomes=("held",)),
+    Operation("acknowledge", ready=offered, approach=claimed, leave=hang_up,
+              once=True,
+              act=lambda bench: bench.holder.tell("acknowledge", bench.lease),
+              none={"kernel": NO_KERNEL}),
+    Operation("release", ready=offered,
+              act=lambda bench: bench.ask("Leases/ReleaseLease",
+                                          name=bench.lease),
+              none={"kernel": NO_KERNEL}),
+    Operation("an offer expires", ready=short_offer, act=let_offer_expire,
+              until=r": expired|cannot expire",
+              none={"kernel": NO_KERNEL}),
+    Operation("the holder dies", ready=held, act=let_holder_die,
+              until=RECLAIMED,
+              outcomes=("trouble",)),
+)
