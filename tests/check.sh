@@ -94,6 +94,41 @@ machine() {
 	sed -n '/^not ok/,/^ok/p' "$tap" | grep '^#'
 }
 
+# conformance FOLDER DESCRIPTION FACTS: the suite on a simulated machine; what it
+# has found out goes to a file
+conformance() {
+	say "conformance of the simulation of $2, $1"
+	IOASID_MACHINE=$PWD/$2 IOASID_FACTS=$3 suite "$1" 600 tests/conformance
+}
+
+# conforms FOLDER IOMMU DESCRIPTION: the suite on the real kernel and on the
+# simulation of the same machine; each difference is a failure
+conforms() {
+	local tap
+	machine "$1" "$2" --results "$out/real" --time-limit 600 tests/conformance
+	conformance "$1" "$3" "$out/$2.facts.json"
+	say "the simulation is as the kernel, $2"
+	tap=$(tap_file)
+	tests/conformance/compare.py "$out/real/$2/facts.json" "$out/$2.facts.json" >"$tap" ||
+		grep -q '^not ok' "$tap" ||
+		echo "not ok - the two runs with $2 could not be compared" >>"$tap"
+	grep -A9 '^not ok' "$tap"
+	tail -n 1 "$tap"
+}
+
+# mutants FOLDER ARGUMENT...: rules of the simulation switched off, one after the
+# other; each has to be noticed by the suite
+mutants() {
+	local folder=$1 tap
+	shift
+	say "mutants of the simulation: ${*:-all}"
+	tap=$(tap_file)
+	tests/conformance/mutants.py --build "$folder" "$@" >"$tap" ||
+		grep -q '^not ok' "$tap" ||
+		echo "not ok - the mutants were not all tried" >>"$tap"
+	grep -v '^ok' "$tap"
+}
+
 # summary NOT-RUN: what was left out, and the count; fails if a test failed
 summary() {
 	local passed failed skipped
@@ -157,19 +192,23 @@ beside() {
 	wait
 }
 
-unit_build() { unit build; }
 daemon_build() { daemon build; }
+quick_tests() {
+	unit build
+	conformance build packaging/machines/testbed.json "$out/facts.json"
+}
 
 fast() {
 	needs build test
-	build build && beside unit_build daemon_build
+	build build && beside quick_tests daemon_build
 	summary "left to make check: other compilers and sanitizers, the machines"
 }
 
 plain_builds() {
 	build build && unit build && daemon build
 	build build-clang CC=clang OPT=-O0 && unit build-clang
-	build build-faults FAULTS=1 && unit build-faults && faults build-faults
+	build build-faults FAULTS=1 && unit build-faults && faults build-faults &&
+		mutants build-faults --sample
 }
 
 watched_builds() {
@@ -191,6 +230,9 @@ other_machines() {
 	machine build vtd-legacy "${anywhere[@]}"
 	machine build virtio "${anywhere[@]}"
 	machine build none "${anywhere[@]}"
+	conforms build vtd-scalable packaging/machines/testbed.json
+	conforms build vtd-legacy tests/conformance/machines/vtd-legacy.json
+	conforms build virtio tests/conformance/machines/virtio.json
 }
 
 check() {
@@ -198,7 +240,7 @@ check() {
 	kernel
 	beside watched_builds plain_builds
 	beside other_machines plain_machines
-	summary "left to make check-long: most points of the fault sweep, 1,000 leases and 50 of a disk, kills at every step of everything, all cases with sanitizers; to make check-machines: all cases on other IOMMUs"
+	summary "left to make check-long: most points of the fault sweep, most mutants, 1,000 leases and 50 of a disk, kills at every step of everything, all cases with sanitizers; to make check-machines: all cases on other IOMMUs"
 }
 
 machines() {
@@ -215,7 +257,8 @@ machines() {
 long() {
 	needs build test vm
 	kernel
-	build build-faults FAULTS=1 && IOASID_LONG=1 faults build-faults
+	build build-faults FAULTS=1 && IOASID_LONG=1 faults build-faults &&
+		mutants build-faults
 	build build && machine build vtd-scalable --env IOASID_LONG=1 --time-limit 7200 tests/vm/cases
 	# shellcheck disable=SC2086
 	build build-asan $ASAN && machine build-asan vtd-scalable "${strict[@]}" tests/vm/cases

@@ -432,8 +432,11 @@ static struct json_object *device_json(const struct host *host,
 	put_text(to, "bdf", d->pci->bdf);
 	put_pci(to, host, d->pci);
 	put_drivers(to, d);
-	/* It lists methods, and the probe found that none of them works. */
-	if (is_ours(d) && d->no_reset && d->pci->n_reset_methods)
+	/* It lists methods, and the probe found that none of them works. That it
+	 * is not alone on its bus a simulation sees for itself.
+	 */
+	if (is_ours(d) && d->no_reset && d->pci->n_reset_methods &&
+	    d->pci->n_reset_set < 2)
 		put_text(to, "reset_error", "ENOTTY");
 	if (d->bridge)
 		put(to, "bridge", json_object_new_boolean(true));

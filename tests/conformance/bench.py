@@ -3,14 +3,13 @@
 
 from typing import Any
 
-from ioasid import NOBODY
+from ioasid import NOBODY, wait
 
 from holder import Context, Edu, Holder, ok
 from world import World
 
 # Devices on which no reset works, beside those behind bad IOMMUs.
 NO_RESET = ("PAIR0", "PAIR1", "NET0")
-GROUPS = {"PAIR0": ("PAIR0", "PAIR1"), "PAIR1": ("PAIR0", "PAIR1")}
 
 
 class Machine:
@@ -20,23 +19,22 @@ class Machine:
         self.world = world
         self.daemon = world.daemon()
         self.daemon.start()
-        self.prepared: set[str] = set()
         self.holders: list[Holder] = []
         self.shared: dict[tuple[str, ...], Holder] = {}
 
     def prepare(self, *names: str) -> None:
         """Make devices ready that are not."""
         for name in names:
-            if name in self.prepared:
-                continue
-            self.daemon.prepare(name, *["--allow-no-reset"] *
-                                (name in NO_RESET))
-            self.prepared.update(GROUPS.get(name, (name,)))
+            if self.daemon.device(name)["state"] != "READY":
+                self.daemon.prepare(name, *["--allow-no-reset"] *
+                                    (name in NO_RESET))
 
-    def restore(self, name: str) -> None:
-        """Give them back."""
-        self.daemon.restore(name)
-        self.prepared.difference_update(GROUPS.get(name, (name,)))
+    def host(self, *names: str) -> None:
+        """See that they are with their host drivers."""
+        self.free(*names)
+        for name in names:
+            if self.daemon.device(name)["state"] != "HOST":
+                self.daemon.restore(name)
 
     def holder(self, *names: str, uid: int = NOBODY,
                also: tuple[str, ...] = ()) -> Holder:
@@ -69,15 +67,29 @@ class Machine:
             self.shared[names] = holder
         return self.shared[names]
 
-    def drop(self, holder: Holder) -> None:
-        """End a holder and its children; its devices are ready afterwards.
+    def drop(self, *holders: Holder) -> None:
+        """End holders and their children; the devices are ready afterwards.
 
         What a case has left of a device that is worse than that is for it to
-        mend.
+        mend; what it has left when it failed is tried to be mended here.
         """
-        holder.kill_all()
-        for name in holder.names:
-            self.daemon.wait_device(name, "READY")
+        for holder in holders:
+            holder.kill_all()
+            self.holders.remove(holder)
+        for name in {name for holder in holders for name in holder.names}:
+            device = wait(lambda: self.settled(name), 20, f"{name} settles")
+            if device["state"] in ("QUARANTINED", "STUCK"):
+                self.daemon.ctl("device", "recover", self.daemon.bdf(name))
+
+    def settled(self, name: str) -> dict[str, Any] | None:
+        """A device that nobody has and nothing is done to."""
+        device = self.daemon.device(name)
+        return None if device["state"] in ("LEASED", "RECLAIMING") else device
+
+    def drop_others(self) -> None:
+        """End all holders that are not shared."""
+        self.drop(*[holder for holder in self.holders
+                    if holder not in self.shared.values()])
 
     def finish(self) -> None:
         """The end of the run; fails if the daemon has a fault."""

@@ -22,7 +22,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 # pylint: disable=wrong-import-position
-from world import IOMMU, World, world as find_world  # noqa: E402
+from world import IOMMU, REAL, World, world as find_world  # noqa: E402
 from bench import Bench, Machine  # noqa: E402
 from holder import Holder  # noqa: E402
 from ioasid import Ioasidd  # noqa: E402
@@ -36,6 +36,11 @@ def machine() -> Iterator[Machine]:
     """The machine and its daemon."""
     one = Machine(find_world())
     yield one
+    if REAL and "IOASID_RESULTS" in os.environ:
+        # For tests/conformance/machines.
+        captured = one.daemon.ctl("machine", "capture")
+        (Path(os.environ["IOASID_RESULTS"]) / "machine.json").write_text(
+            captured.stdout)
     one.finish()
 
 
@@ -80,18 +85,17 @@ def pair(machine: Machine, request: pytest.FixtureRequest) -> Iterator[Bench]:
     yield from bench_of(machine, request, "PAIR0", "PAIR1")
 
 
+@pytest.fixture(autouse=True)
+def own_holders_end(machine: Machine) -> Iterator[None]:
+    """Holders of a case's own end with it."""
+    yield
+    machine.drop_others()
+
+
 @pytest.fixture
-def take(machine: Machine) -> Iterator[Callable[..., Holder]]:
-    """Make a holder of the case's own, ended after it."""
-    holders: list[Holder] = []
-
-    def make(*names: str, **options: Any) -> Holder:
-        holders.append(machine.holder(*names, **options))
-        return holders[-1]
-
-    yield make
-    for holder in holders:
-        machine.drop(holder)
+def take(machine: Machine) -> Callable[..., Holder]:
+    """Make a holder of the case's own."""
+    return machine.holder
 
 
 @pytest.fixture
@@ -137,8 +141,7 @@ def pytest_collection_modifyitems(config: pytest.Config,
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write results and facts to the file that IOASID_FACTS names."""
     path = os.environ.get("IOASID_FACTS")
-    if not path and "IOASID_RESULTS" in os.environ and \
-            "IOASID_MACHINE" not in os.environ:
+    if not path and REAL and "IOASID_RESULTS" in os.environ:
         path = os.environ["IOASID_RESULTS"] + "/facts.json"
     if path:
         Path(path).write_text(json.dumps(

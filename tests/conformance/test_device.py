@@ -463,13 +463,13 @@ def test_reset_while_the_driver_is_taken_off_is_eagain(
 def test_function_behind_a_dead_bus_answers_ones(take: Take, world: World,
                                                  ) -> None:
     """What is asked of its configuration; no call fails for that."""
-    device = take("EDU1").device("EDU1")
+    device = take("NVME1").device("NVME1")
     ok(device.bind())
     assert device.get(CONFIG, 0x2c, 4) != 0xffffffff
-    world.dead("EDU1", True)
+    world.dead("NVME1", True)
     try:
         assert device.get(CONFIG, 0x2c, 4) == 0xffffffff
         ok(device.call("device_info"))
     finally:
-        world.dead("EDU1", False)
-    device.awake()
+        world.dead("NVME1", False)
+    device.command(MEMORY)

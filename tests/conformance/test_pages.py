@@ -83,11 +83,17 @@ def test_memory_is_of_the_process_that_maps(bench: Bench) -> None:
 
 def test_mapping_of_a_dead_process_stays(bench: Bench) -> None:
     """It can be copied, attached to as long as it is pinned, and unmapped."""
-    context, holder = bench.context, bench.holder
-    space, second = bench.attached(), context.space()
+    context, holder, edu = bench.context, bench.holder, bench.devices[0]
+    space, second, page = bench.attached(), context.space(), bench.page(1)
     child = holder.fork()
-    ok(context.by(child).map(space, child.memory(PAGE), PAGE, 0))
+    ok(context.by(child).map(space, child.memory(PAGE, 2), PAGE, 0))
     child.end()
+    # The device reads on, over its end.
+    ok(context.map(space, page, PAGE, PAGE))
+    target = bench.page(3)
+    ok(context.map(space, target, PAGE, GIB))
+    edu.copy(PAGE // 2, GIB)
+    assert holder.same(target + PAGE // 2, PAGE // 2, 1)
     ok(context.copy(second, space, PAGE, 0, 0))
     ok(bench.devices[1].attach(second))
     assert ok(context.unmap(space, 0, PAGE)).length == PAGE
@@ -246,7 +252,9 @@ def test_context_that_ends_gives_back(take: Callable[..., Holder]) -> None:
     ok(holder.device("NVME0").bind(first.fd))
     ok(holder.device("NVME1").bind(second.fd))
     space, other = first.space(), second.space()
-    ok(holder.device("NVME0").attach(space))
+    # One that stays when its device goes.
+    table = ok(first.table(holder.device("NVME0"), space)).out_hwpt_id
+    ok(holder.device("NVME0").attach(table))
     ok(holder.device("NVME1").attach(other))
     ok(holder.tell("memlock", 16 * PAGE))
     ok(first.map(space, pages, 16 * PAGE, 0))

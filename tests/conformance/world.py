@@ -17,6 +17,7 @@ import mmap
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -67,8 +68,16 @@ def enter_simulation() -> None:
     os.environ["PATH"] = f"{BUILD}:{os.environ['PATH']}"
 
 
+def privileged() -> bool:
+    """Has root CAP_SYS_RESOURCE here (bit 24)? In many containers not."""
+    words = Path("/proc/self/status").read_text()
+    return bool(int(words.partition("CapEff:")[2].split()[0], 16) >> 24 & 1)
+
+
 if not REAL:
     enter_simulation()
+if privileged():
+    os.environ["IOASID_PRIVILEGED"] = "1"
 sys.path.insert(0, str(TOP / "tests/vm/cases"))
 
 # pylint: disable=wrong-import-position
@@ -154,6 +163,10 @@ class World:
 
     def read_bar(self, name: str, at: int) -> int:
         """Read 4 bytes of it."""
+        raise NotImplementedError
+
+    def mounted(self, name: str) -> Any:
+        """A context in which the disk of an NVMe is mounted; it gives where."""
         raise NotImplementedError
 
     def unsafe_interrupts(self, allowed: bool) -> None:
@@ -255,6 +268,23 @@ class RealWorld(World):
         with self.bar(name) as page, memoryview(page).cast("I") as words:
             return int(words[at // 4])
 
+    @contextmanager
+    def mounted(self, name: str) -> Iterator[str]:
+        def disk() -> Path | None:
+            for folder in self.folder(name).glob("nvme/nvme*/nvme*n1"):
+                node = Path("/dev") / folder.name
+                if node.is_block_device():
+                    return node
+            return None
+
+        node = ioasid.wait(disk, 30, f"{name} has a disk")
+        where = tempfile.mkdtemp(dir="/run")
+        subprocess.run(["mount", node, where], check=True)
+        try:
+            yield where
+        finally:
+            subprocess.run(["umount", where], check=True)
+
     def unsafe_interrupts(self, allowed: bool) -> None:
         Path("/sys/module/iommufd/parameters/allow_unsafe_interrupts"
              ).write_text("Y" if allowed else "N")
@@ -346,6 +376,14 @@ class SimWorld(World):
 
     def read_bar(self, name: str, at: int) -> int:
         return int(self.poke("bar", self.bdf(name), str(at)), 0)
+
+    @contextmanager
+    def mounted(self, name: str) -> Iterator[str]:
+        self.poke("users", self.bdf(name), "mount", "/mnt")
+        try:
+            yield "/mnt"
+        finally:
+            self.poke("users", self.bdf(name), "none")
 
     def unsafe_interrupts(self, allowed: bool) -> None:
         self.poke("unsafe-interrupts", "on" if allowed else "off")
