@@ -98,15 +98,16 @@ machine() {
 # has found out goes to a file
 conformance() {
 	say "conformance of the simulation of $2, $1"
-	IOASID_MACHINE=$PWD/$2 IOASID_FACTS=$3 suite "$1" 600 tests/conformance
+	IOASID_MACHINE=$(realpath "$2") IOASID_FACTS=$3 suite "$1" 600 tests/conformance
 }
 
-# conforms FOLDER IOMMU DESCRIPTION: the suite on the real kernel and on the
-# simulation of the same machine; each difference is a failure
+# conforms FOLDER IOMMU [DESCRIPTION]: the suite on the real kernel and on the
+# simulation of the same machine, as it was captured there if no description is
+# given; each difference is a failure
 conforms() {
 	local tap
-	machine "$1" "$2" --results "$out/real" --time-limit 600 tests/conformance
-	conformance "$1" "$3" "$out/$2.facts.json"
+	machine "$1" "$2" --results "$out/real" tests/conformance
+	conformance "$1" "${3:-$out/real/$2/machine.json}" "$out/$2.facts.json"
 	say "the simulation is as the kernel, $2"
 	tap=$(tap_file)
 	tests/conformance/compare.py "$out/real/$2/facts.json" "$out/$2.facts.json" >"$tap" ||
@@ -222,6 +223,9 @@ watched_builds() {
 # CPU.
 plain_machines() {
 	machine build vtd-scalable tests/vm/cases
+	conforms build vtd-scalable packaging/machines/testbed.json
+	conforms build vtd-legacy
+	conforms build virtio
 }
 
 other_machines() {
@@ -230,9 +234,6 @@ other_machines() {
 	machine build vtd-legacy "${anywhere[@]}"
 	machine build virtio "${anywhere[@]}"
 	machine build none "${anywhere[@]}"
-	conforms build vtd-scalable packaging/machines/testbed.json
-	conforms build vtd-legacy tests/conformance/machines/vtd-legacy.json
-	conforms build virtio tests/conformance/machines/virtio.json
 }
 
 check() {

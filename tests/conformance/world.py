@@ -48,7 +48,8 @@ def kind_of(machine: dict[str, Any]) -> str:
     unit = machine["iommus"][0]
     if unit["family"] != "vt-d":
         return str(unit["family"]).partition("-")[0]
-    return "vtd-scalable" if "pasid" in unit.get("page_tables", []) \
+    # ECAP.SMTS: it has a scalable mode.
+    return "vtd-scalable" if int(unit["registers"]["ecap"], 16) >> 43 & 1 \
         else "vtd-legacy"
 
 
