@@ -294,6 +294,6 @@ int kernel_faulty_consume(struct kernel *real, struct kernel **ret,
 	}
 	faulty->kernel.ops = &faulty_ops;
 	faulty->real = real;
-	*ret = &faulty->kernel;
+	*ret = (struct kernel *)faulty; /* its first member */
 	return 0;
 }
