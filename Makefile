@@ -112,6 +112,7 @@ help:
 ## make vm-shell     a shell in the test machine (IOMMU=vtd-scalable ...)
 ## make install      into $(DESTDIR)$(PREFIX)
 ## make clean        remove build/
+## make FAULTS=1 BUILD=build-faults   with faults on demand, for tests/faults
 
 demo:
 	BUILD=$(BUILD) tests/demo.sh

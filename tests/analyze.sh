@@ -16,7 +16,7 @@ mapfile -t faults < <(git ls-files 'ioasidd/*fault*.c')
 # and take each use of a pointer after one for a fault.
 mapfile -t tests < <(git ls-files 'tests/unit/*.c' 'tests/vm/*.c')
 mapfile -t scripts < <(git ls-files | xargs grep -lE '^#!/bin/(ba)?sh' --)
-flags=(-std=gnu17 -D_GNU_SOURCE '-DIOASIDD_VERSION="analyze"' -Wall -Wextra
+flags=(-std=gnu17 -D_GNU_SOURCE '-DIOASIDD_VERSION="analyze"' -DIOASID_FAULTS -Wall -Wextra
 	-Wno-unused-parameter -Iioasidd -Iclients "-I$build/gen")
 
 step() {

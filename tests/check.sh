@@ -3,8 +3,9 @@
 # the last line counts them all.
 #
 #	tests/check.sh fast	unit and daemon tests of the usual build
-#	tests/check.sh check	prerequisites, four builds, unit and daemon tests of
-#				each, the machines with a real kernel
+#	tests/check.sh check	prerequisites, five builds, unit and daemon tests of
+#				each, a sample of the faults, the machines with
+#				a real kernel
 #	tests/check.sh machines	every case on every IOMMU that can run it
 #	tests/check.sh long	what check leaves out of soaks and sweeps
 set -u
@@ -53,16 +54,29 @@ unit() {
 	done
 }
 
-# daemon FOLDER: the real daemon over its real socket, in pytest
-daemon() {
+# suite FOLDER LIMIT TESTS: in pytest, against the real programs of a build; to end
+# within so many seconds
+suite() {
 	local tap
-	say "daemon tests of $1"
 	tap=$(tap_file)
 	BUILD=$1 IOASID_TAP=$tap PYTHONDONTWRITEBYTECODE=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 \
-		PYTHONPATH=tests/vm/guest setarch -R timeout 900 \
-		/usr/bin/python3 -m pytest -q -p tap -p no:cacheprovider tests/daemon ||
+		PYTHONPATH=tests/vm/guest setarch -R timeout "$2" \
+		/usr/bin/python3 -m pytest -q -p tap -p no:cacheprovider "$3" ||
 		grep -q '^not ok' "$tap" ||
-		echo "not ok - the daemon tests of $1 did not end" >>"$tap"
+		echo "not ok - $3 with $1 did not end" >>"$tap"
+}
+
+# daemon FOLDER: the real daemon over its real socket
+daemon() {
+	say "daemon tests of $1"
+	suite "$1" 900 tests/daemon
+}
+
+# faults FOLDER: every operation with its calls failing; a line for each says
+# how many points were failed. IOASID_LONG=1: all of them.
+faults() {
+	say "fault sweep of $1${IOASID_LONG:+, all of it}"
+	suite "$1" 7200 tests/faults
 }
 
 # machine FOLDER IOMMU ARGUMENT...: tests in a machine with a real kernel
@@ -83,23 +97,17 @@ machine() {
 # conformance FOLDER DESCRIPTION FACTS: the suite on a simulated machine; what it
 # has found out goes to a file
 conformance() {
-	local tap
 	say "conformance of the simulation of $2, $1"
-	tap=$(tap_file)
-	BUILD=$1 IOASID_MACHINE=$PWD/$2 IOASID_FACTS=$3 IOASID_TAP=$tap \
-		PYTHONDONTWRITEBYTECODE=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 \
-		PYTHONPATH=tests/vm/guest timeout 600 \
-		/usr/bin/python3 -m pytest -q -p tap -p no:cacheprovider tests/conformance ||
-		grep -q '^not ok' "$tap" ||
-		echo "not ok - the conformance suite of $1 did not end" >>"$tap"
+	IOASID_MACHINE=$(realpath "$2") IOASID_FACTS=$3 suite "$1" 600 tests/conformance
 }
 
-# conforms FOLDER IOMMU DESCRIPTION: the suite on the real kernel and on the
-# simulation of the same machine; each difference is a failure
+# conforms FOLDER IOMMU [DESCRIPTION]: the suite on the real kernel and on the
+# simulation of the same machine, as it was captured there if no description is
+# given; each difference is a failure
 conforms() {
 	local tap
-	machine "$1" "$2" --results "$out/real" --time-limit 600 tests/conformance
-	conformance "$1" "$3" "$out/$2.facts.json"
+	machine "$1" "$2" --results "$out/real" tests/conformance
+	conformance "$1" "${3:-$out/real/$2/machine.json}" "$out/$2.facts.json"
 	say "the simulation is as the kernel, $2"
 	tap=$(tap_file)
 	tests/conformance/compare.py "$out/real/$2/facts.json" "$out/$2.facts.json" >"$tap" ||
@@ -109,13 +117,14 @@ conforms() {
 	tail -n 1 "$tap"
 }
 
-# mutants ARGUMENT...: rules of the simulation switched off, one after the other
+# mutants FOLDER ARGUMENT...: rules of the simulation switched off, one after the
+# other; each has to be noticed by the suite
 mutants() {
-	local tap
-	build build-faults FAULTS=1 || return 1
+	local folder=$1 tap
+	shift
 	say "mutants of the simulation: ${*:-all}"
 	tap=$(tap_file)
-	tests/conformance/mutants.py --build build-faults "$@" >"$tap" ||
+	tests/conformance/mutants.py --build "$folder" "$@" >"$tap" ||
 		grep -q '^not ok' "$tap" ||
 		echo "not ok - the mutants were not all tried" >>"$tap"
 	grep -v '^ok' "$tap"
@@ -184,7 +193,6 @@ beside() {
 	wait
 }
 
-unit_build() { unit build; }
 daemon_build() { daemon build; }
 quick_tests() {
 	unit build
@@ -200,6 +208,8 @@ fast() {
 plain_builds() {
 	build build && unit build && daemon build
 	build build-clang CC=clang OPT=-O0 && unit build-clang
+	build build-faults FAULTS=1 && unit build-faults && faults build-faults &&
+		mutants build-faults --sample
 }
 
 watched_builds() {
@@ -213,6 +223,9 @@ watched_builds() {
 # CPU.
 plain_machines() {
 	machine build vtd-scalable tests/vm/cases
+	conforms build vtd-scalable packaging/machines/testbed.json
+	conforms build vtd-legacy
+	conforms build virtio
 }
 
 other_machines() {
@@ -221,10 +234,6 @@ other_machines() {
 	machine build vtd-legacy "${anywhere[@]}"
 	machine build virtio "${anywhere[@]}"
 	machine build none "${anywhere[@]}"
-	conforms build vtd-scalable packaging/machines/testbed.json
-	conforms build vtd-legacy tests/conformance/machines/vtd-legacy.json
-	conforms build virtio tests/conformance/machines/virtio.json
-	mutants --sample
 }
 
 check() {
@@ -232,7 +241,7 @@ check() {
 	kernel
 	beside watched_builds plain_builds
 	beside other_machines plain_machines
-	summary "left to make check-long: 1,000 leases and 50 of a disk, kills at every step of everything, most mutants, all cases with sanitizers; to make check-machines: all cases on other IOMMUs"
+	summary "left to make check-long: most points of the fault sweep, most mutants, 1,000 leases and 50 of a disk, kills at every step of everything, all cases with sanitizers; to make check-machines: all cases on other IOMMUs"
 }
 
 machines() {
@@ -249,12 +258,13 @@ machines() {
 long() {
 	needs build test vm
 	kernel
+	build build-faults FAULTS=1 && IOASID_LONG=1 faults build-faults &&
+		mutants build-faults
 	build build && machine build vtd-scalable --env IOASID_LONG=1 --time-limit 7200 tests/vm/cases
 	# shellcheck disable=SC2086
 	build build-asan $ASAN && machine build-asan vtd-scalable "${strict[@]}" tests/vm/cases
 	# shellcheck disable=SC2086
 	build build-tsan $TSAN && machine build-tsan vtd-scalable "${strict[@]}" tests/vm/cases
-	mutants
 	summary "left to make check-machines: all cases on other IOMMUs"
 }
 

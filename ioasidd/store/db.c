@@ -282,6 +282,7 @@ static int configure(sqlite3 *handle, struct error *err)
 	r = db_exec(handle,
 		    "PRAGMA locking_mode=EXCLUSIVE;"
 		    "PRAGMA cell_size_check=ON;"
+		    "PRAGMA temp_store=MEMORY;"
 		    "PRAGMA synchronous=FULL;"
 		    "PRAGMA foreign_keys=OFF", err);
 	if (!r)
@@ -344,6 +345,11 @@ int db_open(const char *dir, struct db *ret, struct error *err)
 	if (r < 0)
 		return r;
 
+	/* What a savepoint keeps for its rollback stays in memory: it would spill
+	 * into a file below /var/tmp. Refused once SQLite is in use: then it was
+	 * said before.
+	 */
+	(void)sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, -1);
 	fault_vfs_install();
 	rc = sqlite3_open_v2(path, &db.handle,
 			     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |

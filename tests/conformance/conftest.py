@@ -37,7 +37,7 @@ def machine() -> Iterator[Machine]:
     one = Machine(find_world())
     yield one
     if REAL and "IOASID_RESULTS" in os.environ:
-        # For tests/conformance/machines.
+        # What is to be simulated, and compared with this machine.
         captured = one.daemon.ctl("machine", "capture")
         (Path(os.environ["IOASID_RESULTS"]) / "machine.json").write_text(
             captured.stdout)

@@ -251,7 +251,8 @@ OPERATIONS = (
                                           claimant={"uid": 0},
                                           labels={"vm": "one"}),
               none={"kernel": NO_KERNEL}),
-    Operation("claim", ready=offered, approach=come, leave=hang_up,
+    # Each claim that fails is one more in the lease's record.
+    Operation("claim", ready=offered, approach=come, leave=hang_up, once=True,
               act=lambda bench: bench.holder.tell("claim", bench.lease),
               outcomes=("held",)),
     Operation("acknowledge", ready=offered, approach=claimed, leave=hang_up,

@@ -97,6 +97,11 @@ class Sweep:
             self.bench.fresh()
             self.operation.ready(self.bench)
         self.operation.approach(self.bench)
+        # What the way here has begun is not to be counted.
+        if not self.operation.starts:
+            self.bench.plan.arm(Kind.KERNEL, 0)
+            self.bench.quiet()
+            self.bench.plan.disarm()
 
     def round(self, kind: Kind, n: int, action: Action,
               error: int) -> Round | None:
@@ -138,21 +143,20 @@ class Sweep:
         """The name of the outcome; "" and why if it is none that may be."""
         bench = self.bench
         dead = bench.dead()
-        if dead is None and one.action == Action.KILL and \
-                self.bench.plan.fired:
+        if dead is None and one.action == Action.KILL and bench.plan.fired:
             dead = bench.daemon.process.wait(10)
-        if dead is not None:
-            bad = self.died_badly(one, dead)
-            if bad:
-                return "", bad
-            bench.restart()
-        elif self.operation.starts:
+        if dead is None and self.operation.starts:
             bench.again()
-
         deadline = time.monotonic() + SETTLE
-        nudged = False
+        restarted = nudged = False
         while True:
-            came, why = self.compare(one, restarted=dead is not None)
+            if dead is not None and not restarted:
+                bad = self.died_badly(one, dead)
+                if bad:
+                    return "", bad
+                bench.restart()
+                restarted = True
+            came, why = self.compare(one, restarted)
             if came:
                 return came, ""
             if time.monotonic() > deadline:
@@ -163,6 +167,7 @@ class Sweep:
                           name="devices/pci-0000-00-00.0", dry_run=True)
                 nudged = True
             time.sleep(0.03)
+            dead = dead if restarted else bench.dead()
 
     def died_badly(self, one: Round, status: int) -> str:
         """Why the daemon must not have ended so; empty if it may."""
@@ -180,8 +185,9 @@ class Sweep:
         """The outcome by what is there now, or the differences."""
         try:
             now = self.bench.snapshot()
-        except (Cut, Refused):
-            self.bench.again()
+        except (Cut, Refused, FileNotFoundError):
+            with contextlib.suppress(OSError):
+                self.bench.again()
             return "", "no answer"
         unlike_before = now.differs(self.before)
         unlike_after = now.differs(self.after)
