@@ -265,7 +265,8 @@ static bool put_probed(struct json_object *to, const struct host *host,
 		if (caps->iova_alignment >= 1 && caps->iova_alignment <= 4096)
 			put_number(to, "alignment",
 				   (int64_t)caps->iova_alignment);
-		if (caps->hw_info_type)
+		/* Of some there is nothing but capabilities. */
+		if (caps->hw_info_type || caps->hw_capabilities)
 			put_hw_info(to, caps);
 		put_page_tables(to, caps, iommu->family);
 		return true;

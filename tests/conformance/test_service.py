@@ -152,9 +152,11 @@ def test_restored_device_has_its_own_driver(machine: Machine, daemon: Ioasidd,
     world.settle("NVME1", "nvme")
     device = daemon.device("NVME1")
     assert (device["state"], device["driver"]) == ("HOST", "nvme")
-    # It is the kernel's own choice again.
-    world.unbind("NVME1")
-    assert world.driver("NVME1") == ""
+    # It is the kernel's own choice again. Without driver there is none to be
+    # taken off, and nothing to fail.
+    for _ in range(2):
+        world.unbind("NVME1")
+        assert world.driver("NVME1") == ""
     assert world.probe("NVME1") == "ok"
     world.settle("NVME1", "nvme")
 
@@ -199,7 +201,7 @@ def test_device_that_is_pulled_is_gone_and_comes_back_as_it_is(
     groups = daemon.ask("groups")["groups"]
     assert group not in [item["name"] for item in groups]
     world.add("NVME1")
-    device = daemon.wait_device("NVME1", "HOST", 30)
+    device = daemon.wait_device("NVME1", "HOST", 15)
     world.settle("NVME1", "nvme")
     assert device["group"] == group
 
@@ -315,7 +317,7 @@ def test_child_that_has_the_device_is_named(
     child = holder.fork()
     ended, = holder.ended()
     fact("steps", [step[0] for step in steps(ended, "NVME0")])
-    device = daemon.wait_device("NVME0", "QUARANTINED")
+    device = daemon.wait_device("NVME0", "QUARANTINED", 20)
     assert str(child.pid) in device["stateReason"]
     refusal = daemon.refused("device", "recover", daemon.bdf("NVME0"))
     assert refusal.id == "device.held" and str(child.pid) in refusal.words
@@ -346,7 +348,7 @@ def test_descriptor_in_flight_makes_the_device_stuck(
     ok(child.tell("park", holder.device("NVME0").fd))
     ended, = holder.ended(40)
     fact("steps", [step[0] for step in steps(ended, "NVME0")])
-    device = daemon.wait_device("NVME0", "STUCK")
+    device = daemon.wait_device("NVME0", "STUCK", 15)
     # Driver and cdev are out of sysfs before the unbind waits.
     assert world.driver("NVME0") == ""
     assert not device.get("driver")
@@ -371,6 +373,7 @@ def test_device_that_somebody_has_unbound_is_made_ready_again(
     holder.device("NVME0").close()
     world.unbind("NVME0")
     assert world.driver("NVME0") == ""
+    wait(lambda: not daemon.device("NVME0").get("driver"), 5, "it is seen")
     ended, = holder.ended()
     fact("steps", steps(ended, "NVME0"))
     daemon.wait_device("NVME0", "READY")
@@ -386,7 +389,7 @@ def test_device_behind_a_dead_bus_is_not_given_out(
     try:
         ended, = holder.ended()
         fact("steps", [[step[0], step[2]] for step in steps(ended, "NVME1")])
-        daemon.wait_device("NVME1", "QUARANTINED")
+        daemon.wait_device("NVME1", "QUARANTINED", 20)
         refusal = daemon.refused("device", "recover", daemon.bdf("NVME1"))
         fact("refusal", refusal.id)
     finally:
