@@ -357,7 +357,9 @@ static int hand_over(struct claiming *c, struct draft *before,
 		c->lease->state = LEASE_HELD;
 		r = send(data, c->lease, c->fds, c->n_fds);
 		if (r < 0)
-			error_set(err, r, ERROR_LEASE_PEER_UNREACHABLE,
+			error_set(err, r, r == -ENOMEM ?
+					  ERROR_DAEMON_NO_MEMORY :
+					  ERROR_LEASE_PEER_UNREACHABLE,
 				  "the descriptors could not be sent to process %d: %m",
 				  (int)c->caller->process.pid);
 	}

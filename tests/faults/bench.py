@@ -20,7 +20,7 @@ import time
 from google.protobuf import json_format
 from ioasid.v1 import envelope_pb2, lease_pb2
 
-from daemon import Client, Daemon, Refused, packet
+from daemon import ALARM, Client, Daemon, Refused, packet
 from plan import Plan
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -223,11 +223,20 @@ class Bench:
             self.client.close()
             self.client = None
         if self.daemon:
+            self.check_leaks()
             self.daemon.kill()
             self.end_machine()
             shutil.rmtree(self.daemon.run)
             shutil.rmtree(self.daemon.folder)
             self.daemon = None
+
+    def check_leaks(self) -> None:
+        """A sanitizer says at the end what has leaked."""
+        if self.daemon.process and getattr(self.daemon, "sanitizer", ""):
+            self.daemon.process.terminate()
+            self.daemon.process.wait(60)
+            self.daemon.process = None
+            assert not ALARM.search(self.words()), self.words()
 
     def end_machine(self) -> None:
         """The machine's process ends; it is in a session of its own."""
