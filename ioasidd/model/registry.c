@@ -41,12 +41,10 @@ int registry_new(const char *boot_id, struct registry **ret)
 
 #ifndef __clang__
 /* gcc 12's -fanalyzer forgets what an array of unknown length points to: it
- * takes every device that add_device() puts there for a leak, does not find one
- * there that a scan has just put there, and takes the array for the one that was
- * there before room was made.
+ * takes every device that add_device() puts there for a leak, and what is there
+ * after another one was added for freed.
  */
 #pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
-#pragma GCC diagnostic ignored "-Wanalyzer-null-dereference"
 #pragma GCC diagnostic ignored "-Wanalyzer-use-after-free"
 #endif
 
@@ -316,6 +314,8 @@ static bool take_facts(struct registry *reg, const struct kernel_device *facts)
 
 	device_name_from_bdf(facts->bdf, name);
 	device = registry_device(reg, name);
+	if (!device)
+		return false;	/* add_new() has made it: it is there */
 	if (!device_facts_equal(&device->facts, facts)) {
 		device->facts = *facts;
 		device->revision = registry_revise(reg);
@@ -480,6 +480,23 @@ static void take_groups(struct registry *reg, struct kernel_inventory *inv,
 }
 
 /**
+ * drop_unknown() - Forget the devices of which nothing is known
+ * @reg:	The registry
+ */
+static void drop_unknown(struct registry *reg)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < reg->n_devices; i++) {
+		if (is_known(reg->devices[i]))
+			reg->devices[kept++] = reg->devices[i];
+		else
+			device_free(reg->devices[i]);
+	}
+	reg->n_devices = kept;
+}
+
+/**
  * add_new() - Have every device that a scan found, of the new ones nothing yet
  * @reg:	The registry
  * @inv:	The scan
@@ -490,22 +507,15 @@ static int add_new(struct registry *reg, const struct kernel_inventory *inv)
 {
 	struct device *device;
 	char name[NAME_SIZE];
-	size_t i, kept = 0;
+	size_t i;
 	int r = 0;
 
 	for (i = 0; i < inv->n_devices && r == 0; i++) {
 		device_name_from_bdf(inv->devices[i].bdf, name);
 		r = registry_record(reg, name, &device);
 	}
-	for (i = 0; i < reg->n_devices && r < 0; i++) {
-		device = reg->devices[i];
-		if (is_known(device))
-			reg->devices[kept++] = device;
-		else
-			device_free(device);
-	}
 	if (r < 0)
-		reg->n_devices = kept;
+		drop_unknown(reg);
 	return r;
 }
 
