@@ -38,6 +38,7 @@ UNASKED = {
     67: "every emulated IOMMU answers",
     85: "a lease has each cdev once",
     90: "the test machine has no VFs",
+    101: "the daemon knows groups by their functions",
     106: "the test machine's VFIO driver refuses no function but bridges",
     109: "the test machine has no PF",
     110: "the test machine's functions all have a group",

@@ -2,12 +2,9 @@
 """Objects and structures of an iommufd: sizes, flags, ids, ranges, windows."""
 
 from collections.abc import Callable
-from typing import Any
-
-import pytest
 
 from bench import Bench
-from holder import PAGE, READ, TOP, WRITE, ok, refused
+from holder import PAGE, READ, TOP, ok, refused
 
 GIB = 1 << 30
 

@@ -771,6 +771,47 @@ static void pokes_do_what_they_say(void **state)
 	assert_non_null(sim_device(m->sim, EDU));
 }
 
+/* answers() - A command and what it answers. */
+static void answers(struct machine *m, const char *command, const char *words)
+{
+	char *text = poke(m, command);
+
+	assert_string_equal(text, words);
+	free(text);
+}
+
+static void pokes_do_what_root_does(void **state)
+{
+	struct machine *m = *state;
+
+	done(m, "unbind " NVME);
+	done(m, "unbind " NVME);
+	done(m, "override " NVME " vfio-pci");
+	answers(m, "probe " NVME, "ok\n");
+	assert_string_equal(facts(m, NVME)->driver, "vfio-pci");
+	done(m, "unbind " NVME);
+	done(m, "override " NVME " none");
+	answers(m, "probe " NVME, "ok\n");
+	assert_string_equal(facts(m, NVME)->driver, "nvme");
+	done(m, "unbind " PAIR1);
+	sim_device(m->sim, PAIR0)->group->n_bound = 1;
+	answers(m, "probe " PAIR1, "EINVAL\n");
+	sim_device(m->sim, PAIR0)->group->n_bound = 0;
+	not_done(m, "probe 0000:77:00.0", -ENODEV,
+		 "poke probe 0000:77:00.0: No such device");
+
+	answers(m, "config " EDU " 0 4", "0x11e81234\n");
+	answers(m, "config " EDU " 4 2 0x2", "0x2\n");
+	not_done(m, "config " EDU " 1 2", -EINVAL,
+		 "poke config: '2' is not 1, 2 or 4 that divides the address");
+	answers(m, "bar " NVME " 0x14 7", "0x7\n");
+	answers(m, "bar " NVME " 0x14", "0x7\n");
+	not_done(m, "bar " NVME " 16384", -EINVAL,
+		 "poke bar: '16384' is not a word of BAR 0");
+	done(m, "unsafe-interrupts on");
+	assert_true(m->sim->allow_unsafe);
+}
+
 static void pokes_that_make_no_sense_are_refused(void **state)
 {
 	struct machine *m = *state;
@@ -883,6 +924,7 @@ int main(void)
 		TEST(what_is_added_finds_its_place),
 		TEST(a_wait_has_an_end),
 		TEST(pokes_do_what_they_say),
+		TEST(pokes_do_what_root_does),
 		TEST(pokes_that_make_no_sense_are_refused),
 		TEST(the_rules_are_listed),
 		TEST(the_state_says_what_has_changed),

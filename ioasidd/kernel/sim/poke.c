@@ -156,7 +156,7 @@ static int poke_config(struct poke *poke, struct error *err)
 		return invalid(poke, 2, "in configuration space", err);
 	if (str_u64(poke->words[3], 10, 4, &size) < 0 || !size ||
 	    size & (size - 1) || at % size)
-		return invalid(poke, 3, "1, 2 or 4, or not a divisor of the address",
+		return invalid(poke, 3, "1, 2 or 4 that divides the address",
 			       err);
 	if (poke->n > 4 && str_u64(poke->words[4], 0, UINT32_MAX, &value) < 0)
 		return invalid(poke, 4, "a number of 32 bits", err);
