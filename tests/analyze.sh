@@ -8,13 +8,13 @@ cd "$(dirname "$0")/.." || exit 1
 build=${1:-build}
 found=0
 
-mapfile -t sources < <(git ls-files 'ioasidd/*.c' 'clients/*.c' 'schema/*.c' 'tests/bench/*.c')
+mapfile -t sources < <(git ls-files 'ioasidd/*.c' 'clients/*.c' 'api/*.c' 'schema/*.c' 'tests/bench/*.c')
 # By cppcheck only: the others do not know that a failed assertion ends a test,
 # and take each use of a pointer after one for a fault.
 mapfile -t tests < <(git ls-files 'tests/unit/*.c' 'tests/vm/*.c')
 mapfile -t scripts < <(git ls-files | xargs grep -lE '^#!/bin/(ba)?sh' --)
 flags=(-std=gnu17 -D_GNU_SOURCE '-DIOASIDD_VERSION="analyze"' -Wall -Wextra
-	-Wno-unused-parameter -Iioasidd -Iclients "-I$build/gen")
+	-Wno-unused-parameter -Iioasidd -Iclients -Iapi "-I$build/gen")
 
 step() {
 	printf '\n--- %s\n' "$1"
@@ -39,7 +39,7 @@ step "cppcheck" cppcheck --quiet --error-exitcode=1 --inline-suppr \
 	--enable=warning,portability --std=c11 --suppress=missingInclude \
 	--suppress=unknownMacro --suppress=preprocessorErrorDirective \
 	--suppress=memleak \
-	-Iioasidd -Iclients "-I$build/gen" "${sources[@]}" "${tests[@]}"
+	-Iioasidd -Iclients -Iapi "-I$build/gen" "${sources[@]}" "${tests[@]}"
 step "shellcheck" shellcheck "${scripts[@]}"
 
 if [ "$found" = 0 ]; then
