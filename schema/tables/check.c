@@ -23,6 +23,9 @@
  */
 #define DEPTH_MAX 8
 
+/* As many as api/transcode/read.c can tell apart. */
+#define FIELDS_MAX 64
+
 /**
  * commented() - Complain about what has no comment
  * @contract:	Complained to
@@ -43,7 +46,6 @@ static void commented(struct contract *contract, const struct place *place,
  *
  * Return: the number, the message itself included.
  */
-// NOLINTNEXTLINE(misc-no-recursion): each message once
 static unsigned int nesting(struct contract *contract, struct message *m)
 {
 	unsigned int deepest = 0;
@@ -128,6 +130,9 @@ static void check_message(struct contract *contract, struct message *m)
 		complain(contract, &m->place,
 			 "in %s more than %d messages lie in each other",
 			 m->name, DEPTH_MAX);
+	if (m->proto->n_field > FIELDS_MAX)
+		complain(contract, &m->place, "%s has more than %d fields",
+			 m->name, FIELDS_MAX);
 	for (size_t i = 0; i < m->proto->n_field; i++)
 		check_field(contract, m, i);
 	for (size_t i = 0; i < m->proto->n_oneof_decl; i++) {
@@ -230,10 +235,12 @@ static void check_rpc(struct contract *contract, size_t index)
 			 "%s needs no permission (ioasid.v1.permission)",
 			 rpc->name);
 	if (!rpc->input || !rpc->input->own || !rpc->output ||
-	    !rpc->output->own)
+	    !rpc->output->own) {
 		complain(contract, &rpc->place,
 			 "%s takes or gives a message of another package",
 			 rpc->name);
+		return;
+	}
 	if (!rpc->route.verb) {
 		complain(contract, &rpc->place,
 			 "%s has no route (google.api.http)", rpc->name);

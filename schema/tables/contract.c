@@ -297,7 +297,6 @@ static void enums_add(struct contract *contract, const char *scope,
  * @place:	Where it is
  * @proto:	What protoc says of it
  */
-// NOLINTNEXTLINE(misc-no-recursion): as deep as PLACE_MAX
 static void message_add(struct contract *contract, const char *scope,
 			const struct place *place, const message_proto *proto)
 {
@@ -350,7 +349,6 @@ static void methods_add(struct contract *contract, const file_proto *file)
  * @contract:	The index
  * @m:		The message; NULL for none
  */
-// NOLINTNEXTLINE(misc-no-recursion): each message once
 static void mark_used(const struct contract *contract, struct message *m)
 {
 	if (!m || m->used)

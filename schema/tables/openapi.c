@@ -367,8 +367,9 @@ static bool mark_ids(const char *word, size_t n, bool *marks)
 	for (unsigned int id = ERROR_NONE + 1; id < ERROR_COUNT; id++) {
 		const char *name = error_kind(id)->id;
 
-		if (word[n - 1] == '*' ? strncmp(name, word, n - 1) :
-		    strlen(name) != n || strncmp(name, word, n))
+		if (word[n - 1] != '*' && strlen(name) != n)
+			continue;
+		if (strncmp(name, word, word[n - 1] == '*' ? n - 1 : n) != 0)
 			continue;
 		marks[id] = found = true;
 	}
