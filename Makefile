@@ -63,6 +63,11 @@ LIB_SO	= $(BUILD)/libioasid.so.0
 LIB_A	= $(BUILD)/libioasid.a
 # An archive: a unit test takes of the simulated machine what it tests.
 SIM_A	= $(OBJ)/sim.a
+# A second contract, of what the first may contain and does not yet.
+TEST_GEN = $(BUILD)/tests/api/gen
+PEER	= $(BUILD)/tests/api/transcode-peer
+TEST_API_OBJ = $(OBJ)/tests/api/tables.o $(OBJ)/tests/api/everything.pb-c.o \
+	$(OBJ)/tests/api/duration.pb-c.o
 PRODUCTS = $(BUILD)/ioasidd $(BUILD)/ioasidctl $(LIB_SO) $(LIB_A)
 
 GENERATED = $(GEN)/errors.h $(GEN)/errors.inc $(GEN)/migrations.inc \
@@ -117,7 +122,7 @@ openapi: $(GEN)/openapi.json
 vm-shell: tests
 	tests/vm/boot --build $(BUILD) --shell
 
-tests: all $(UNIT) $(VM_PROGS) $(BELIEFS) $(BENCH) $(BUILD)/tests/pb/.stamp
+tests: all $(UNIT) $(PEER) $(VM_PROGS) $(BELIEFS) $(BENCH) $(BUILD)/tests/pb/.stamp
 
 # --- generated ---------------------------------------------------------------
 
@@ -185,6 +190,31 @@ $(OBJ)/gen/api-tables.o: $(GEN)/api-tables.c api/transcode/tables.h
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
+$(TEST_GEN)/.stamp: tests/api/everything.proto $(GEN)/.proto $(BUILD)/schema-tables
+	@mkdir -p $(TEST_GEN) $(BUILD)/tests/pb
+	protoc-c -Itests/api -Ischema -I/usr/include --c_out=$(TEST_GEN) \
+		everything.proto google/protobuf/duration.proto
+	protoc -Itests/api -Ischema -I/usr/include --include_imports --include_source_info \
+		--descriptor_set_out=$(TEST_GEN)/everything.fds everything.proto
+	protoc -Itests/api -Ischema -I/usr/include --python_out=$(BUILD)/tests/pb everything.proto
+	$(BUILD)/schema-tables $(TEST_GEN)/everything.fds ioasid.test.v1 tests/api \
+		api contract_everything > $(TEST_GEN)/tables.c
+	@touch $@
+
+$(OBJ)/tests/api/tables.o $(OBJ)/tests/api/everything.pb-c.o: $(OBJ)/tests/api/%.o: \
+		$(TEST_GEN)/.stamp api/transcode/tables.h
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Wno-shadow -I$(TEST_GEN) -c -o $@ $(TEST_GEN)/$*.c
+
+$(OBJ)/tests/api/duration.pb-c.o: $(TEST_GEN)/.stamp
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Wno-shadow -I$(TEST_GEN) -c -o $@ \
+		$(TEST_GEN)/google/protobuf/duration.pb-c.c
+
+$(PEER): $(OBJ)/tests/api/transcode-peer.o $(API_OBJ) $(TEST_API_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -pthread
+
 $(OBJ)/%.o: %.c | $(GENERATED) $(GEN)/.proto
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -216,7 +246,8 @@ $(SIM_A): $(SIM_OBJ)
 	rm -f $@
 	$(AR) rcs $@ $^
 
-$(BUILD)/tests/unit/%: $(OBJ)/tests/unit/%.o $(SIM_A) $(DAEMON_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
+$(BUILD)/tests/unit/%: $(OBJ)/tests/unit/%.o $(SIM_A) $(DAEMON_OBJ) $(BASE_OBJ) $(PROTO_OBJ) \
+		$(API_OBJ) $(TEST_API_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka -lprotobuf-c -lsqlite3 -ljson-c -pthread
 

@@ -39,8 +39,8 @@ const struct rpc_type *contract_rpc(const struct contract *contract,
 	return NULL;
 }
 
-/* message_field() - A field by its name in JSON or in the .proto */
-const struct field_type *message_field(const struct message_type *type,
+/* field_named() - A field by its name in JSON or in the .proto */
+const struct field_type *field_named(const struct message_type *type,
 				       const char *name, size_t size)
 {
 	for (size_t i = 0; i < type->n_fields; i++)

@@ -207,14 +207,14 @@ const struct rpc_type *contract_rpc(const struct contract *contract,
 				    const char *name, size_t size);
 
 /**
- * message_field() - A field by its name in JSON or in the .proto
+ * field_named() - A field by its name in JSON or in the .proto
  * @type:	Of the message
  * @name:	Its name, not ended
  * @size:	Of @name, bytes
  *
  * Return: the field; NULL if there is none.
  */
-const struct field_type *message_field(const struct message_type *type,
+const struct field_type *field_named(const struct message_type *type,
 				       const char *name, size_t size);
 
 /* enum_value_named() - By name, of @size bytes; NULL if there is none. */
