@@ -11,7 +11,7 @@ found=0
 mapfile -t sources < <(git ls-files 'ioasidd/*.c' 'clients/*.c' 'api/*.c' 'schema/*.c' 'tests/bench/*.c')
 # By cppcheck only: the others do not know that a failed assertion ends a test,
 # and take each use of a pointer after one for a fault.
-mapfile -t tests < <(git ls-files 'tests/unit/*.c' 'tests/vm/*.c')
+mapfile -t tests < <(git ls-files 'tests/unit/*.c' 'tests/vm/*.c' 'tests/api/*.c')
 mapfile -t scripts < <(git ls-files | xargs grep -lE '^#!/bin/(ba)?sh' --)
 flags=(-std=gnu17 -D_GNU_SOURCE '-DIOASIDD_VERSION="analyze"' -Wall -Wextra
 	-Wno-unused-parameter -Iioasidd -Iclients -Iapi "-I$build/gen")

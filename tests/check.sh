@@ -65,6 +65,18 @@ daemon() {
 		echo "not ok - the daemon tests of $1 did not end" >>"$tap"
 }
 
+# api FOLDER: JSON compared with what Google's reader and writer say
+api() {
+	local tap
+	say "api tests of $1"
+	tap=$(tap_file)
+	BUILD=$1 IOASID_TAP=$tap PYTHONDONTWRITEBYTECODE=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 \
+		PYTHONPATH=tests/vm/guest timeout 900 \
+		/usr/bin/python3 -m pytest -q -p tap -p no:cacheprovider tests/api ||
+		grep -q '^not ok' "$tap" ||
+		echo "not ok - the api tests of $1 did not end" >>"$tap"
+}
+
 # machine FOLDER IOMMU ARGUMENT...: tests in a machine with a real kernel
 machine() {
 	local folder=$1 iommu=$2 tap
@@ -136,7 +148,7 @@ sanitized=(--env ASAN_OPTIONS=abort_on_error=1 --pytest-arg=-m --pytest-arg=sani
 
 fast() {
 	needs build test
-	build build && unit build && daemon build
+	build build && unit build && api build && daemon build
 	summary "left to make check: other compilers and sanitizers, the machines"
 }
 
@@ -144,10 +156,10 @@ check() {
 	needs build test vm
 	# The kernel is built while the rest is: it is one long job.
 	kernel
-	build build && unit build && daemon build
+	build build && unit build && api build && daemon build
 	build build-clang CC=clang OPT=-O0 && unit build-clang
 	# shellcheck disable=SC2086
-	build build-asan $ASAN && unit build-asan && daemon build-asan
+	build build-asan $ASAN && unit build-asan && api build-asan && daemon build-asan
 	# shellcheck disable=SC2086
 	build build-tsan $TSAN && unit build-tsan && daemon build-tsan
 	machine build vtd-scalable tests/vm/cases
@@ -156,7 +168,7 @@ check() {
 	machine build none "${anywhere[@]}"
 	machine build-asan vtd-scalable "${sanitized[@]}"
 	machine build-tsan vtd-scalable "${sanitized[@]}"
-	summary "left to make check-long: 1,000 leases and 50 of a disk, kills at every step of everything; to make check-machines: the other cases on other IOMMUs"
+	summary "left to make check-long: 10,000 messages as JSON, 1,000 leases and 50 of a disk, kills at every step of everything; to make check-machines: the other cases on other IOMMUs"
 }
 
 machines() {
@@ -173,7 +185,7 @@ machines() {
 long() {
 	needs build test vm
 	kernel
-	build build && machine build vtd-scalable --env IOASID_LONG=1 --time-limit 3600 tests/vm/cases
+	build build && IOASID_LONG=1 api build && machine build vtd-scalable --env IOASID_LONG=1 --time-limit 3600 tests/vm/cases
 	summary "left out: nothing that there is"
 }
 
