@@ -24,7 +24,7 @@ ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DIOASIDD_VERSION='"$(VERSION)"' \
 	-fstack-protector-strong -fstack-clash-protection -fvisibility=hidden \
 	$(if $(filter -O0,$(OPT)),,-D_FORTIFY_SOURCE=2) \
 	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer \
-	-fno-sanitize-recover=all) $(if $(FAULTS),-DIOASID_FAULTS) -Iioasidd -Iclients -I$(GEN) $(CFLAGS)
+	-fno-sanitize-recover=all) $(if $(FAULTS),-DIOASID_FAULTS) -Iioasidd -Iclients -Iapi -I$(GEN) $(CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed \
 	$(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
 
@@ -87,15 +87,22 @@ LIB_SO	= $(BUILD)/libioasid.so.0
 LIB_A	= $(BUILD)/libioasid.a
 # An archive: a unit test takes of the simulated machine what it tests.
 SIM_A	= $(OBJ)/sim.a
+# A second contract, of what the first may contain and does not yet.
+TEST_GEN = $(BUILD)/tests/api/gen
+PEER	= $(BUILD)/tests/api/transcode-peer
+TEST_API_OBJ = $(OBJ)/tests/api/tables.o $(OBJ)/tests/api/everything.pb-c.o \
+	$(OBJ)/tests/api/duration.pb-c.o
 PRODUCTS = $(BUILD)/ioasidd $(BUILD)/ioasidd-sim $(BUILD)/ioasidctl $(LIB_SO) \
 	$(LIB_A)
 
 GENERATED = $(GEN)/errors.h $(GEN)/errors.inc $(GEN)/migrations.inc \
 	$(GEN)/methods.inc $(GEN)/errors.md
+API_SRC	= $(wildcard api/transcode/*.c)
+API_OBJ	= $(API_SRC:%.c=$(OBJ)/%.o) $(OBJ)/gen/api-tables.o
 
 # --- what people ask for -----------------------------------------------------
 
-all: $(PRODUCTS)
+all: $(PRODUCTS) $(API_OBJ) $(GEN)/.openapi
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -109,6 +116,7 @@ help:
 ## make check-machines   every case on every IOMMU that can run it
 ## make analyze      -fanalyzer, clang-tidy, cppcheck, shellcheck
 ## make bench        ratios against named references (MACHINE=1: the claim, too)
+## make openapi      schema/openapi.json anew, after a change of the .proto files
 ## make vm-shell     a shell in the test machine (IOMMU=vtd-scalable ...)
 ## make install      into $(DESTDIR)$(PREFIX)
 ## make clean        remove build/
@@ -138,10 +146,13 @@ analyze: $(GENERATED) $(PROTO_OBJ)
 bench: all $(BENCH)
 	MACHINE=$(MACHINE) tests/bench.sh $(BUILD)
 
+openapi: $(GEN)/openapi.json
+	cp $< schema/openapi.json
+
 vm-shell: tests
 	tests/vm/boot --build $(BUILD) --shell
 
-tests: all $(UNIT) $(VM_PROGS) $(BELIEFS) $(BENCH) $(CONF) $(BUILD)/tests/pb/.stamp
+tests: all $(UNIT) $(PEER) $(VM_PROGS) $(BELIEFS) $(BENCH) $(CONF) $(BUILD)/tests/pb/.stamp
 
 # --- generated ---------------------------------------------------------------
 
@@ -168,14 +179,29 @@ $(GEN)/.proto: $(PROTO) $(wildcard schema/google/api/*.proto)
 
 $(PROTO_NAMES:%=$(GEN)/%.pb-c.c): $(GEN)/.proto ;
 
-# The contract's options as C tables; fails for a method without them.
-$(BUILD)/schema-tables: schema/tables.c $(GEN)/.proto
-	$(CC) -std=gnu17 -O1 -g -Wall -Wextra -I$(GEN) -o $@ schema/tables.c \
+# The contract as C tables and as OpenAPI; fails where it is not whole.
+$(BUILD)/schema-tables: $(wildcard schema/tables/*.[ch]) ioasidd/base/error.c \
+		ioasidd/base/str.c $(GEN)/.proto $(GEN)/errors.inc
+	$(CC) -std=gnu17 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -Iioasidd \
+		-I$(GEN) -o $@ $(filter %.c,$^) \
 		$(GEN)/google/protobuf/descriptor.pb-c.c \
-		$(GEN)/google/api/http.pb-c.c -lprotobuf-c
+		$(GEN)/google/api/http.pb-c.c -lprotobuf-c -ljson-c
 
 $(GEN)/methods.inc: $(BUILD)/schema-tables
-	$(BUILD)/schema-tables $(GEN)/schema.fds > $@.tmp && mv $@.tmp $@
+	$< $(GEN)/schema.fds ioasid.v1 schema methods > $@.tmp && mv $@.tmp $@
+
+$(GEN)/api-tables.c: $(BUILD)/schema-tables
+	$< $(GEN)/schema.fds ioasid.v1 schema api contract_ioasid > $@.tmp && mv $@.tmp $@
+
+$(GEN)/openapi.json: $(BUILD)/schema-tables
+	$< $(GEN)/schema.fds ioasid.v1 schema openapi > $@.tmp && mv $@.tmp $@
+
+# It is committed, so that what changes for clients shows in review.
+$(GEN)/.openapi: $(GEN)/openapi.json schema/openapi.json
+	@cmp -s $^ || { diff -u schema/openapi.json $(GEN)/openapi.json | head -n 40; \
+		echo "schema/openapi.json is not what the .proto files say: run 'make openapi' and commit it" >&2; \
+		exit 1; }
+	@touch $@
 
 # The contract in Python, for tests that speak the native socket themselves.
 $(BUILD)/tests/pb/.stamp: $(GEN)/.proto
@@ -189,6 +215,35 @@ $(BUILD)/tests/pb/.stamp: $(GEN)/.proto
 $(OBJ)/gen/%.o: $(GEN)/.proto
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Wno-shadow -c -o $@ $(GEN)/$*.c
+
+$(OBJ)/gen/api-tables.o: $(GEN)/api-tables.c api/transcode/tables.h
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(TEST_GEN)/.stamp: tests/api/everything.proto $(GEN)/.proto $(BUILD)/schema-tables
+	@mkdir -p $(TEST_GEN) $(BUILD)/tests/pb
+	protoc-c -Itests/api -Ischema -I/usr/include --c_out=$(TEST_GEN) \
+		everything.proto google/protobuf/duration.proto
+	protoc -Itests/api -Ischema -I/usr/include --include_imports --include_source_info \
+		--descriptor_set_out=$(TEST_GEN)/everything.fds everything.proto
+	protoc -Itests/api -Ischema -I/usr/include --python_out=$(BUILD)/tests/pb everything.proto
+	$(BUILD)/schema-tables $(TEST_GEN)/everything.fds ioasid.test.v1 tests/api \
+		api contract_everything > $(TEST_GEN)/tables.c
+	@touch $@
+
+$(OBJ)/tests/api/tables.o $(OBJ)/tests/api/everything.pb-c.o: $(OBJ)/tests/api/%.o: \
+		$(TEST_GEN)/.stamp api/transcode/tables.h
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Wno-shadow -I$(TEST_GEN) -c -o $@ $(TEST_GEN)/$*.c
+
+$(OBJ)/tests/api/duration.pb-c.o: $(TEST_GEN)/.stamp
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Wno-shadow -I$(TEST_GEN) -c -o $@ \
+		$(TEST_GEN)/google/protobuf/duration.pb-c.c
+
+$(PEER): $(OBJ)/tests/api/transcode-peer.o $(API_OBJ) $(TEST_API_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -pthread
 
 $(OBJ)/%.o: %.c | $(GENERATED) $(GEN)/.proto
 	@mkdir -p $(@D)
@@ -224,7 +279,8 @@ $(SIM_A): $(SIM_OBJ)
 	rm -f $@
 	$(AR) rcs $@ $^
 
-$(BUILD)/tests/unit/%: $(OBJ)/tests/unit/%.o $(SIM_A) $(DAEMON_OBJ) $(BASE_OBJ) $(PROTO_OBJ) $(FAULT_OBJ)
+$(BUILD)/tests/unit/%: $(OBJ)/tests/unit/%.o $(SIM_A) $(DAEMON_OBJ) $(BASE_OBJ) $(PROTO_OBJ) \
+		$(API_OBJ) $(TEST_API_OBJ) $(FAULT_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FAULT_LDFLAGS) -o $@ $^ -lcmocka -lprotobuf-c -lsqlite3 -ljson-c -pthread
 
@@ -272,7 +328,7 @@ clean:
 	rm -rf $(BUILD)
 
 .PHONY: all help demo demo-vm check check-fast check-long check-machines analyze \
-	bench vm-shell tests install clean
+	bench openapi vm-shell tests install clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 

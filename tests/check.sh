@@ -79,6 +79,12 @@ faults() {
 	suite "$1" 7200 tests/faults
 }
 
+# api FOLDER: JSON compared with what Google's reader and writer say
+api() {
+	say "api tests of $1"
+	suite "$1" 900 tests/api
+}
+
 # machine FOLDER IOMMU ARGUMENT...: tests in a machine with a real kernel
 machine() {
 	local folder=$1 iommu=$2 tap
@@ -196,6 +202,7 @@ beside() {
 daemon_build() { daemon build; }
 quick_tests() {
 	unit build
+	api build
 	conformance build packaging/machines/testbed.json "$out/facts.json"
 }
 
@@ -206,7 +213,7 @@ fast() {
 }
 
 plain_builds() {
-	build build && unit build && daemon build
+	build build && unit build && api build && daemon build
 	build build-clang CC=clang OPT=-O0 && unit build-clang
 	build build-faults FAULTS=1 && unit build-faults && faults build-faults &&
 		mutants build-faults --sample
@@ -214,7 +221,7 @@ plain_builds() {
 
 watched_builds() {
 	# shellcheck disable=SC2086
-	build build-asan $ASAN && unit build-asan && daemon build-asan
+	build build-asan $ASAN && unit build-asan && api build-asan && daemon build-asan
 	# shellcheck disable=SC2086
 	build build-tsan $TSAN && unit build-tsan && daemon build-tsan
 }
@@ -241,7 +248,7 @@ check() {
 	kernel
 	beside watched_builds plain_builds
 	beside other_machines plain_machines
-	summary "left to make check-long: most points of the fault sweep, most mutants, 1,000 leases and 50 of a disk, kills at every step of everything, all cases with sanitizers; to make check-machines: all cases on other IOMMUs"
+	summary "left to make check-long: 10,000 messages as JSON, most points of the fault sweep, most mutants, 1,000 leases and 50 of a disk, kills at every step of everything, all cases with sanitizers; to make check-machines: all cases on other IOMMUs"
 }
 
 machines() {
@@ -260,7 +267,7 @@ long() {
 	kernel
 	build build-faults FAULTS=1 && IOASID_LONG=1 faults build-faults &&
 		mutants build-faults
-	build build && machine build vtd-scalable --env IOASID_LONG=1 --time-limit 7200 tests/vm/cases
+	build build && IOASID_LONG=1 api build && machine build vtd-scalable --env IOASID_LONG=1 --time-limit 7200 tests/vm/cases
 	# shellcheck disable=SC2086
 	build build-asan $ASAN && machine build-asan vtd-scalable "${strict[@]}" tests/vm/cases
 	# shellcheck disable=SC2086

@@ -38,7 +38,7 @@ struct error_kind {
 /**
  * struct error_cause - One thing that stands in the way
  * @kind:	"process", "mount", "swap", "holder", "netdev", "block",
- *		"device", "group", "range", "descriptor" or "operation"
+ *		"device", "group", "range", "descriptor", "operation" or "field"
  * @name:	Its name
  * @detail:	What it does that stands in the way
  */

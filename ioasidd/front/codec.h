@@ -27,7 +27,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
-#include "front/arena.h"
+#include "base/arena.h"
 
 /* The longest request or reply message, and the longest packet that carries
  * one: the Envelope needs its ids and lengths, and the name of the method.

@@ -13,7 +13,7 @@
 #ifndef IOASIDD_FRONT_METHODS_H
 #define IOASIDD_FRONT_METHODS_H
 
-#include "front/arena.h"
+#include "base/arena.h"
 #include "ops/host.h"
 
 /**

@@ -11,7 +11,7 @@
 #ifndef IOASIDD_FRONT_VIEW_H
 #define IOASIDD_FRONT_VIEW_H
 
-#include "front/arena.h"
+#include "base/arena.h"
 #include "front/codec.h"
 #include "front/contract.h"
 #include "model/registry.h"

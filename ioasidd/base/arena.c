@@ -2,7 +2,7 @@
  *
  * arena.c - memory of one message: taken bit by bit, with a budget, freed whole
  */
-#include "front/arena.h"
+#include "base/arena.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -6,8 +6,8 @@
  * needs some 90 times the bytes of a packet full of empty submessages. So all
  * memory of a message comes from an arena that says no in time.
  */
-#ifndef IOASIDD_FRONT_ARENA_H
-#define IOASIDD_FRONT_ARENA_H
+#ifndef IOASIDD_BASE_ARENA_H
+#define IOASIDD_BASE_ARENA_H
 
 #include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>

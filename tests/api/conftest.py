@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures: the program that transcodes, and the contract in Python.
+
+/usr/bin/python3 -m pytest tests/api. BUILD names the build folder (default:
+build), made by "make tests". IOASID_LONG=1 tries five times as many messages.
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = ROOT / os.environ.get("BUILD", "build")
+
+sys.path.insert(0, str(BUILD / "tests" / "pb"))
+
+
+class Peer:
+    """The C side: one line asks, one line answers."""
+
+    def __init__(self, program: pathlib.Path) -> None:
+        self.process = subprocess.Popen(
+            [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def ask(self, type_name: str, what: str, data: bytes = b"") -> str:
+        """The answer, as a line. The package tells the contract."""
+        contract = "everything" if "test" in type_name else "ioasid"
+        line = f"{contract} {type_name} {what} {data.hex() or '.'}\n"
+        self.process.stdin.write(line.encode())
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline().decode("utf-8", "replace")
+        assert answer.endswith("\n"), f"the peer ended on: {line}"
+        return answer[:-1]
+
+    def give(self, type_name: str, what: str, data: bytes) -> bytes:
+        """The bytes of an answer that must be one."""
+        answer = self.ask(type_name, what, data)
+        assert answer.startswith("ok "), f"{answer} to {data!r}"
+        return bytes.fromhex(answer[3:].rstrip("."))
+
+    def refusal(self, type_name: str, text: str | bytes) -> str:
+        """The error's id and words, or "" if JSON is read."""
+        data = text if isinstance(text, bytes) else text.encode()
+        answer = self.ask(type_name, "read", data)
+        return "" if answer.startswith("ok") else answer[3:]
+
+    def end(self) -> int:
+        """Its exit status, when there is nothing more to read."""
+        self.process.stdin.close()
+        return self.process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def peer() -> Iterator[Peer]:
+    """A peer for the tests of one file; must end well, leaking nothing."""
+    one = Peer(BUILD / "tests" / "api" / "transcode-peer")
+    yield one
+    assert one.end() == 0
