@@ -576,6 +576,9 @@ static void put_operation(struct contract *contract, const struct rpc *rpc,
 	parameters = put_list(operation, "parameters");
 	where = put_path(rpc, parameters);
 	put_query(contract, rpc, parameters);
+	/* Releases of json-c print an empty list in different ways. */
+	if (!json_object_array_length(parameters))
+		json_object_object_del(operation, "parameters");
 	if (*rpc->route.body)
 		put_body(contract, rpc, operation);
 
