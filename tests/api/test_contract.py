@@ -150,7 +150,7 @@ def test_the_openapi_document_has_every_method_and_holds_together() -> None:
                     else "application/problem+json"
                 assert response["description"]
                 assert list(response["content"]) == [kind]
-            names = [p["name"] for p in method["parameters"]
+            names = [p["name"] for p in method.get("parameters", [])
                      if p["in"] == "path"]
             assert all(f"{{{name}}}" in path for name in names)
             found[method["x-grpc-method"]] = f"{verb} {path}"

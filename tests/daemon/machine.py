@@ -101,7 +101,8 @@ class Machine(Daemon):
     def ctl(self, *arguments, uid=0):
         """ioasidctl: what it printed, as JSON; raises Failed."""
         done = subprocess.run(
-            [self.build / "ioasidctl", "--json", *arguments],
+            [self.build / "ioasidctl" if uid == 0 else
+             self.prog("../../ioasidctl"), "--json", *arguments],
             env=self.environment, user=uid, group=uid, extra_groups=[],
             capture_output=True, text=True, timeout=120, check=False)
         assert not ALARM.search(done.stderr), done.stderr

@@ -53,8 +53,9 @@ static struct sim *machine(const char *text)
 	return sim;
 }
 
-/* refused() - A description that is wrong, and how it is said. */
-static void refused(const char *text, const char *words)
+/* refused_with() - A description that is wrong, with what the words begin and end.
+ */
+static void refused_with(const char *text, const char *begin, const char *end)
 {
 	struct error err = ERROR_NULL;
 	struct sim *sim = NULL;
@@ -62,11 +63,19 @@ static void refused(const char *text, const char *words)
 
 	if (!r) {
 		sim_free(sim);
-		fail_msg("accepted, instead of: %s", words);
+		fail_msg("accepted, instead of: %s", begin);
 	}
 	assert_int_equal(r, -EINVAL);
 	assert_string_equal(error_kind(err.kind)->id, "request.invalid");
-	assert_string_equal(err.msg, words);
+	assert_memory_equal(err.msg, begin, strlen(begin));
+	assert_true(strlen(err.msg) >= strlen(end));
+	assert_string_equal(err.msg + strlen(err.msg) - strlen(end), end);
+}
+
+/* refused() - A description that is wrong, and how it is said. */
+static void refused(const char *text, const char *words)
+{
+	refused_with(text, words, words);
 }
 
 #define TOP "{ \"schema\": \"ioasid.machine.v1\",\n"
@@ -342,10 +351,12 @@ static void numbers_are_checked(void **state)
 	refused(DEVICES("{ \"bdf\": \"0000:03:00.0\", " NVME ",\n"
 			"\"numa_node\": -2 }"),
 		"m.json:6: devices[0].numa_node: must be from -1 to 1023");
-	refused(TOP "\"iommus\": [ { \"name\": \"a\", \"family\": \"vt-d\",\n"
-		"\"aperture\": { \"start\": 0,\n"
-		"\"last\": 99999999999999999999 } } ], \"devices\": [] }",
-		"m.json:4: iommus[0].aperture.last: a number so large is written as a string, \"0xffffffffffffffff\"");
+	/* From 0.17 on json-c itself refuses it. */
+	refused_with(TOP "\"iommus\": [ { \"name\": \"a\", \"family\": \"vt-d\",\n"
+		     "\"aperture\": { \"start\": 0,\n"
+		     "\"last\": 99999999999999999999 } } ], \"devices\": [] }",
+		     "m.json:4: ",
+		     " so large is written as a string, \"0xffffffffffffffff\"");
 	refused(DEVICES("{ \"bdf\": \"0000:03:00.0\", " NVME ",\n"
 			"\"bars\": [ 16,\n 48 ] }"),
 		"m.json:7: devices[0].bars[1]: must be 0, or a power of two from 16 on");

@@ -525,6 +525,10 @@ static int parse(struct describe *d, struct json_object **ret)
 		r = error_set(d->err, -EINVAL, ERROR_REQUEST_INVALID,
 			      "%s:%u: the text ends within a value", d->name,
 			      line);
+	else if (e == json_tokener_error_parse_number)
+		r = error_set(d->err, -EINVAL, ERROR_REQUEST_INVALID,
+			      "%s:%u: a number is expected; one so large is written as a string, \"0xffffffffffffffff\"",
+			      d->name, line);
 	else if (e != json_tokener_success)
 		r = error_set(d->err, -EINVAL, ERROR_REQUEST_INVALID,
 			      "%s:%u: %s", d->name, line,
