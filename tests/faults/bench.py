@@ -29,6 +29,7 @@ MACHINE = HERE / "machine.json"
 DISK = "devices/pci-0000-01-00.0"
 PAIR = ("devices/pci-0000-02-00.0", "devices/pci-0000-02-00.1")
 DISK_BDF = "0000:01:00.0"
+PAIR_BDF = "0000:02:00.0"
 
 # Exit status of ioasidd when its state can no longer be made durable.
 NOT_DURABLE = 5
@@ -198,6 +199,7 @@ class Bench:
         self.client: Client | None = None
         self.holder: Holder | None = None
         self.lease = ""
+        self.operation = ""
         self.starts = 0
 
     # --- beginning and ending
