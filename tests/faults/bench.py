@@ -358,7 +358,7 @@ class Bench:
     def model(self) -> str:
         """What a client is shown, but for what has ended."""
         shown = [
-            *self.call("Devices/ListDevices").devices,
+            *self.call("Devices/ListDevices", all=True).devices,
             *self.call("Groups/ListGroups").groups,
             *self.call("Iommus/ListIommus").iommus,
             *self.call("Leases/ListLeases").leases,
