@@ -101,8 +101,8 @@ def stopped(bench: Bench) -> None:
 
 def new(bench: Bench) -> None:
     """There was never a daemon, nor a machine."""
-    bench.end_machine()
     stopped(bench)
+    bench.end_machine()
     shutil.rmtree(bench.daemon.state)
 
 
