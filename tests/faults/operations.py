@@ -19,7 +19,7 @@ import signal
 import time
 from collections.abc import Callable
 
-from bench import DISK, DISK_BDF, PAIR, Bench, Holder
+from bench import DISK, DISK_BDF, PAIR, PAIR_BDF, Bench, Holder
 from plan import Action, Kind
 
 # What is logged when a holder that has ended was dealt with.
@@ -101,8 +101,8 @@ def stopped(bench: Bench) -> None:
 
 def new(bench: Bench) -> None:
     """There was never a daemon, nor a machine."""
-    bench.end_machine()
     stopped(bench)
+    bench.end_machine()
     shutil.rmtree(bench.daemon.state)
 
 
@@ -204,12 +204,19 @@ def hang_up(bench: Bench) -> None:
     bench.holder.tell("close")
 
 
-def wait(bench: Bench) -> str:
-    """Wait for a prepare that takes a while, over another connection."""
-    with bench.daemon.connect() as other:
-        operation = other.call("Devices/PrepareDevice", name=PAIR[0])
-        return bench.ask("Operations/WaitOperation", name=operation.name,
-                         timeout_ms=2000)
+def slow_prepare(bench: Bench) -> None:
+    """A prepare is at work, and waits for a driver that takes its time."""
+    bench.poke(f"delay {PAIR_BDF} unbind_ms 500")
+    bench.operation = bench.call("Devices/PrepareDevice",
+                                 name=PAIR[0]).name
+
+
+def let_it_end(bench: Bench) -> None:
+    """It has all the time that it needs."""
+    bench.again()
+    while not bench.call("Operations/WaitOperation", name=bench.operation,
+                         timeout_ms=1000).HasField("ended"):
+        pass
 
 
 OPERATIONS = (
@@ -219,7 +226,8 @@ OPERATIONS = (
               until=RECLAIMED,
               outcomes=("trouble",)),
     Operation("start after half a prepare", start, ready=half_prepared,
-              starts=True, until=r": prepare devices/\S+: ", outcomes=("trouble",)),
+              starts=True, until=r": prepare devices/\S+: ",
+              outcomes=("trouble",)),
     Operation("stop", stop, ready=offered,
               none={"kernel": "nothing is asked of the machine at the end",
                     "memory": "it is only given back"}),
@@ -234,6 +242,12 @@ OPERATIONS = (
               none={"kernel": NO_KERNEL, "SQLite": NO_SQLITE}),
     Operation("list operations", ready=prepared,
               act=lambda bench: bench.ask("Operations/ListOperations"),
+              none={"kernel": NO_KERNEL, "SQLite": NO_SQLITE}),
+    Operation("wait for an operation", approach=slow_prepare, once=True,
+              act=lambda bench: bench.ask("Operations/WaitOperation",
+                                          name=bench.operation,
+                                          timeout_ms=50),
+              leave=let_it_end,
               none={"kernel": NO_KERNEL, "SQLite": NO_SQLITE}),
     Operation("a device is pulled", pull,
               none={"SQLite": "what is there is read anew at each start"}),
