@@ -394,7 +394,8 @@ struct kernel_ops {
 		       struct kernel_hw_info *ret, struct error *err);
 
 	/* hwpt_alloc - IOMMU_HWPT_ALLOC without data; @flags as in enum
-	 * iommufd_hwpt_alloc_flags. -EOPNOTSUPP, -EINVAL: this IOMMU cannot.
+	 * iommufd_hwpt_alloc_flags. -EOPNOTSUPP, -EINVAL: this IOMMU cannot;
+	 * -ENODEV: there is none.
 	 */
 	int (*hwpt_alloc)(struct kernel *k, int iommufd, uint32_t dev_id,
 			  uint32_t pt_id, uint32_t flags, uint32_t *ret_id,

@@ -107,7 +107,8 @@ static int can_alloc(struct host *host, const struct probe_context *context,
 	r = k->hwpt_alloc(host->kernel, context->iommufd, context->dev_id,
 			  ioas, flags, &hwpt, err);
 	*ret = r == 0;
-	if (r == -EOPNOTSUPP || r == -EINVAL)
+	/* ENODEV: there is no IOMMU behind this one. */
+	if (r == -EOPNOTSUPP || r == -EINVAL || r == -ENODEV)
 		return 0;
 	if (r < 0)
 		return r;
