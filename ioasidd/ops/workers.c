@@ -14,10 +14,10 @@
 #include "base/str.h"
 #include "ops/workers.h"
 
-struct work {
+struct job {
 	void (*fn)(void *data);
 	void *data;
-	struct work *next;
+	struct job *next;
 };
 
 /**
@@ -35,7 +35,7 @@ struct work {
 struct workers {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	struct work *first, *last;
+	struct job *first, *last;
 	unsigned int waiting;
 	pthread_t *threads;
 	unsigned int max, n_threads, idle;
@@ -69,9 +69,9 @@ int workers_new(unsigned int max, struct workers **ret)
  *
  * Return: the work; NULL when the pool ends.
  */
-static struct work *next_work(struct workers *workers)
+static struct job *next_work(struct workers *workers)
 {
-	struct work *work;
+	struct job *work;
 
 	while (!workers->first && !workers->ending) {
 		workers->idle++;
@@ -95,7 +95,7 @@ static struct work *next_work(struct workers *workers)
 static void *worker_main(void *data)
 {
 	struct workers *workers = data;
-	struct work *work;
+	struct job *work;
 
 	pthread_mutex_lock(&workers->lock);
 	while ((work = next_work(workers))) {
@@ -136,12 +136,12 @@ static int start_thread(struct workers *workers)
 int workers_submit(struct workers *workers, void (*fn)(void *data),
 		   void *data)
 {
-	struct work *work = malloc(sizeof(*work));
+	struct job *work = malloc(sizeof(*work));
 	int r = 0;
 
 	if (!work)
 		return -ENOMEM;
-	*work = (struct work){ .fn = fn, .data = data };
+	*work = (struct job){ .fn = fn, .data = data };
 
 	pthread_mutex_lock(&workers->lock);
 	if (workers->waiting >= workers->idle &&

@@ -87,18 +87,6 @@ static int check_token(const struct sim_file *file,
 }
 
 /**
- * does_dma() - Is a function with a driver that uses it for DMA of the host's?
- */
-static bool does_dma(const struct sim_device *device)
-{
-	const struct kernel_device *facts = &device->facts;
-
-	return device->present && facts->driver[0] && !facts->vfio &&
-	       !facts->bridge && !str_eq(facts->driver, "pcieport") &&
-	       !str_eq(facts->driver, "pci-stub");
-}
-
-/**
  * claim_group() - May a context have the group?
  *
  * Return: 0; -EPERM; -ENODEV: there is no IOMMU in front of the function.
@@ -120,7 +108,8 @@ static int claim_group(struct sim *sim, const struct sim_device *device,
 	for (size_t i = 0; i < sim->n_devices; i++)
 		if (sim_rule(SIM_RULE_HOST_DRIVER_SIBLING) &&
 		    sim->devices[i]->group == group &&
-		    does_dma(sim->devices[i]))
+		    sim->devices[i]->present &&
+		    vfio_is_host_driver(&sim->devices[i]->facts))
 			return -EPERM;
 
 	return 0;
