@@ -36,8 +36,10 @@ class Testbed:
 
     def driver(self, name: str) -> str:
         """The driver that is bound, or an empty string."""
-        link = self.sysfs(name) / "driver"
-        return link.resolve().name if link.exists() else ""
+        try:
+            return Path(os.readlink(self.sysfs(name) / "driver")).name
+        except FileNotFoundError:   # none, or the device is just going
+            return ""
 
     def switch(self, name: str, driver: str) -> None:
         """Bind the device to that driver by driver_override, as root would."""
