@@ -15,6 +15,7 @@
 #include "kernel/sim/iommufd.h"
 #include "kernel/sim/rule.h"
 #include "kernel/sim/vfio.h"
+#include "kernel/vfio.h"
 
 /* What of struct uapi_device_bind_iommufd there was at first. */
 #define BIND_SIZE_MIN offsetof(struct uapi_device_bind_iommufd, token_uuid_ptr)
