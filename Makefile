@@ -97,8 +97,9 @@ PRODUCTS = $(BUILD)/ioasidd $(BUILD)/ioasidd-sim $(BUILD)/ioasidctl $(LIB_SO) \
 
 GENERATED = $(GEN)/errors.h $(GEN)/errors.inc $(GEN)/migrations.inc \
 	$(GEN)/methods.inc $(GEN)/errors.md
-API_SRC	= $(wildcard api/transcode/*.c)
+API_SRC	= $(wildcard api/core/*.c api/rest/*.c api/grpc/*.c api/tls/*.c api/transcode/*.c)
 API_OBJ	= $(API_SRC:%.c=$(OBJ)/%.o) $(OBJ)/gen/api-tables.o
+API_LIBS = -lmicrohttpd -lnghttp2 -lgnutls -lseccomp
 
 # --- what people ask for -----------------------------------------------------
 
@@ -275,6 +276,9 @@ $(LIB_SO): $(LIB_OBJ) $(BASE_OBJ) $(PROTO_OBJ) clients/libioasid/libioasid.map
 $(BUILD)/ioasidctl: $(CTL_OBJ) $(LIB_A)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -ljson-c -lpci
 
+$(BUILD)/ioasid-api: $(OBJ)/api/main.o $(API_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(API_LIBS) -lprotobuf-c -pthread
+
 $(SIM_A): $(SIM_OBJ)
 	rm -f $@
 	$(AR) rcs $@ $^
@@ -282,7 +286,7 @@ $(SIM_A): $(SIM_OBJ)
 $(BUILD)/tests/unit/%: $(OBJ)/tests/unit/%.o $(SIM_A) $(DAEMON_OBJ) $(BASE_OBJ) $(PROTO_OBJ) \
 		$(API_OBJ) $(TEST_API_OBJ) $(FAULT_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FAULT_LDFLAGS) -o $@ $^ -lcmocka -lprotobuf-c -lsqlite3 -ljson-c -pthread
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FAULT_LDFLAGS) -o $@ $^ -lcmocka -lprotobuf-c -lsqlite3 -ljson-c $(API_LIBS) -pthread
 
 $(BUILD)/tests/progs/%: $(OBJ)/tests/vm/progs/%.o $(DAEMON_OBJ) $(LIB_A)
 	@mkdir -p $(@D)

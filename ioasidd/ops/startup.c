@@ -398,7 +398,7 @@ static void prepare_again(struct host *host, const struct device *device)
 {
 	const struct caller self = {
 		.process = { .pid = getpid() }, .pidfd = -1,
-		.principal = "ioasidd",
+		.principal = "ioasidd", .ceiling = ROLE_ADMIN,
 	};
 	const struct change change = {
 		.name = device->name, .request_id = "", .etag = "",

@@ -42,7 +42,7 @@ static const char *try(const ProtobufCMessageDescriptor *type,
 	assert_non_null(exact);
 	memcpy(exact, data, size);
 	arena_init(&arena, BUDGET);
-	r = codec_unpack(type, exact, size, &arena, &message, &err);
+	r = wire_unpack(type, exact, size, &arena, &message, &err);
 	free(exact);
 	assert_true(arena.used <= BUDGET);
 	assert_int_equal(r < 0, err.kind != ERROR_NONE);
@@ -61,7 +61,7 @@ static void good_messages_are_read(void **state)
 	ProtobufCMessage *message;
 
 	arena_init(&arena, BUDGET);
-	assert_int_equal(codec_unpack(PB(get_device_request),
+	assert_int_equal(wire_unpack(PB(get_device_request),
 				      (const uint8_t *)"\x0a\x03" "a/b", 5,
 				      &arena, &message, &err), 0);
 	get = (void *)message;
@@ -376,7 +376,7 @@ static void errors_carry_the_catalogues_remedy(void **state)
 	assert_non_null(packet);
 
 	arena_init(&arena, BUDGET);
-	assert_int_equal(codec_unpack(PB(envelope), packet->data,
+	assert_int_equal(wire_unpack(PB(envelope), packet->data,
 				      packet->size, &arena, &message, &bad),
 			 0);
 	envelope = (const void *)message;
@@ -393,7 +393,7 @@ static void errors_carry_the_catalogues_remedy(void **state)
 	free(packet);
 	packet = packet_error(0, &err);
 	assert_non_null(packet);
-	assert_int_equal(codec_unpack(PB(envelope), packet->data,
+	assert_int_equal(wire_unpack(PB(envelope), packet->data,
 				      packet->size, &arena, &message, &bad),
 			 0);
 	envelope = (const void *)message;

@@ -346,7 +346,8 @@ static void every_method_is_bound_and_guarded(void **state)
 	static const struct caller bob = { .process = { .uid = 1 },
 					   .principal = "uid:1" };
 	static const struct caller root = { .process = { .uid = 0 },
-					    .principal = "uid:0" };
+					    .principal = "uid:0",
+					    .ceiling = ROLE_ADMIN };
 	const struct binding *binding;
 	struct error err = ERROR_NULL;
 	const struct method *methods;

@@ -20,6 +20,7 @@ static const struct caller root = {
 	.process = { .uid = 0 },
 	.pidfd = -1,
 	.principal = "uid:0",
+	.ceiling = ROLE_ADMIN,
 };
 static const struct caller alice = {
 	.process = { .uid = 1000, .pid = 4711 },
