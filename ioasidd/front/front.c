@@ -272,8 +272,8 @@ int front_start(struct host *host, const char *socket_path,
 	pthread_mutex_init(&front->lock, NULL);
 	front->host = host;
 
-	r = listener_new(host->loop, socket_path, on_accepted, front,
-			 &front->listener, err);
+	r = listener_new(host->loop, socket_path, SOCK_SEQPACKET, on_accepted,
+			 front, &front->listener, err);
 	if (r < 0) {
 		front_unref(front);
 		return r;

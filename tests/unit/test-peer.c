@@ -350,13 +350,15 @@ static void the_socket_is_replaced_only_if_nobody_listens(void **state)
 	assert_int_equal(bind(fd, (struct sockaddr *)&stale, sizeof(stale)),
 			 0);
 	close(fd);
-	assert_int_equal(listener_new(loop, path, count_accepted, NULL,
+	assert_int_equal(listener_new(loop, path, SOCK_SEQPACKET,
+				      count_accepted, NULL,
 				      &first, &err), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0666);
 
 	/* One that is in use. */
-	assert_int_equal(listener_new(loop, path, count_accepted, NULL,
+	assert_int_equal(listener_new(loop, path, SOCK_SEQPACKET,
+				      count_accepted, NULL,
 				      &second, &err), -EADDRINUSE);
 	fd = dial(path);
 	assert_true(fd >= 0);
@@ -367,7 +369,8 @@ static void the_socket_is_replaced_only_if_nobody_listens(void **state)
 
 	/* Another's by now: it stays. */
 	unlink(path);
-	assert_int_equal(listener_new(loop, path, count_accepted, NULL,
+	assert_int_equal(listener_new(loop, path, SOCK_SEQPACKET,
+				      count_accepted, NULL,
 				      &second, &err), 0);
 	listener_free(first);
 	assert_int_equal(stat(path, &st), 0);
@@ -377,12 +380,14 @@ static void the_socket_is_replaced_only_if_nobody_listens(void **state)
 	/* No socket at all. */
 	fd = open(path, O_CREAT | O_WRONLY, 0600);
 	close(fd);
-	assert_int_equal(listener_new(loop, path, count_accepted, NULL,
+	assert_int_equal(listener_new(loop, path, SOCK_SEQPACKET,
+				      count_accepted, NULL,
 				      &first, &err), -EEXIST);
 	unlink(path);
 	memset(longer, 'x', sizeof(longer));
 	longer[sizeof(longer) - 1] = '\0';
-	assert_int_equal(listener_new(loop, longer, count_accepted, NULL,
+	assert_int_equal(listener_new(loop, longer, SOCK_SEQPACKET,
+				      count_accepted, NULL,
 				      &first, &err), -ENAMETOOLONG);
 	loop_free(loop);
 	rmdir(dir);
