@@ -15,7 +15,7 @@
 #include "front/server.h"
 #include "ops/workers.h"
 
-/* What reading one packet may take. Only the administrator has requests that
+/* What reading one packet may take. Only who leases devices has requests that
  * are more than a few names, and those of others may stay a while.
  */
 #define READING_BUDGET (1 << 20)
@@ -103,9 +103,10 @@ static struct request *request_new(struct front *front, struct client *client,
 	request->id = id;
 	request->method = method;
 	request->binding = binding;
-	arena_init(&request->arena, caller_is_admin(&client->caller) ?
-					    READING_BUDGET :
-					    STRANGER_BUDGET);
+	arena_init(&request->arena,
+		   caller_role(&client->caller) >= ROLE_OPERATOR ?
+			   READING_BUDGET :
+			   STRANGER_BUDGET);
 	return request;
 }
 
