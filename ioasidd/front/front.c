@@ -16,6 +16,7 @@
 #include "base/str.h"
 #include "front/listener.h"
 #include "front/methods.h"
+#include "front/peer.h"
 #include "front/server.h"
 
 /* front_unref() - Let go. After front_stop() nothing is left but memory. */
@@ -36,14 +37,8 @@ struct front *front_unref(struct front *front)
 	return NULL;
 }
 
-/**
- * user_get() - What a uid has
- * @front:	The front
- * @uid:	Whose
- *
- * Return: the user, new with nothing; NULL without memory.
- */
-static struct user *user_get(struct front *front, uid_t uid)
+/* front_user() - What a uid has */
+struct user *front_user(struct front *front, uid_t uid)
 {
 	struct user *user;
 
@@ -66,12 +61,44 @@ void front_user_settle(struct front *front, struct user *user)
 {
 	struct user **at = &front->users;
 
-	if (user->n_peers || user->n_requests)
+	if (user->n_clients || user->n_requests)
 		return;
 	while (*at != user)
 		at = &(*at)->next;
 	*at = user->next;
 	free(user);
+}
+
+/* front_enter() - A client begins */
+void front_enter(struct front *front, struct user *user,
+		 struct client *client)
+{
+	client->user = user;
+	user->n_clients++;
+	client->next = front->clients;
+	if (client->next)
+		client->next->prev = client;
+	front->clients = client;
+	front->n_clients++;
+}
+
+/* front_leave() - A client is closed */
+void front_leave(struct front *front, struct client *client)
+{
+	struct user *user = client->user;
+
+	dispatch_closed(front, client);
+	if (client->prev)
+		client->prev->next = client->next;
+	else
+		front->clients = client->next;
+	if (client->next)
+		client->next->prev = client->prev;
+	front->n_clients--;
+	client->user = NULL;
+	user->n_clients--;
+	front_user_settle(front, user);
+	client_unref(client);
 }
 
 /**
@@ -84,7 +111,7 @@ void front_user_settle(struct front *front, struct user *user)
 static void on_packet(void *owner, struct peer *peer, const uint8_t *data,
 		      size_t size)
 {
-	dispatch_packet(owner, peer, data, size);
+	dispatch_packet(owner, &peer->client, data, size);
 }
 
 /**
@@ -95,7 +122,7 @@ static void on_packet(void *owner, struct peer *peer, const uint8_t *data,
  */
 static void on_refused(void *owner, struct peer *peer, int error)
 {
-	dispatch_refused(peer, error);
+	dispatch_refused(&peer->client, error);
 }
 
 /**
@@ -105,21 +132,7 @@ static void on_refused(void *owner, struct peer *peer, int error)
  */
 static void on_closed(void *owner, struct peer *peer)
 {
-	struct front *front = owner;
-	struct user *user = peer->user;
-
-	dispatch_closed(front, peer);
-	if (peer->prev)
-		peer->prev->next = peer->next;
-	else
-		front->peers = peer->next;
-	if (peer->next)
-		peer->next->prev = peer->prev;
-	front->n_peers--;
-	peer->user = NULL;
-	user->n_peers--;
-	front_user_settle(front, user);
-	peer_unref(peer);
+	front_leave(owner, &peer->client);
 }
 
 static const struct peer_events peer_events = {
@@ -128,41 +141,28 @@ static const struct peer_events peer_events = {
 	.closed = on_closed,
 };
 
-/**
- * check_room() - Is there room for one more connection of a uid?
- * @front:	The front
- * @user:	The uid's
- *
- * Return: 0; -EMFILE limit.clients.
- */
-static int check_room(const struct front *front, const struct user *user,
-		      struct error *err)
+/* front_check_room() - Is there room for one more client of a user? */
+int front_check_room(const struct front *front, const struct user *user,
+		     struct error *err)
 {
 	bool root = user->uid == 0;
 	unsigned int own = root ? PEERS_OF_ROOT : PEERS_PER_UID;
 	unsigned int all = root ? PEERS_MAX : PEERS_MAX - PEERS_FOR_ROOT;
 
-	if (user->n_peers >= own)
+	if (user->n_clients >= own)
 		return error_set(err, -EMFILE, ERROR_LIMIT_CLIENTS,
 				 "uid %u has %u connections already",
 				 (unsigned int)user->uid, own);
-	if (front->n_peers >= all)
+	if (front->n_clients >= all)
 		return error_set(err, -EMFILE, ERROR_LIMIT_CLIENTS,
 				 "there are %u connections already",
-				 front->n_peers);
+				 front->n_clients);
 	return 0;
 }
 
-/**
- * identify() - Find out who has connected
- * @host:	To whose daemon
- * @fd:		The connection; borrowed
- * @ret:	Who; its pidfd is owned by the caller
- *
- * Return: 0; -ESRCH if he has ended; -EPERM.
- */
-static int identify(const struct host *host, int fd, struct caller *ret,
-		    struct error *err)
+/* front_identify() - Find out who has connected */
+int front_identify(const struct host *host, int fd, struct caller *ret,
+		   struct error *err)
 {
 	int r;
 
@@ -202,16 +202,11 @@ static void admit_consume(struct front *front, struct user *user, int fd,
 		front_user_settle(front, user);
 		return;
 	}
-	peer->user = user;
-	user->n_peers++;
-	peer->next = front->peers;
-	if (peer->next)
-		peer->next->prev = peer;
-	front->peers = peer;
-	front->n_peers++;
+	front_enter(front, user, &peer->client);
 	log_debug("pid %d of %s connected", (int)process->pid,
 		  caller->principal);
-	peer_send_consume(peer, packet_hello(process->uid, process->pid));
+	client_send_consume(&peer->client,
+			    packet_hello(process->uid, process->pid));
 }
 
 /**
@@ -234,12 +229,12 @@ static void on_accepted(void *data, int fd)
 
 	if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &size))
 		return;
-	user = user_get(front, cred.uid);
+	user = front_user(front, cred.uid);
 	if (!user)
 		return;
-	r = check_room(front, user, &err);
+	r = front_check_room(front, user, &err);
 	if (r >= 0)
-		r = identify(front->host, sock, &caller, &err);
+		r = front_identify(front->host, sock, &caller, &err);
 	if (r < 0) {
 		log_debug("connection of uid %u: %s", (unsigned int)cred.uid,
 			  err.msg);
@@ -277,8 +272,8 @@ int front_start(struct host *host, const char *socket_path,
 	pthread_mutex_init(&front->lock, NULL);
 	front->host = host;
 
-	r = listener_new(host->loop, socket_path, on_accepted, front,
-			 &front->listener, err);
+	r = listener_new(host->loop, socket_path, SOCK_SEQPACKET, on_accepted,
+			 front, &front->listener, err);
 	if (r < 0) {
 		front_unref(front);
 		return r;
@@ -299,8 +294,8 @@ struct front *front_stop(struct front *front)
 	front->listener = listener_free(front->listener);
 	front->host->operation_ended = NULL;
 	front->host->front = NULL;
-	while (front->peers)
-		peer_close(front->peers);
+	while (front->clients)
+		client_close(front->clients);
 	pthread_mutex_lock(&front->lock);
 	front->stopped = true;
 	pthread_mutex_unlock(&front->lock);
