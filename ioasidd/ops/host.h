@@ -64,6 +64,9 @@ enum role {
 	ROLE_ADMIN,
 };
 
+/* Who came by TCP and has not shown a certificate. */
+#define PRINCIPAL_UNKNOWN "tcp"
+
 /**
  * struct caller - Who asks
  * @process:	As the kernel knew it when it connected; of ioasidd itself for
