@@ -688,3 +688,13 @@ void dispatch_closed(struct front *front, struct client *client)
 			request_end(request);
 	}
 }
+
+/* dispatch_credit() - A client takes so many more items of a stream. Who has no
+ * such stream any more has only heard of its end too late.
+ */
+void dispatch_credit(struct front *front, struct client *client, uint64_t id,
+		     uint32_t items)
+{
+	log_debug("%s: %u more items of request %llu, which is no stream",
+		  client->caller.principal, items, (unsigned long long)id);
+}

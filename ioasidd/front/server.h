@@ -25,6 +25,12 @@
 #define PEERS_PER_UID 32
 #define PEERS_OF_ROOT 256
 
+/* Those that came by TCP, and those of them that have shown no certificate yet:
+ * the network cannot keep the host's own out.
+ */
+#define PEERS_OF_TCP 128
+#define PEERS_UNKNOWN 64
+
 /* Requests that were not answered yet: of a connection and of a uid. What can
  * be answered at once does not count.
  */
@@ -40,9 +46,10 @@
 struct listener;
 
 /**
- * struct user - What one uid has
+ * struct user - What one uid has, or who came by TCP
  * @next:	In the front's list
- * @uid:	Whose
+ * @uid:	Whose; -1 for who came by TCP
+ * @principal:	Who that is; of the first, for a uid
  * @n_clients:	Connections
  * @n_requests:	Requests, those included whose connection is gone
  * @n_changes:	Those of them that are with workers
@@ -52,6 +59,7 @@ struct listener;
 struct user {
 	struct user *next;
 	uid_t uid;
+	char principal[PRINCIPAL_SIZE];
 	unsigned int n_clients;
 	unsigned int n_requests;
 	unsigned int n_changes;
@@ -66,7 +74,8 @@ struct user {
  * @lock:	Guards @stopped against workers
  * @stopped:	There may be no loop any more
  * @listener:	Lets connections in; NULL once stopped
- * @clients:	Open ones; @n_clients of them
+ * @clients:	Open ones; @n_clients of them, @n_tcp of those by TCP
+ * @viewers:	The group whose members may look at everything; -1 for none
  * @users:	Who has connections or requests
  * @waiters:	Requests that wait for operations to end
  * @cursor:	The next one to look at, while all are looked at
@@ -81,6 +90,8 @@ struct front {
 	struct listener *listener;
 	struct client *clients;
 	unsigned int n_clients;
+	unsigned int n_tcp;
+	gid_t viewers;
 	struct user *users;
 	struct request *waiters;
 	struct request *cursor;
@@ -91,11 +102,13 @@ struct front {
 struct front *front_unref(struct front *front);
 
 /**
- * front_user() - What a uid has
+ * front_user() - What a uid has, or who came by TCP
+ * @uid:	The uid; -1 for TCP
+ * @principal:	Who
  *
  * Return: the user, new with nothing; NULL without memory.
  */
-struct user *front_user(struct front *front, uid_t uid);
+struct user *front_user(struct front *front, uid_t uid, const char *principal);
 
 /**
  * front_check_room() - Is there room for one more client of a user?
@@ -112,6 +125,10 @@ void front_enter(struct front *front, struct user *user,
 /* front_leave() - A client is closed: drop its reference, and what it asked. */
 void front_leave(struct front *front, struct client *client);
 
+/* front_move() - A client that has asked nothing yet is another user's. */
+void front_move(struct front *front, struct client *client,
+		struct user *user);
+
 /**
  * front_identify() - Find out who has connected
  * @fd:		The connection, a UNIX socket; borrowed
@@ -119,7 +136,7 @@ void front_leave(struct front *front, struct client *client);
  *
  * Return: 0; -ESRCH if he has ended; -EPERM.
  */
-int front_identify(const struct host *host, int fd, struct caller *ret,
+int front_identify(const struct front *front, int fd, struct caller *ret,
 		   struct error *err);
 
 /* front_user_settle() - Forget a user that has nothing. */
@@ -134,6 +151,10 @@ void dispatch_refused(struct client *client, int error);
 
 /* dispatch_closed() - A client is closed: nobody waits for its answers. */
 void dispatch_closed(struct front *front, struct client *client);
+
+/* dispatch_credit() - A client takes so many more items of a stream. */
+void dispatch_credit(struct front *front, struct client *client, uint64_t id,
+		     uint32_t items);
 
 /* dispatch_operation_ended() - Look whose waiting is over. */
 void dispatch_operation_ended(struct front *front);

@@ -51,6 +51,9 @@ struct host {
 	void *front;
 };
 
+/* Who came by TCP and has not shown a certificate. */
+#define PRINCIPAL_UNKNOWN "tcp"
+
 /**
  * struct caller - Who asks
  * @process:	As the kernel knew it when it connected; of ioasidd itself for
