@@ -13,6 +13,7 @@
 #include "front/contract.h"
 #include "front/handlers.h"
 #include "front/server.h"
+#include "ops/authorize.h"
 #include "ops/workers.h"
 
 /* What reading one packet may take. Only who leases devices has requests that
@@ -104,7 +105,7 @@ static struct request *request_new(struct front *front, struct client *client,
 	request->method = method;
 	request->binding = binding;
 	arena_init(&request->arena,
-		   caller_role(&client->caller) >= ROLE_OPERATOR ?
+		   authorize_role(&client->caller) >= ROLE_OPERATOR ?
 			   READING_BUDGET :
 			   STRANGER_BUDGET);
 	return request;
@@ -528,7 +529,7 @@ static void begin_change(struct request *request)
  */
 static int check_limits(const struct client *client, struct error *err)
 {
-	unsigned int limit = caller_is_admin(&client->caller) ?
+	unsigned int limit = authorize_is_admin(&client->caller) ?
 				     REQUESTS_OF_ROOT :
 				     REQUESTS_PER_UID;
 

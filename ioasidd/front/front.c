@@ -19,9 +19,6 @@
 #include "front/peer.h"
 #include "front/server.h"
 
-/* The group whose members may look at everything. */
-#define VIEWERS "ioasid"
-
 /* front_unref() - Let go. After front_stop() nothing is left but memory. */
 struct front *front_unref(struct front *front)
 {
@@ -217,38 +214,40 @@ int front_check_room(const struct front *front, const struct user *user,
 }
 
 /**
- * is_in() - Is the other end of a connection in a group?
+ * read_groups() - All groups of the other end of a connection
  * @fd:		The connection
  * @primary:	Its group
- * @group:	Which; -1 for none
+ * @ret:	Gets them
  *
  * Source: SO_PEERGROUPS of <asm-generic/socket.h>: the supplementary groups of
  * the process that has connected, when it did; -ERANGE with the length needed.
+ *
+ * Return: 0 or -errno.
  */
-static bool is_in(int fd, gid_t primary, gid_t group)
+static int read_groups(int fd, gid_t primary, struct identity *ret)
 {
-	_cleanup_free_ gid_t *groups = NULL;
 	socklen_t size = 0;
 
-	if (group == (gid_t)-1 || primary == group)
-		return group != (gid_t)-1;
-	if (!getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &size) ||
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &size) &&
 	    errno != ERANGE)
-		return false;
-	groups = malloc(size);
-	if (!groups ||
-	    getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size))
-		return false;
-	for (size_t i = 0; i < size / sizeof(*groups); i++)
-		if (groups[i] == group)
-			return true;
-	return false;
+		return -errno;
+	ret->groups = malloc(sizeof(gid_t) + size);
+	if (!ret->groups)
+		return -ENOMEM;
+	ret->groups[0] = primary;
+	ret->n_groups = 1;
+	if (size && getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, ret->groups + 1,
+			       &size))
+		return -errno;
+	ret->n_groups += size / sizeof(gid_t);
+	return 0;
 }
 
 /* front_identify() - Find out who has connected */
 int front_identify(const struct front *front, int fd, struct caller *ret,
 		   struct error *err)
 {
+	_cleanup_identity_ struct identity *identity = NULL;
 	uid_t uid;
 	int r;
 
@@ -258,11 +257,20 @@ int front_identify(const struct front *front, int fd, struct caller *ret,
 	if (r < 0)
 		return r;
 	uid = ret->process.uid;
+	identity = identity_new(uid);
+	r = identity ? read_groups(fd, ret->process.gid, identity) : -ENOMEM;
+	if (r < 0) {
+		ret->pidfd = fd_close(ret->pidfd);
+		return error_set(err, r, ERROR_KERNEL_PROCESS,
+				 "the groups of uid %u: %m",
+				 (unsigned int)uid);
+	}
+	identity->runs_it = front->host->simulated && uid == geteuid();
+	identity_unit(ret->process.cgroup, identity->unit);
 	(void)str_format(ret->principal, sizeof(ret->principal), "uid:%u",
 			 (unsigned int)uid);
 	ret->ceiling = ROLE_ADMIN;
-	ret->runs_it = front->host->simulated && uid == geteuid();
-	ret->viewer = is_in(fd, ret->process.gid, front->viewers);
+	ret->identity = TAKE_PTR(identity);
 	return 0;
 }
 
@@ -362,7 +370,6 @@ int front_start(struct host *host, const char *socket_path,
 	atomic_init(&front->refs, 1);
 	pthread_mutex_init(&front->lock, NULL);
 	front->host = host;
-	front->viewers = process_group_id(VIEWERS);
 
 	r = listener_new(host->loop, socket_path, SOCK_SEQPACKET, on_accepted,
 			 front, &front->listener, err);

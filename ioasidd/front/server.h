@@ -75,7 +75,6 @@ struct user {
  * @stopped:	There may be no loop any more
  * @listener:	Lets connections in; NULL once stopped
  * @clients:	Open ones; @n_clients of them, @n_tcp of those by TCP
- * @viewers:	The group whose members may look at everything; -1 for none
  * @users:	Who has connections or requests
  * @waiters:	Requests that wait for operations to end
  * @cursor:	The next one to look at, while all are looked at
@@ -91,7 +90,6 @@ struct front {
 	struct client *clients;
 	unsigned int n_clients;
 	unsigned int n_tcp;
-	gid_t viewers;
 	struct user *users;
 	struct request *waiters;
 	struct request *cursor;
@@ -132,7 +130,7 @@ void front_move(struct front *front, struct client *client,
 /**
  * front_identify() - Find out who has connected
  * @fd:		The connection, a UNIX socket; borrowed
- * @ret:	Who; its pidfd is the caller's
+ * @ret:	Who; its pidfd and identity are the caller's
  *
  * Return: 0; -ESRCH if he has ended; -EPERM.
  */

@@ -40,16 +40,6 @@ pb_lease *view_lease(struct arena *arena, struct registry *reg,
 		     const struct lease *lease);
 pb_operation *view_operation(struct arena *arena, const struct operation *op);
 
-/* view_operation_visible() - May the caller see it? Viewers all, others
- * theirs.
- */
-static inline bool view_operation_visible(const struct operation *op,
-					  const struct caller *caller)
-{
-	return caller_role(caller) >= ROLE_VIEWER ||
-	       str_eq(op->principal, caller->principal);
-}
-
 /* view_iommu_name() - "iommus/smmu3.0x9050000" of what sysfs calls it. */
 void view_iommu_name(const char *sysfs, char ret[2 * NAME_SIZE]);
 

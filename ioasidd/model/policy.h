@@ -73,6 +73,13 @@ struct identity *identity_new(uid_t uid);
 /* identity_free() - NULL is allowed. Return: NULL. */
 struct identity *identity_free(struct identity *identity);
 
+static inline void identity_freep(struct identity **identity)
+{
+	identity_free(*identity);
+}
+
+#define _cleanup_identity_ __attribute__((cleanup(identity_freep)))
+
 /* identity_unit() - The system unit that a control group belongs to; empty if
  * it is none's. Units of users' own managers are not told apart.
  */
