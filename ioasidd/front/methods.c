@@ -23,6 +23,8 @@ static const struct binding bindings[] = {
 	  list_operations },
 	{ "ioasid.v1.Operations/GetOperation", METHOD_READ, get_operation },
 	{ "ioasid.v1.Operations/WaitOperation", METHOD_WAIT, wait_operation },
+	{ "ioasid.v1.Operations/CancelOperation", METHOD_READ,
+	  cancel_operation },
 	{ "ioasid.v1.Devices/ListDevices", METHOD_READ, list_devices },
 	{ "ioasid.v1.Devices/GetDevice", METHOD_READ, get_device },
 	{ "ioasid.v1.Devices/PrepareDevice", METHOD_CHANGE, prepare_device },
@@ -39,6 +41,7 @@ static const struct binding bindings[] = {
 	  acknowledge_lease },
 	{ "ioasid.v1.Leases/ReleaseLease", METHOD_CHANGE, release_lease },
 	{ "ioasid.v1.Leases/ReissueToken", METHOD_CHANGE, reissue_token },
+	{ "ioasid.v1.Events/WatchEvents", METHOD_STREAM, NULL },
 	{ "ioasid.v1.Policy/CheckPolicy", METHOD_READ, check_policy },
 };
 static_assert(ARRAY_SIZE(bindings) == ARRAY_SIZE(methods),

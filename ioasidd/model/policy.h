@@ -93,14 +93,12 @@ void identity_unit(const char *cgroup, char ret[128]);
  * @open:	Everybody may call its methods; which objects they are answered
  *		for depends on the object: those addressed to the caller, and
  *		its own, without any grant
- * @native:	Never through ioasid-api
  */
 struct permission {
 	const char *name;
 	enum role level;
 	bool per_device;
 	bool open;
-	bool native;
 };
 
 /* permission_find() - By its name. One that is not in the table is for

@@ -7,6 +7,9 @@
 #include <errno.h>
 #include <pthread.h>
 
+/* What brings descriptors: not through ioasid-api, which must never have one. */
+static const char handing_over[] = "ioasid.v1.Leases/ClaimLease";
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct policy *in_use;	/* guarded by lock */
 
@@ -171,10 +174,10 @@ int authorize_method(const struct caller *caller, const char *method,
 				 ERROR_PERMISSION_UNAUTHENTICATED,
 				 "the connection has shown no certificate");
 	asking_begin(&a, caller, permission);
-	if (a.q.permission->native && caller->via_api) {
+	if (caller->via_api && str_eq(method, handing_over)) {
 		r = error_set(err, -EACCES,
 			      ERROR_PERMISSION_NATIVE_SOCKET_ONLY,
-			      "%s is for who has the descriptors, which never go through ioasid-api",
+			      "%s hands descriptors over, which never go through ioasid-api",
 			      method);
 	} else if (!a.q.permission->open) {
 		verdict = policy_decide(a.policy, &a.q, &by);
@@ -311,6 +314,26 @@ int authorize_release(struct registry *reg, const struct caller *caller,
 				     lease->devices.items[i], lease, false,
 				     err);
 	error_prefix(r < 0 ? err : NULL, "%s", lease->name);
+	return r;
+}
+
+/* authorize_cancel() - May the caller cancel an operation? */
+int authorize_cancel(const struct caller *caller, const struct operation *op,
+		     struct error *err)
+{
+	const struct grant *by = NULL;
+	enum verdict verdict;
+	struct asking a;
+	int r = 0;
+
+	if (str_eq(op->principal, caller->principal))
+		return 0;
+	asking_begin(&a, caller, "operation.cancel");
+	verdict = policy_decide(a.policy, &a.q, &by);
+	if (verdict != VERDICT_ALLOWED)
+		r = refuse(&a, caller, "operation.cancel", verdict, by,
+			   op->name, err);
+	asking_end(&a);
 	return r;
 }
 

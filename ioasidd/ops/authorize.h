@@ -79,6 +79,14 @@ int authorize_release(struct registry *reg, const struct caller *caller,
 		      const struct lease *lease, struct error *err);
 
 /**
+ * authorize_cancel() - May the caller cancel an operation?
+ *
+ * Who asked for it may; and who has operation.cancel.
+ */
+int authorize_cancel(const struct caller *caller, const struct operation *op,
+		     struct error *err);
+
+/**
  * lease_addressed() - Is a lease addressed to the caller, or held by it?
  */
 bool lease_addressed(const struct lease *lease, const struct caller *caller);

@@ -303,7 +303,10 @@ static int replay(struct host *host, const struct lease *offer,
 static int publish(struct host *host, struct lease *offer,
 		   struct draft *draft, struct error *err)
 {
-	const struct commit commit = { .lease = offer, .draft = draft };
+	const struct commit commit = {
+		.lease = offer, .new_lease = true, .draft = draft,
+	};
+	char name[NAME_SIZE];
 	bool runs_out = offer->expires_us != 0;
 	char whom[32];
 	size_t i;
@@ -318,6 +321,11 @@ static int publish(struct host *host, struct lease *offer,
 	}
 	for (i = 0; i < draft->n; i++)
 		str_copy(draft->copies[i].lease, NAME_SIZE, offer->name);
+	str_copy(name, sizeof(name), offer->name);
+	if (offer->claimant_uid == (uid_t)-1)
+		str_copy(whom, sizeof(whom), "whoever has its token");
+	else
+		str_format(whom, sizeof(whom), "uid %u", offer->claimant_uid);
 	r = commit_write(host, &commit, err);
 	if (r < 0) {
 		registry_lock(host->registry);
@@ -326,15 +334,8 @@ static int publish(struct host *host, struct lease *offer,
 		lease_free(offer);
 		return r;
 	}
-	if (offer->claimant_uid == (uid_t)-1)
-		str_copy(whom, sizeof(whom), "whoever has its token");
-	else
-		str_format(whom, sizeof(whom), "uid %u", offer->claimant_uid);
-	log_notice("%s: %zu device(s), first %s, offered to %s", offer->name,
-		   offer->devices.n, offer->devices.items[0], whom);
-	registry_lock(host->registry);
-	registry_publish_lease_consume(host->registry, offer);
-	registry_unlock(host->registry);
+	log_notice("%s: %zu device(s), first %s, offered to %s", name,
+		   draft->n, draft->copies[0].name, whom);
 	if (runs_out)
 		watch_offers(host);
 	return 0;
