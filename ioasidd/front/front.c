@@ -188,37 +188,40 @@ static const struct peer_events peer_events = {
 
 /**
  * limits_of() - How many clients a user may have
+ * @limits:	By which limits
  * @user:	The user
  * @ret_all:	How many there may be with this one, of all
  *
  * Return: of this user.
  */
-static unsigned int limits_of(const struct user *user, unsigned int *ret_all)
+static uint64_t limits_of(const struct limits *limits,
+			  const struct user *user, uint64_t *ret_all)
 {
-	*ret_all = PEERS_MAX - PEERS_FOR_ROOT;
+	*ret_all = limits->clients - limits->clients_for_root;
 	if (user->uid == 0) {
-		*ret_all = PEERS_MAX;
-		return PEERS_OF_ROOT;
+		*ret_all = limits->clients;
+		return limits->clients_of_root;
 	}
-	return str_eq(user->principal, PRINCIPAL_UNKNOWN) ? PEERS_UNKNOWN :
-							    PEERS_PER_UID;
+	return str_eq(user->principal, PRINCIPAL_UNKNOWN) ?
+		       limits->clients_unknown : limits->clients_per_uid;
 }
 
 /* front_check_room() - Is there room for one more client of a user? */
 int front_check_room(const struct front *front, const struct user *user,
 		     struct error *err)
 {
-	unsigned int all, own = limits_of(user, &all);
+	const struct limits *limits = &front->limits;
+	uint64_t all, own = limits_of(limits, user, &all);
 
 	if (user->n_clients >= own)
 		return error_set(err, -EMFILE, ERROR_LIMIT_CLIENTS,
 				 "%s has %u connections already",
-				 user->principal, own);
+				 user->principal, user->n_clients);
 	if (front->n_clients >= all)
 		return error_set(err, -EMFILE, ERROR_LIMIT_CLIENTS,
 				 "there are %u connections already",
 				 front->n_clients);
-	if (user->uid == (uid_t)-1 && front->n_tcp >= PEERS_OF_TCP)
+	if (user->uid == (uid_t)-1 && front->n_tcp >= limits->clients_of_tcp)
 		return error_set(err, -EMFILE, ERROR_LIMIT_CLIENTS,
 				 "there are %u connections by TCP already",
 				 front->n_tcp);
@@ -382,6 +385,7 @@ int front_start(struct host *host, const char *socket_path,
 	atomic_init(&front->refs, 1);
 	pthread_mutex_init(&front->lock, NULL);
 	front->host = host;
+	front->limits = LIMITS_DEFAULT;
 	front->bell = -1;
 
 	r = streams_start(front, err);
@@ -401,6 +405,12 @@ int front_start(struct host *host, const char *socket_path,
 
 	*ret = front;
 	return 0;
+}
+
+/* front_limit() - Limit clients anew */
+void front_limit(struct front *front, const struct limits *limits)
+{
+	front->limits = *limits;
 }
 
 /* front_stop() - Close all connections and remove the socket */

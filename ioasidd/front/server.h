@@ -16,32 +16,8 @@
 
 #include "front/front.h"
 #include "front/client.h"
-
-/* Connections in all, those of them that are kept for root, and of one uid:
- * one uid, or a few, cannot keep the others out.
- */
-#define PEERS_MAX 512
-#define PEERS_FOR_ROOT 64
-#define PEERS_PER_UID 32
-#define PEERS_OF_ROOT 256
-
-/* Those that came by TCP, and those of them that have shown no certificate yet:
- * the network cannot keep the host's own out.
- */
-#define PEERS_OF_TCP 128
-#define PEERS_UNKNOWN 64
-
-/* Requests that were not answered yet: of a connection and of a uid. What can
- * be answered at once does not count.
- */
-#define REQUESTS_PER_PEER 64
-#define REQUESTS_PER_UID 128
-#define REQUESTS_OF_ROOT 1024
-
-/* Changes of one uid but root's that are with workers at once; more wait for
- * them. A worker may wait for a device, and there are 32 of them for all.
- */
-#define CHANGES_PER_UID 8
+#include "front/limits.h"
+#include "front/rate.h"
 
 struct listener;
 
@@ -75,6 +51,8 @@ struct user {
  * @host:	Fixed
  * @lock:	Guards @stopped against workers
  * @stopped:	There may be no loop any more
+ * @limits:	What clients may have; loop thread, as is all that follows
+ * @rates:	What they have asked
  * @listener:	Lets connections in; NULL once stopped
  * @clients:	Open ones; @n_clients of them, @n_tcp of those by TCP
  * @users:	Who has connections or requests
@@ -93,6 +71,8 @@ struct front {
 	pthread_mutex_t lock;
 	bool stopped;
 
+	struct limits limits;
+	struct rates rates;
 	struct listener *listener;
 	struct client *clients;
 	unsigned int n_clients;

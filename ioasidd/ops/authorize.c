@@ -87,6 +87,20 @@ enum role authorize_role(const struct caller *caller)
 	return role < a.q.ceiling ? role : a.q.ceiling;
 }
 
+/* authorize_is_trusted() - Is it an administrator by the kernel's word? */
+bool authorize_is_trusted(const struct caller *caller)
+{
+	struct asking a;
+	bool trusted;
+
+	if (caller->process.uid == (uid_t)-1)
+		return false;
+	asking_begin(&a, caller, "");
+	trusted = policy_role(a.policy, a.q.identity) == ROLE_ADMIN;
+	asking_end(&a);
+	return trusted;
+}
+
 /**
  * who_words() - What a grant would say of the caller
  * @identity:	Who

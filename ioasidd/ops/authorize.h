@@ -34,6 +34,11 @@ static inline bool authorize_is_admin(const struct caller *caller)
 	return authorize_role(caller) == ROLE_ADMIN;
 }
 
+/* authorize_is_trusted() - Is it an administrator by the kernel's word, be it
+ * through ioasid-api or not?
+ */
+bool authorize_is_trusted(const struct caller *caller);
+
 /**
  * authorize_method() - May the caller call a method at all?
  * @method:	Its name, for the words

@@ -47,7 +47,7 @@ struct host {
 	struct workers *workers;
 	struct loop *loop;
 	struct watches *watches;
-	uint64_t max_pinned;
+	_Atomic uint64_t max_pinned;
 	_Atomic enum role api_ceiling;
 	void (*operation_ended)(void *front);
 	void *front;
