@@ -50,9 +50,12 @@ void grpc_use_contract(struct grpc *grpc, const struct contract *contract)
  */
 static void stop(struct session *session)
 {
+	struct error err = ERROR_NULL;
+
+	error_fill(&err, -ESHUTDOWN, ERROR_DAEMON_STOPPING,
+		   "the API process is stopping");
 	for (struct grpc_call *call = session->calls; call; call = call->next)
-		answer_fail(call, ERROR_DAEMON_STOPPING,
-			    "the API process is stopping");
+		answer_end(call, &err);
 	session_goodbye(session, NGHTTP2_NO_ERROR);
 	session_free(session);
 }
