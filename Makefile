@@ -97,15 +97,15 @@ PEER	= $(BUILD)/tests/api/transcode-peer
 GRPC_PEER = $(BUILD)/tests/api/grpc-peer
 GRPC_PEER_OBJ = $(patsubst %.c,$(OBJ)/%.o,$(filter api/grpc/%,$(API_SRC)) \
 	$(filter api/transcode/%,$(API_SRC)) tests/api/grpc-peer.c tests/api/fake-link.c \
-	$(or $(filter api/core/stream.c,$(API_SRC)),tests/api/fake-stream.c)) \
+	api/core/stream.c) \
 	$(filter $(OBJ)/gen/%,$(API_OBJ))
 TEST_API_OBJ = $(OBJ)/tests/api/tables.o $(OBJ)/tests/api/everything.pb-c.o \
 	$(OBJ)/tests/api/duration.pb-c.o
-PRODUCTS = $(BUILD)/ioasidd $(BUILD)/ioasidd-sim $(BUILD)/ioasidctl $(LIB_SO) \
-	$(LIB_A)
+PRODUCTS = $(BUILD)/ioasidd $(BUILD)/ioasidd-sim $(BUILD)/ioasid-api \
+	$(BUILD)/ioasidctl $(LIB_SO) $(LIB_A)
 
 GENERATED = $(GEN)/errors.h $(GEN)/errors.inc $(GEN)/migrations.inc \
-	$(GEN)/methods.inc $(GEN)/errors.md
+	$(GEN)/methods.inc $(GEN)/errors.md $(GEN)/openapi.inc
 API_SRC	= $(wildcard api/core/*.c api/rest/*.c api/grpc/*.c api/tls/*.c api/transcode/*.c)
 API_OBJ	= $(API_SRC:%.c=$(OBJ)/%.o) $(OBJ)/gen/api-tables.o \
 	$(OBJ)/gen/reflection-tables.o $(GRPC_PROTO_NAMES:%=$(OBJ)/gen/%.pb-c.o)
@@ -118,7 +118,7 @@ all: $(PRODUCTS) $(API_OBJ) $(GEN)/.openapi
 help:
 	@sed -n 's/^## //p' Makefile
 
-## make all          build the daemon, ioasidctl and libioasid into build/
+## make all          build the daemons, ioasidctl and libioasid into build/
 ## make demo         the main job on a simulated server, in a minute
 ## make demo-vm      the main job on a real kernel, to a disk read in a VM
 ## make check        build, all tests, a real kernel in a VM; what CI runs
@@ -214,6 +214,10 @@ $(GEN)/reflection-tables.c: $(BUILD)/schema-tables
 $(GEN)/openapi.json: $(BUILD)/schema-tables
 	$< $(GEN)/schema.fds ioasid.v1 schema openapi > $@.tmp && mv $@.tmp $@
 
+# ioasid-api opens no file, so it has the document in itself.
+$(GEN)/openapi.inc: $(GEN)/openapi.json
+	od -An -v -td1 $< | sed 's/  */,/g; s/^,//; s/$$/,/' > $@.tmp && mv $@.tmp $@
+
 # It is committed, so that what changes for clients shows in review.
 $(GEN)/.openapi: $(GEN)/openapi.json schema/openapi.json
 	@cmp -s $^ || { diff -u schema/openapi.json $(GEN)/openapi.json | head -n 40; \
@@ -266,7 +270,7 @@ $(OBJ)/tests/api/duration.pb-c.o: $(TEST_GEN)/.stamp
 
 $(PEER): $(OBJ)/tests/api/transcode-peer.o $(API_OBJ) $(TEST_API_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -pthread
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(API_LIBS) -lprotobuf-c -pthread
 
 $(GRPC_PEER): $(GRPC_PEER_OBJ) $(TEST_API_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
 	@mkdir -p $(@D)
@@ -279,6 +283,7 @@ $(OBJ)/%.o: %.c | $(GENERATED) $(GEN)/.proto
 $(OBJ)/ioasidd/base/error.o: $(GEN)/errors.inc
 $(OBJ)/ioasidd/store/migrate.o: $(GEN)/migrations.inc
 $(OBJ)/ioasidd/front/methods.o: $(GEN)/methods.inc
+$(OBJ)/api/rest/exchange.o: $(GEN)/openapi.inc
 
 $(BUILD)/ioasidd: $(OBJ)/ioasidd/run/main.o $(DAEMON_OBJ) $(ROOT_BASE_OBJ) $(PROTO_OBJ) $(FAULT_OBJ)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FAULT_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -pthread
@@ -337,6 +342,7 @@ install: all
 	@test -z "$(FAULTS)" || { echo "a build with FAULTS is not installed" >&2; exit 1; }
 	install -D -m 755 $(BUILD)/ioasidd $(DESTDIR)$(PREFIX)/sbin/ioasidd
 	install -D -m 755 $(BUILD)/ioasidd-sim $(DESTDIR)$(PREFIX)/bin/ioasidd-sim
+	install -D -m 755 $(BUILD)/ioasid-api $(DESTDIR)$(PREFIX)/sbin/ioasid-api
 	install -D -m 755 $(BUILD)/ioasidctl $(DESTDIR)$(PREFIX)/bin/ioasidctl
 	install -D -m 755 $(LIB_SO) $(DESTDIR)$(PREFIX)/lib/libioasid.so.0
 	ln -sf libioasid.so.0 $(DESTDIR)$(PREFIX)/lib/libioasid.so

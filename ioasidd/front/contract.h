@@ -9,6 +9,7 @@
 #include "ioasid/v1/device.pb-c.h"
 #include "ioasid/v1/envelope.pb-c.h"
 #include "ioasid/v1/lease.pb-c.h"
+#include "ioasid/v1/link.pb-c.h"
 #include "ioasid/v1/operation.pb-c.h"
 
 typedef Google__Protobuf__Timestamp pb_timestamp;
@@ -26,6 +27,7 @@ typedef Ioasid__V1__Iommu pb_iommu;
 typedef Ioasid__V1__IovaRange pb_range;
 typedef Ioasid__V1__Lease pb_lease;
 typedef Ioasid__V1__Lease__LabelsEntry pb_label;
+typedef Ioasid__V1__LinkPacket pb_link_packet;
 typedef Ioasid__V1__Operation pb_operation;
 typedef Ioasid__V1__PciDetails pb_pci;
 typedef Ioasid__V1__Register pb_register;

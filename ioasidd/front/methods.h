@@ -110,11 +110,12 @@ const struct method *method_find(const char *name,
 /**
  * method_allowed() - May the caller call the method at all?
  *
- * Root may call all. Others may look at the host and at what is theirs, and
- * claim, acknowledge and release what is addressed to them; which objects that
- * is the handlers decide.
+ * By its role, see host.h. Who has none may look at the host and at what is its
+ * own, and claim, acknowledge and release what is addressed to it; which objects
+ * that is the handlers decide. Nothing is claimed through ioasid-api.
  *
- * Return: 0; -EACCES permission.denied.
+ * Return: 0; -EACCES permission.denied, permission.unauthenticated,
+ * permission.native-socket-only.
  */
 int method_allowed(const struct method *method, const struct caller *caller,
 		   struct error *err);

@@ -11,6 +11,9 @@
 
 #define OPERATION_STEPS_MAX 1024
 
+/* Room for whoever asks, by name: a certificate's can be long. */
+#define PRINCIPAL_SIZE 256
+
 enum operation_state {
 	OPERATION_RUNNING,
 	OPERATION_DONE,
@@ -61,7 +64,7 @@ struct undo {
  * @name:	"operations/<ULID>"
  * @revision:	Of its last change
  * @request_id:	The caller's; empty for none
- * @principal:	"uid:<n>" or "ioasidd"
+ * @principal:	Who asked for it, see struct caller
  * @kind:	What it does
  * @target:	Resource name of the object it changes
  * @state:	Where it stands
@@ -76,7 +79,7 @@ struct operation {
 	char name[NAME_SIZE];
 	uint64_t revision;
 	char request_id[REQUEST_ID_MAX + 1];
-	char principal[32];
+	char principal[PRINCIPAL_SIZE];
 	enum operation_kind kind;
 	char target[NAME_SIZE];
 	enum operation_state state;

@@ -101,14 +101,15 @@ int lease_release(struct host *host, const struct caller *caller,
 		  const struct change *change, struct error *err);
 
 /**
- * lease_visible() - May the caller see a lease? Root all, others theirs.
+ * lease_visible() - May the caller see a lease? Viewers all, others
+ *		     theirs.
  *
  * Under the registry's lock; from every thread.
  */
 bool lease_visible(const struct lease *lease, const struct caller *caller);
 
-/* device_visible() - May the caller see a device? Root all, others those of
- * leases of theirs that have not ended. Under the registry's lock.
+/* device_visible() - May the caller see a device? Viewers all, others those
+ * of leases of theirs that have not ended. Under the registry's lock.
  */
 bool device_visible(struct registry *reg, const struct device *device,
 		    const struct caller *caller);

@@ -34,6 +34,7 @@
 #include "front/contract.h"
 #include "front/front.h"
 #include "front/methods.h"
+#include "front/peer.h"
 #include "front/server.h"
 #include "ops/ops.h"
 #include "ops/watch.h"
