@@ -32,7 +32,7 @@
  * call begins and streams wait; above the second an answer is lost, and its
  * call fails.
  */
-#define OUTPUT_HIGH (1 << 20)
+#define OUTPUT_HIGH (4 << 20)
 #define OUTPUT_MAX (8 << 20)
 
 /* Requests of a connection that have not ended, bytes. */
@@ -154,7 +154,15 @@ void session_calm(struct session *session, const char *why);
 /* session_goodbye() - Say that no further call is taken, as far as that can be
  * said at once. For its end.
  */
-void session_goodbye(struct session *session, uint32_t code);
+void session_goodbye(struct session *session);
+
+/**
+ * session_step() - Read, if it is time to, and write
+ * @session:	Any call on it may be gone afterwards; it is not itself
+ *
+ * Return: false if it is over.
+ */
+bool session_step(struct session *session, bool read);
 
 /* frames.c: what nghttp2 calls. */
 int frames_callbacks(nghttp2_session_callbacks **ret);
