@@ -294,7 +294,8 @@ static void send_out(struct session *session)
 		for (struct grpc_call *c = session->calls; c; c = c->next)
 			answer_passed(c);
 	}
-	if (!session->why && !nghttp2_session_want_read(session->h2) &&
+	if (!session->why && !session->leaving &&
+	    !nghttp2_session_want_read(session->h2) &&
 	    !nghttp2_session_want_write(session->h2))
 		session->why = "it has ended";
 }
@@ -414,5 +415,6 @@ void session_goodbye(struct session *session)
 		session->h2, NGHTTP2_FLAG_NONE,
 		nghttp2_session_get_last_proc_stream_id(session->h2),
 		NGHTTP2_NO_ERROR, NULL, 0);
+	session->leaving = true;
 	(void)session_step(session, false);
 }

@@ -87,6 +87,7 @@ struct grpc {
  * @left_at:	How many of them it has taken since
  * @busy:	Bytes are being read or written: session_wake() is for later
  * @again:	There is more to be read, of which nobody will tell
+ * @leaving:	It has been told goodbye: its client is to close it
  * @why:	It is over, and why; NULL while it is not
  * @heard_ns:	When the client last said anything
  * @ping_ns:	When it was asked whether it is there; 0 if it was not
@@ -113,6 +114,7 @@ struct session {
 	size_t left_at;
 	bool busy;
 	bool again;
+	bool leaving;
 	const char *why;
 	uint64_t heard_ns;
 	uint64_t ping_ns;
