@@ -97,7 +97,7 @@ PEER	= $(BUILD)/tests/api/transcode-peer
 GRPC_PEER = $(BUILD)/tests/api/grpc-peer
 GRPC_PEER_OBJ = $(patsubst %.c,$(OBJ)/%.o,$(filter api/grpc/%,$(API_SRC)) \
 	$(filter api/transcode/%,$(API_SRC)) tests/api/grpc-peer.c tests/api/fake-link.c \
-	$(or $(filter api/core/stream.c,$(API_SRC)),tests/api/fake-stream.c)) \
+	api/core/stream.c) \
 	$(filter $(OBJ)/gen/%,$(API_OBJ))
 TEST_API_OBJ = $(OBJ)/tests/api/tables.o $(OBJ)/tests/api/everything.pb-c.o \
 	$(OBJ)/tests/api/duration.pb-c.o

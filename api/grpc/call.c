@@ -144,7 +144,7 @@ static void timed_out(void *data)
 		answer_fail(call, ERROR_REQUEST_DEADLINE,
 			    "the client's deadline is over");
 	else
-		answer_fail(call, ERROR_REQUEST_DEADLINE,
+		answer_fail(call, ERROR_REQUEST_TOO_SLOW,
 			    "the request did not come to its end in time");
 	session_wake(session);
 }
@@ -158,7 +158,7 @@ static void timed_out(void *data)
 static bool refuse_headers(struct grpc_call *call)
 {
 	if (call->header_bytes > call->session->limits.header_bytes)
-		answer_fail(call, ERROR_REQUEST_TOO_LARGE,
+		answer_fail(call, ERROR_REQUEST_HEADERS_TOO_LARGE,
 			    "the headers have %zu bytes, %u are allowed",
 			    call->header_bytes,
 			    call->session->limits.header_bytes);
