@@ -123,8 +123,8 @@ static void on_configured(struct api_link *link,
 			      "it answers what it was not asked");
 		return;
 	}
-	link->configuring--;
-	link->events->configured(link->owner, configured->refused);
+	if (!--link->configuring)
+		link->events->configured(link->owner, configured->refused);
 }
 
 /**

@@ -123,7 +123,7 @@ int method_allowed(const struct method *method, const struct caller *caller,
 	if (caller->via_api && caller_own_role(caller) >= needed)
 		return error_set(err, -EACCES,
 				 ERROR_PERMISSION_NATIVE_SOCKET_ONLY,
-				 "%s needs the permission %s, which nobody has through ioasid-api",
+				 "%s needs the permission %s, which is more than clients of ioasid-api can have",
 				 method->name, method->permission);
 	return error_set(err, -EACCES, ERROR_PERMISSION_DENIED,
 			 "%s needs the permission %s, which %s does not have",
