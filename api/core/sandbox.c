@@ -31,6 +31,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -207,6 +208,10 @@ int sandbox_enter(struct error *err)
 {
 	int r;
 
+	/* glibc reads /etc/localtime the first time that a time is taken apart,
+	 * even one in UTC.
+	 */
+	tzset();
 	r = limit(RLIMIT_NOFILE, DESCRIPTORS_MAX);
 	if (r == 0)
 		r = limit(RLIMIT_CORE, 0);
