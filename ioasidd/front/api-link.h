@@ -58,7 +58,8 @@ struct api_link_files {
  * struct api_link_events - What a link tells its owner
  * @failed:	The ioasid-api at its end is of no use any more: end it, and
  *		api_link_detach()
- * @configured:	It has taken the files, or not: @refused says why
+ * @configured:	It has taken the files that it was sent last, or not: @refused
+ *		says why
  */
 struct api_link_events {
 	void (*failed)(void *owner, const char *why);

@@ -22,6 +22,8 @@ static const struct binding bindings[] = {
 	  list_operations },
 	{ "ioasid.v1.Operations/GetOperation", METHOD_READ, get_operation },
 	{ "ioasid.v1.Operations/WaitOperation", METHOD_WAIT, wait_operation },
+	{ "ioasid.v1.Operations/CancelOperation", METHOD_READ,
+	  cancel_operation },
 	{ "ioasid.v1.Devices/ListDevices", METHOD_READ, list_devices },
 	{ "ioasid.v1.Devices/GetDevice", METHOD_READ, get_device },
 	{ "ioasid.v1.Devices/PrepareDevice", METHOD_CHANGE, prepare_device },
@@ -37,6 +39,7 @@ static const struct binding bindings[] = {
 	{ "ioasid.v1.Leases/AcknowledgeLease", METHOD_CHANGE,
 	  acknowledge_lease },
 	{ "ioasid.v1.Leases/ReleaseLease", METHOD_CHANGE, release_lease },
+	{ "ioasid.v1.Events/WatchEvents", METHOD_STREAM, NULL },
 };
 static_assert(ARRAY_SIZE(bindings) == ARRAY_SIZE(methods),
 	      "each method of the contract is bound to what answers it");
@@ -49,6 +52,7 @@ static const struct {
 	enum role role;
 } needs[] = {
 	{ "host.view", ROLE_NONE },
+	{ "event.view", ROLE_NONE },
 	{ "device.view", ROLE_NONE },
 	{ "operation.view", ROLE_NONE },
 	{ "lease.view", ROLE_NONE },
@@ -57,6 +61,7 @@ static const struct {
 	{ "group.view", ROLE_VIEWER },
 	{ "device.prepare", ROLE_OPERATOR },
 	{ "lease.create", ROLE_OPERATOR },
+	{ "operation.cancel", ROLE_OPERATOR },
 };
 
 /* What brings descriptors: not through ioasid-api, which must never have one. */
@@ -118,7 +123,7 @@ int method_allowed(const struct method *method, const struct caller *caller,
 	if (caller->via_api && caller_own_role(caller) >= needed)
 		return error_set(err, -EACCES,
 				 ERROR_PERMISSION_NATIVE_SOCKET_ONLY,
-				 "%s needs the permission %s, which nobody has through ioasid-api",
+				 "%s needs the permission %s, which is more than clients of ioasid-api can have",
 				 method->name, method->permission);
 	return error_set(err, -EACCES, ERROR_PERMISSION_DENIED,
 			 "%s needs the permission %s, which %s does not have",

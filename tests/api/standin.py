@@ -18,8 +18,11 @@ from collections.abc import Callable
 
 from google.protobuf import symbol_database
 from google.protobuf.message import Message
-from ioasid.v1 import common_pb2, device_pb2, envelope_pb2, lease_pb2
-from ioasid.v1 import link_pb2, operation_pb2
+from ioasid.v1 import common_pb2, device_pb2, envelope_pb2, event_pb2
+from ioasid.v1 import lease_pb2, link_pb2, operation_pb2
+
+# Where the contract's services are.
+MODULES = (common_pb2, device_pb2, event_pb2, lease_pb2, operation_pb2)
 
 MESSAGE_MAX = 262144
 PACKET_MAX = MESSAGE_MAX + 8192
@@ -34,7 +37,7 @@ def methods() -> dict[str, tuple[type, type]]:
     """Every method of the contract: name -> (request, reply) classes."""
     found = {}
     classes = symbol_database.Default()
-    for module in (common_pb2, device_pb2, lease_pb2, operation_pb2):
+    for module in MODULES:
         for service in module.DESCRIPTOR.services_by_name.values():
             for method in service.methods:
                 found[f"{service.full_name}/{method.name}"] = (
@@ -99,7 +102,8 @@ class Standin:
     """ioasid-api, and what it believes to be ioasidd."""
 
     def __init__(self, build: pathlib.Path, folder: pathlib.Path,
-                 limits: link_pb2.LinkLimits | None = None) -> None:
+                 limits: link_pb2.LinkLimits | None = None,
+                 wrapper: tuple[str, ...] = ()) -> None:
         self.log = folder / "log"
         self.link, theirs = socket.socketpair(socket.AF_UNIX,
                                               socket.SOCK_SEQPACKET)
@@ -114,10 +118,9 @@ class Standin:
         self.ended = threading.Event()
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                ["/bin/sh", "-c", f"exec \"$0\" 3<&{theirs.fileno()} "
-                 "--log-level=debug", str(build / "ioasid-api")],
-                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log)
+                [*wrapper, str(build / "ioasid-api"), "--log-level=debug"],
+                pass_fds=[3], preexec_fn=lambda: os.dup2(theirs.fileno(), 3),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         theirs.close()
         self.thread = threading.Thread(target=self.listen, daemon=True)
         self.thread.start()
