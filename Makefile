@@ -90,6 +90,7 @@ SIM_A	= $(OBJ)/sim.a
 # A second contract, of what the first may contain and does not yet.
 TEST_GEN = $(BUILD)/tests/api/gen
 PEER	= $(BUILD)/tests/api/transcode-peer
+TLS_PEER = $(BUILD)/tests/api/tls-peer
 TEST_API_OBJ = $(OBJ)/tests/api/tables.o $(OBJ)/tests/api/everything.pb-c.o \
 	$(OBJ)/tests/api/duration.pb-c.o
 PRODUCTS = $(BUILD)/ioasidd $(BUILD)/ioasidd-sim $(BUILD)/ioasidctl $(LIB_SO) \
@@ -99,6 +100,7 @@ GENERATED = $(GEN)/errors.h $(GEN)/errors.inc $(GEN)/migrations.inc \
 	$(GEN)/methods.inc $(GEN)/errors.md
 API_SRC	= $(wildcard api/core/*.c api/rest/*.c api/grpc/*.c api/tls/*.c api/transcode/*.c)
 API_OBJ	= $(API_SRC:%.c=$(OBJ)/%.o) $(OBJ)/gen/api-tables.o
+TLS_OBJ	= $(filter $(OBJ)/api/tls/%,$(API_OBJ))
 API_LIBS = -lmicrohttpd -lnghttp2 -lgnutls -lseccomp
 
 # --- what people ask for -----------------------------------------------------
@@ -153,7 +155,7 @@ openapi: $(GEN)/openapi.json
 vm-shell: tests
 	tests/vm/boot --build $(BUILD) --shell
 
-tests: all $(UNIT) $(PEER) $(VM_PROGS) $(BELIEFS) $(BENCH) $(CONF) $(BUILD)/tests/pb/.stamp
+tests: all $(UNIT) $(PEER) $(TLS_PEER) $(VM_PROGS) $(BELIEFS) $(BENCH) $(CONF) $(BUILD)/tests/pb/.stamp
 
 # --- generated ---------------------------------------------------------------
 
@@ -245,6 +247,11 @@ $(OBJ)/tests/api/duration.pb-c.o: $(TEST_GEN)/.stamp
 $(PEER): $(OBJ)/tests/api/transcode-peer.o $(API_OBJ) $(TEST_API_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c $(API_LIBS) -pthread
+
+# TLS alone, without what comes after it.
+$(TLS_PEER): $(OBJ)/tests/api/tls-peer.o $(TLS_OBJ) $(BASE_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lgnutls -lprotobuf-c -pthread
 
 $(OBJ)/%.o: %.c | $(GENERATED) $(GEN)/.proto
 	@mkdir -p $(@D)
