@@ -34,6 +34,18 @@ struct process {
 	char comm[32];
 };
 
+/* process_group_id() - The gid of a group. Asks NSS: at start-up only.
+ * Return: the gid; -1 if this host has no such group.
+ */
+gid_t process_group_id(const char *name);
+
+/**
+ * process_user_id() - The uid and gid of a user. Asks NSS: at start-up only.
+ *
+ * Return: 0; -ENOENT if this host has no such user.
+ */
+int process_user_id(const char *name, uid_t *ret_uid, gid_t *ret_gid);
+
 /* process_boot_id() - The identity of this boot, 36 characters and a NUL. */
 int process_boot_id(char ret[37], struct error *err);
 

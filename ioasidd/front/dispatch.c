@@ -12,84 +12,45 @@
 #include "base/str.h"
 #include "front/contract.h"
 #include "front/handlers.h"
+#include "front/request.h"
 #include "front/server.h"
+#include "front/streams.h"
 #include "ops/workers.h"
 
-/* What reading one packet may take. Only the administrator has requests that
+/* What reading one packet may take. Only who leases devices has requests that
  * are more than a few names, and those of others may stay a while.
  */
 #define READING_BUDGET (1 << 20)
 #define STRANGER_BUDGET (64 << 10)
 
-/**
- * struct request - A request from its packet to its answer
- * @front:	A reference
- * @peer:	A reference; may be closed by now
- * @id:		The client's
- * @method:	What was called, and by what it is answered
- * @binding:	likewise
- * @arena:	Has @input
- * @input:	The request message
- * @reply:	Made by the worker; NULL if it was sent, or without memory
- * @sent:	The worker has sent the reply
- * @attached:	In its peer's list; loop thread only, like all that follows
- * @user:	Who is charged for it; NULL if nobody is
- * @prev:	In the peer's list, as is @next
- * @timer:	Of one that waits; NULL for others
- * @prev_wait:	In the front's list of those that wait, as is @next_wait
- * @working:	With a worker, and counted so at its user
- * @queued:	In its user's queue, waiting for a worker
- * @next_queued:	There
- */
-struct request {
-	struct front *front;
-	struct peer *peer;
-	uint64_t id;
-	const struct method *method;
-	const struct binding *binding;
-	struct arena arena;
-	ProtobufCMessage *input;
-	struct packet *reply;
-	bool sent;
-
-	bool attached;
-	struct user *user;
-	struct request *prev, *next;
-	struct loop_source *timer;
-	struct request *prev_wait, *next_wait;
-	bool working;
-	bool queued;
-	struct request *next_queued;
-};
-
 static void begin_queued(struct user *user);
 
 /**
  * answer_error() - Send an error
- * @peer:	To whom; may be closed
+ * @client:	To whom; may be closed
  * @id:		Of the request; 0 if none can be told
  * @err:	The error
  */
-static void answer_error(struct peer *peer, uint64_t id,
+static void answer_error(struct client *client, uint64_t id,
 			 const struct error *err)
 {
 	log_debug("to pid %d of %s: %s: %s",
-		  (int)peer->caller.process.pid, peer->caller.principal,
+		  (int)client->caller.process.pid, client->caller.principal,
 		  error_kind(err->kind)->id, err->msg);
-	peer_send_consume(peer, packet_error(id, err));
+	client_send_consume(client, packet_error(id, err));
 }
 
 /**
  * request_new() - Begin a request
  * @front:	The front
- * @peer:	Who asks
+ * @client:	Who asks
  * @id:		His number for it
  * @method:	What he asks for
  * @binding:	What answers it
  *
  * Return: the request; NULL without memory.
  */
-static struct request *request_new(struct front *front, struct peer *peer,
+static struct request *request_new(struct front *front, struct client *client,
 				   uint64_t id, const struct method *method,
 				   const struct binding *binding)
 {
@@ -99,13 +60,14 @@ static struct request *request_new(struct front *front, struct peer *peer,
 		return NULL;
 	atomic_fetch_add(&front->refs, 1);
 	request->front = front;
-	request->peer = peer_ref(peer);
+	request->client = client_ref(client);
 	request->id = id;
 	request->method = method;
 	request->binding = binding;
-	arena_init(&request->arena, caller_is_admin(&peer->caller) ?
-					    READING_BUDGET :
-					    STRANGER_BUDGET);
+	arena_init(&request->arena,
+		   caller_role(&client->caller) >= ROLE_OPERATOR ?
+			   READING_BUDGET :
+			   STRANGER_BUDGET);
 	return request;
 }
 
@@ -117,36 +79,33 @@ static void request_free(struct request *request)
 {
 	free(request->reply);
 	arena_deinit(&request->arena);
-	peer_unref(request->peer);
+	client_unref(request->client);
 	front_unref(request->front);
 	free(request);
 }
 
-/**
- * request_attach() - Charge a request that is not answered at once
- * @request:	Gets into its peer's list
- */
-static void request_attach(struct request *request)
+/* request_attach() - Charge a request that is not answered at once */
+void request_attach(struct request *request)
 {
-	struct peer *peer = request->peer;
+	struct client *client = request->client;
 
 	request->attached = true;
-	request->next = peer->requests;
+	request->next = client->requests;
 	if (request->next)
 		request->next->prev = request;
-	peer->requests = request;
-	peer->n_requests++;
-	request->user = peer->user;
+	client->requests = request;
+	client->n_requests++;
+	request->user = client->user;
 	request->user->n_requests++;
 }
 
 /**
- * request_detach() - Take a request out of its peer's list
+ * request_detach() - Take a request out of its client's list
  * @request:	Stays charged to its user
  */
 static void request_detach(struct request *request)
 {
-	struct peer *peer = request->peer;
+	struct client *client = request->client;
 
 	if (!request->attached)
 		return;
@@ -154,10 +113,10 @@ static void request_detach(struct request *request)
 	if (request->prev)
 		request->prev->next = request->next;
 	else
-		peer->requests = request->next;
+		client->requests = request->next;
 	if (request->next)
 		request->next->prev = request->prev;
-	peer->n_requests--;
+	client->n_requests--;
 }
 
 /**
@@ -210,6 +169,7 @@ static void request_end(struct request *request)
 	struct user *user = request->user;
 
 	request_stop_waiting(request);
+	stream_forget(request);
 	request_detach(request);
 	if (user && !request->front->stopped) {
 		request_unqueue(request);
@@ -262,7 +222,7 @@ static int look(struct request *request, method_fn fn, struct packet **ret)
 	struct error err = ERROR_NULL;
 	struct call call = {
 		.host = request->front->host,
-		.caller = &request->peer->caller,
+		.caller = &request->client->caller,
 		.input = request->input,
 		.arena = &arena,
 	};
@@ -281,26 +241,24 @@ static int look(struct request *request, method_fn fn, struct packet **ret)
  * @request:	Freed
  * @packet:	Freed; NULL without memory
  *
- * Sending may close the peer, which ends all that is in its list.
+ * Sending may close the client, which ends all that is in its list.
  */
 static void request_answer_consume(struct request *request,
 				   struct packet *packet)
 {
 	request_stop_waiting(request);
 	request_detach(request);
-	peer_send_consume(request->peer, packet);
+	client_send_consume(request->client, packet);
 	request_end(request);
 }
 
-/**
- * request_refuse() - Answer a request with an error and end it
- * @request:	Freed
- * @err:	The error
- */
-static void request_refuse(struct request *request, const struct error *err)
+/* request_refuse() - Answer a request with an error and end it */
+void request_refuse(struct request *request, const struct error *err)
 {
+	request_stop_waiting(request);
+	stream_forget(request);
 	request_detach(request);
-	answer_error(request->peer, request->id, err);
+	answer_error(request->client, request->id, err);
 	request_end(request);
 }
 
@@ -348,7 +306,7 @@ static void begin_wait(struct request *request)
 }
 
 /* dispatch_operation_ended() - Look whose waiting is over. An answer may close
- * its peer, and so end other requests: the cursor steps over those.
+ * its client, and so end other requests: the cursor steps over those.
  */
 void dispatch_operation_ended(struct front *front)
 {
@@ -420,7 +378,7 @@ static void request_return(struct request *request)
  * @fds:	Borrowed
  * @n_fds:	How many
  *
- * Return: 0 or -errno, see peer_hand_over().
+ * Return: 0 or -errno, see client_hand_over().
  */
 static int hand_over(void *data, const ProtobufCMessage *reply,
 		     const int *fds, size_t n_fds)
@@ -432,7 +390,7 @@ static int hand_over(void *data, const ProtobufCMessage *reply,
 	r = packet_reply(request->id, reply, n_fds, &packet, NULL);
 	if (r < 0)
 		return r;
-	return peer_hand_over(request->peer, packet, fds, n_fds);
+	return client_hand_over(request->client, packet, fds, n_fds);
 }
 
 /**
@@ -446,7 +404,7 @@ static void run_change(void *data)
 	struct error err = ERROR_NULL;
 	struct call call = {
 		.host = request->front->host,
-		.caller = &request->peer->caller,
+		.caller = &request->client->caller,
 		.input = request->input,
 		.arena = &arena,
 		.hand_over = hand_over,
@@ -507,7 +465,7 @@ static void begin_queued(struct user *user)
  */
 static void begin_change(struct request *request)
 {
-	struct user *user = request->peer->user;
+	struct user *user = request->client->user;
 
 	request_attach(request);
 	if (user->uid == 0 || user->n_changes < CHANGES_PER_UID) {
@@ -520,38 +478,38 @@ static void begin_change(struct request *request)
 }
 
 /**
- * check_limits() - May the peer have one more request unanswered?
- * @peer:	The peer
+ * check_limits() - May the client have one more request unanswered?
+ * @client:	Who
  *
  * Return: 0; -EAGAIN limit.requests.
  */
-static int check_limits(const struct peer *peer, struct error *err)
+static int check_limits(const struct client *client, struct error *err)
 {
-	unsigned int limit = caller_is_admin(&peer->caller) ?
+	unsigned int limit = caller_is_admin(&client->caller) ?
 				     REQUESTS_OF_ROOT :
 				     REQUESTS_PER_UID;
 
-	if (peer->n_requests >= REQUESTS_PER_PEER)
+	if (client->n_requests >= REQUESTS_PER_PEER)
 		return error_set(err, -EAGAIN, ERROR_LIMIT_REQUESTS,
 				 "%d requests of this connection are not answered yet",
 				 REQUESTS_PER_PEER);
-	if (peer->user->n_requests >= limit)
+	if (client->user->n_requests >= limit)
 		return error_set(err, -EAGAIN, ERROR_LIMIT_REQUESTS,
 				 "%u requests of %s are not answered yet",
-				 limit, peer->caller.principal);
+				 limit, client->caller.principal);
 	return 0;
 }
 
 /**
  * check_envelope() - Is it a request that can be told from the others?
- * @peer:	Whose
+ * @client:	Whose
  * @envelope:	The packet
  *
  * Return: 0; -EBADMSG, -EEXIST request.malformed; -EMSGSIZE
  * request.too-large.
  */
-static int check_envelope(const struct peer *peer, const pb_envelope *envelope,
-			  struct error *err)
+static int check_envelope(const struct client *client,
+			  const pb_envelope *envelope, struct error *err)
 {
 	if (envelope->body_case != IOASID__V1__ENVELOPE__BODY_REQUEST)
 		return error_set(err, -EBADMSG, ERROR_REQUEST_MALFORMED,
@@ -559,7 +517,7 @@ static int check_envelope(const struct peer *peer, const pb_envelope *envelope,
 	if (!envelope->id)
 		return error_set(err, -EBADMSG, ERROR_REQUEST_MALFORMED,
 				 "the request has no id");
-	for (struct request *other = peer->requests; other;
+	for (struct request *other = client->requests; other;
 	     other = other->next)
 		if (other->id == envelope->id)
 			return error_set(err, -EEXIST,
@@ -576,12 +534,12 @@ static int check_envelope(const struct peer *peer, const pb_envelope *envelope,
 /**
  * begin() - Begin a request
  * @front:	The front
- * @peer:	Who asks
+ * @client:	Who asks
  * @envelope:	His packet, checked
  *
  * Return: 0 if it is answered or will be; -errno to be answered here.
  */
-static int begin(struct front *front, struct peer *peer,
+static int begin(struct front *front, struct client *client,
 		 const pb_envelope *envelope, struct error *err)
 {
 	const Ioasid__V1__Request *in = envelope->request;
@@ -595,13 +553,13 @@ static int begin(struct front *front, struct peer *peer,
 	if (!method)
 		return error_set(err, -ENOSYS, ERROR_REQUEST_UNKNOWN_METHOD,
 				 "there is no method '%s'", in->method);
-	r = method_allowed(method, &peer->caller, err);
+	r = method_allowed(method, &client->caller, err);
 	if (r >= 0 && binding->kind != METHOD_READ)
-		r = check_limits(peer, err);
+		r = check_limits(client, err);
 	if (r < 0)
 		return r;
 
-	request = request_new(front, peer, envelope->id, method, binding);
+	request = request_new(front, client, envelope->id, method, binding);
 	if (!request)
 		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
 				 "no memory for the request");
@@ -623,14 +581,38 @@ static int begin(struct front *front, struct peer *peer,
 	case METHOD_CHANGE:
 		begin_change(request);
 		break;
+	case METHOD_STREAM:
+		stream_begin(request);
+		break;
 	}
 	return 0;
+}
+
+/**
+ * cancel() - A request is no longer wanted
+ * @client:	Whose
+ * @id:		Its id; of none that is not answered: the answer was on its way
+ *
+ * What is with a worker goes on.
+ */
+static void cancel(struct client *client, uint64_t id)
+{
+	struct request *request = client->requests;
+	struct error err = ERROR_NULL;
+
+	while (request && request->id != id)
+		request = request->next;
+	if (!request || request->working)
+		return;
+	error_set(&err, -ECANCELED, ERROR_REQUEST_CANCELLED,
+		  "%s was cancelled by its caller", request->method->name);
+	request_refuse(request, &err);
 }
 
 /* dispatch_packet() - A packet came. An id that is taken cannot be answered
  * under that id: it would be the other's answer.
  */
-void dispatch_packet(struct front *front, struct peer *peer,
+void dispatch_packet(struct front *front, struct client *client,
 		     const uint8_t *data, size_t size)
 {
 	_cleanup_arena_ struct arena arena;
@@ -645,20 +627,24 @@ void dispatch_packet(struct front *front, struct peer *peer,
 		const pb_envelope *envelope = (const void *)message;
 
 		id = envelope->id;
-		r = check_envelope(peer, envelope, &err);
+		if (envelope->body_case == IOASID__V1__ENVELOPE__BODY_CANCEL) {
+			cancel(client, id);
+			return;
+		}
+		r = check_envelope(client, envelope, &err);
 		if (r == -EEXIST)
 			id = 0;
 		if (r >= 0)
-			r = begin(front, peer, envelope, &err);
+			r = begin(front, client, envelope, &err);
 	} else {
 		id = codec_peek_id(data, size);
 	}
 	if (r < 0)
-		answer_error(peer, id, &err);
+		answer_error(client, id, &err);
 }
 
 /* dispatch_refused() - A packet came that could not be taken */
-void dispatch_refused(struct peer *peer, int error)
+void dispatch_refused(struct client *client, int error)
 {
 	struct error err;
 
@@ -668,17 +654,17 @@ void dispatch_refused(struct peer *peer, int error)
 	else
 		error_set(&err, error, ERROR_REQUEST_UNEXPECTED_DESCRIPTOR,
 			  "descriptors came with the packet; they were closed");
-	answer_error(peer, 0, &err);
+	answer_error(client, 0, &err);
 }
 
-/* dispatch_closed() - A peer is closed. What waits ends, for an operation or for
- * a worker; what works goes on, and is charged to its user until it is done.
+/* dispatch_closed() - A client is closed. What waits ends, for an operation or
+ * for a worker; what works goes on, and is charged to its user until it is done.
  */
-void dispatch_closed(struct front *front, struct peer *peer)
+void dispatch_closed(struct front *front, struct client *client)
 {
 	struct request *next;
 
-	for (struct request *request = peer->requests; request;
+	for (struct request *request = client->requests; request;
 	     request = next) {
 		next = request->next;
 		if (request->working)
@@ -686,4 +672,18 @@ void dispatch_closed(struct front *front, struct peer *peer)
 		else
 			request_end(request);
 	}
+}
+
+/* dispatch_credit() - A client takes so many more items of a stream. Who has no
+ * such stream any more has only heard of its end too late.
+ */
+void dispatch_credit(struct front *front, struct client *client, uint64_t id,
+		     uint32_t items)
+{
+	struct request *request = client->requests;
+
+	while (request && request->id != id)
+		request = request->next;
+	if (request && request->stream)
+		stream_credit(request, items);
 }

@@ -16,7 +16,12 @@
 #include "base/str.h"
 #include "front/listener.h"
 #include "front/methods.h"
+#include "front/peer.h"
 #include "front/server.h"
+#include "front/streams.h"
+
+/* The group whose members may look at everything. */
+#define VIEWERS "ioasid"
 
 /* front_unref() - Let go. After front_stop() nothing is left but memory. */
 struct front *front_unref(struct front *front)
@@ -36,24 +41,20 @@ struct front *front_unref(struct front *front)
 	return NULL;
 }
 
-/**
- * user_get() - What a uid has
- * @front:	The front
- * @uid:	Whose
- *
- * Return: the user, new with nothing; NULL without memory.
- */
-static struct user *user_get(struct front *front, uid_t uid)
+/* front_user() - What a uid has, or who came by TCP */
+struct user *front_user(struct front *front, uid_t uid, const char *principal)
 {
 	struct user *user;
 
 	for (user = front->users; user; user = user->next)
-		if (user->uid == uid)
+		if (user->uid == uid &&
+		    (uid != (uid_t)-1 || str_eq(user->principal, principal)))
 			return user;
 	user = calloc(1, sizeof(*user));
 	if (!user)
 		return NULL;
 	user->uid = uid;
+	(void)str_copy(user->principal, sizeof(user->principal), principal);
 	user->queue_end = &user->queue;
 	user->next = front->users;
 	front->users = user;
@@ -66,12 +67,75 @@ void front_user_settle(struct front *front, struct user *user)
 {
 	struct user **at = &front->users;
 
-	if (user->n_peers || user->n_requests)
+	if (user->n_clients || user->n_requests)
 		return;
 	while (*at != user)
 		at = &(*at)->next;
 	*at = user->next;
 	free(user);
+}
+
+/**
+ * charge() - Count a client
+ * @front:	The front
+ * @client:	The client
+ * @user:	Whose it is from now on
+ */
+static void charge(struct front *front, struct client *client,
+		   struct user *user)
+{
+	client->user = user;
+	user->n_clients++;
+	front->n_clients++;
+	front->n_tcp += user->uid == (uid_t)-1;
+}
+
+/**
+ * discharge() - Count a client no more
+ * @front:	The front
+ * @client:	The client
+ */
+static void discharge(struct front *front, struct client *client)
+{
+	struct user *user = TAKE_PTR(client->user);
+
+	front->n_tcp -= user->uid == (uid_t)-1;
+	front->n_clients--;
+	user->n_clients--;
+	front_user_settle(front, user);
+}
+
+/* front_enter() - A client begins */
+void front_enter(struct front *front, struct user *user,
+		 struct client *client)
+{
+	charge(front, client, user);
+	client->next = front->clients;
+	if (client->next)
+		client->next->prev = client;
+	front->clients = client;
+}
+
+/* front_move() - A client that has asked nothing yet is another user's */
+void front_move(struct front *front, struct client *client,
+		struct user *user)
+{
+	discharge(front, client);
+	charge(front, client, user);
+}
+
+/* front_leave() - A client is closed */
+void front_leave(struct front *front, struct client *client)
+{
+	dispatch_closed(front, client);
+	if (client->prev)
+		client->prev->next = client->next;
+	else
+		front->clients = client->next;
+	if (client->next)
+		client->next->prev = client->prev;
+	discharge(front, client);
+	client_unref(client);
 }
 
 /**
@@ -84,7 +148,7 @@ void front_user_settle(struct front *front, struct user *user)
 static void on_packet(void *owner, struct peer *peer, const uint8_t *data,
 		      size_t size)
 {
-	dispatch_packet(owner, peer, data, size);
+	dispatch_packet(owner, &peer->client, data, size);
 }
 
 /**
@@ -95,7 +159,7 @@ static void on_packet(void *owner, struct peer *peer, const uint8_t *data,
  */
 static void on_refused(void *owner, struct peer *peer, int error)
 {
-	dispatch_refused(peer, error);
+	dispatch_refused(&peer->client, error);
 }
 
 /**
@@ -105,65 +169,99 @@ static void on_refused(void *owner, struct peer *peer, int error)
  */
 static void on_closed(void *owner, struct peer *peer)
 {
-	struct front *front = owner;
-	struct user *user = peer->user;
+	front_leave(owner, &peer->client);
+}
 
-	dispatch_closed(front, peer);
-	if (peer->prev)
-		peer->prev->next = peer->next;
-	else
-		front->peers = peer->next;
-	if (peer->next)
-		peer->next->prev = peer->prev;
-	front->n_peers--;
-	peer->user = NULL;
-	user->n_peers--;
-	front_user_settle(front, user);
-	peer_unref(peer);
+/**
+ * on_drained() - A peer can take more bytes
+ * @owner:	The front
+ * @peer:	Who
+ */
+static void on_drained(void *owner, struct peer *peer)
+{
+	streams_drained(owner, &peer->client);
 }
 
 static const struct peer_events peer_events = {
 	.packet = on_packet,
 	.refused = on_refused,
 	.closed = on_closed,
+	.drained = on_drained,
 };
 
 /**
- * check_room() - Is there room for one more connection of a uid?
- * @front:	The front
- * @user:	The uid's
+ * limits_of() - How many clients a user may have
+ * @user:	The user
+ * @ret_all:	How many there may be with this one, of all
  *
- * Return: 0; -EMFILE limit.clients.
+ * Return: of this user.
  */
-static int check_room(const struct front *front, const struct user *user,
-		      struct error *err)
+static unsigned int limits_of(const struct user *user, unsigned int *ret_all)
 {
-	bool root = user->uid == 0;
-	unsigned int own = root ? PEERS_OF_ROOT : PEERS_PER_UID;
-	unsigned int all = root ? PEERS_MAX : PEERS_MAX - PEERS_FOR_ROOT;
+	*ret_all = PEERS_MAX - PEERS_FOR_ROOT;
+	if (user->uid == 0) {
+		*ret_all = PEERS_MAX;
+		return PEERS_OF_ROOT;
+	}
+	return str_eq(user->principal, PRINCIPAL_UNKNOWN) ? PEERS_UNKNOWN :
+							    PEERS_PER_UID;
+}
 
-	if (user->n_peers >= own)
+/* front_check_room() - Is there room for one more client of a user? */
+int front_check_room(const struct front *front, const struct user *user,
+		     struct error *err)
+{
+	unsigned int all, own = limits_of(user, &all);
+
+	if (user->n_clients >= own)
 		return error_set(err, -EMFILE, ERROR_LIMIT_CLIENTS,
-				 "uid %u has %u connections already",
-				 (unsigned int)user->uid, own);
-	if (front->n_peers >= all)
+				 "%s has %u connections already",
+				 user->principal, own);
+	if (front->n_clients >= all)
 		return error_set(err, -EMFILE, ERROR_LIMIT_CLIENTS,
 				 "there are %u connections already",
-				 front->n_peers);
+				 front->n_clients);
+	if (user->uid == (uid_t)-1 && front->n_tcp >= PEERS_OF_TCP)
+		return error_set(err, -EMFILE, ERROR_LIMIT_CLIENTS,
+				 "there are %u connections by TCP already",
+				 front->n_tcp);
 	return 0;
 }
 
 /**
- * identify() - Find out who has connected
- * @host:	To whose daemon
- * @fd:		The connection; borrowed
- * @ret:	Who; its pidfd is owned by the caller
+ * is_in() - Is the other end of a connection in a group?
+ * @fd:		The connection
+ * @primary:	Its group
+ * @group:	Which; -1 for none
  *
- * Return: 0; -ESRCH if he has ended; -EPERM.
+ * Source: SO_PEERGROUPS of <asm-generic/socket.h>: the supplementary groups of
+ * the process that has connected, when it did; -ERANGE with the length needed.
  */
-static int identify(const struct host *host, int fd, struct caller *ret,
-		    struct error *err)
+static bool is_in(int fd, gid_t primary, gid_t group)
 {
+	_cleanup_free_ gid_t *groups = NULL;
+	socklen_t size = 0;
+
+	if (group == (gid_t)-1 || primary == group)
+		return group != (gid_t)-1;
+	if (!getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &size) ||
+	    errno != ERANGE)
+		return false;
+	groups = malloc(size);
+	if (!groups ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size))
+		return false;
+	for (size_t i = 0; i < size / sizeof(*groups); i++)
+		if (groups[i] == group)
+			return true;
+	return false;
+}
+
+/* front_identify() - Find out who has connected */
+int front_identify(const struct front *front, int fd, struct caller *ret,
+		   struct error *err)
+{
+	uid_t uid;
 	int r;
 
 	memset(ret, 0, sizeof(*ret));
@@ -171,10 +269,12 @@ static int identify(const struct host *host, int fd, struct caller *ret,
 	r = process_peer(fd, &ret->process, &ret->pidfd, err);
 	if (r < 0)
 		return r;
+	uid = ret->process.uid;
 	(void)str_format(ret->principal, sizeof(ret->principal), "uid:%u",
-			 (unsigned int)ret->process.uid);
+			 (unsigned int)uid);
 	ret->ceiling = ROLE_ADMIN;
-	ret->runs_it = host->simulated && ret->process.uid == geteuid();
+	ret->runs_it = front->host->simulated && uid == geteuid();
+	ret->viewer = is_in(fd, ret->process.gid, front->viewers);
 	return 0;
 }
 
@@ -202,16 +302,11 @@ static void admit_consume(struct front *front, struct user *user, int fd,
 		front_user_settle(front, user);
 		return;
 	}
-	peer->user = user;
-	user->n_peers++;
-	peer->next = front->peers;
-	if (peer->next)
-		peer->next->prev = peer;
-	front->peers = peer;
-	front->n_peers++;
+	front_enter(front, user, &peer->client);
 	log_debug("pid %d of %s connected", (int)process->pid,
 		  caller->principal);
-	peer_send_consume(peer, packet_hello(process->uid, process->pid));
+	client_send_consume(&peer->client,
+			    packet_hello(process->uid, process->pid));
 }
 
 /**
@@ -228,18 +323,21 @@ static void on_accepted(void *data, int fd)
 	struct error err = ERROR_NULL;
 	struct ucred cred = { .uid = (uid_t)-1 };
 	socklen_t size = sizeof(cred);
+	char principal[32];
 	struct caller caller;
 	struct user *user;
 	int r;
 
 	if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &size))
 		return;
-	user = user_get(front, cred.uid);
+	(void)str_format(principal, sizeof(principal), "uid:%u",
+			 (unsigned int)cred.uid);
+	user = front_user(front, cred.uid, principal);
 	if (!user)
 		return;
-	r = check_room(front, user, &err);
+	r = front_check_room(front, user, &err);
 	if (r >= 0)
-		r = identify(front->host, sock, &caller, &err);
+		r = front_identify(front, sock, &caller, &err);
 	if (r < 0) {
 		log_debug("connection of uid %u: %s", (unsigned int)cred.uid,
 			  err.msg);
@@ -276,10 +374,18 @@ int front_start(struct host *host, const char *socket_path,
 	atomic_init(&front->refs, 1);
 	pthread_mutex_init(&front->lock, NULL);
 	front->host = host;
+	front->viewers = process_group_id(VIEWERS);
+	front->bell = -1;
 
-	r = listener_new(host->loop, socket_path, on_accepted, front,
-			 &front->listener, err);
+	r = streams_start(front, err);
 	if (r < 0) {
+		front_unref(front);
+		return r;
+	}
+	r = listener_new(host->loop, socket_path, SOCK_SEQPACKET, on_accepted,
+			 front, &front->listener, err);
+	if (r < 0) {
+		streams_stop(front);
 		front_unref(front);
 		return r;
 	}
@@ -299,8 +405,9 @@ struct front *front_stop(struct front *front)
 	front->listener = listener_free(front->listener);
 	front->host->operation_ended = NULL;
 	front->host->front = NULL;
-	while (front->peers)
-		peer_close(front->peers);
+	while (front->clients)
+		client_close(front->clients);
+	streams_stop(front);
 	pthread_mutex_lock(&front->lock);
 	front->stopped = true;
 	pthread_mutex_unlock(&front->lock);

@@ -22,6 +22,8 @@ static const struct binding bindings[] = {
 	  list_operations },
 	{ "ioasid.v1.Operations/GetOperation", METHOD_READ, get_operation },
 	{ "ioasid.v1.Operations/WaitOperation", METHOD_WAIT, wait_operation },
+	{ "ioasid.v1.Operations/CancelOperation", METHOD_READ,
+	  cancel_operation },
 	{ "ioasid.v1.Devices/ListDevices", METHOD_READ, list_devices },
 	{ "ioasid.v1.Devices/GetDevice", METHOD_READ, get_device },
 	{ "ioasid.v1.Devices/PrepareDevice", METHOD_CHANGE, prepare_device },
@@ -37,15 +39,33 @@ static const struct binding bindings[] = {
 	{ "ioasid.v1.Leases/AcknowledgeLease", METHOD_CHANGE,
 	  acknowledge_lease },
 	{ "ioasid.v1.Leases/ReleaseLease", METHOD_CHANGE, release_lease },
+	{ "ioasid.v1.Events/WatchEvents", METHOD_STREAM, NULL },
 };
 static_assert(ARRAY_SIZE(bindings) == ARRAY_SIZE(methods),
 	      "each method of the contract is bound to what answers it");
 
-/* What everybody on the host may ask for. */
-static const char *const open_to_all[] = {
-	"host.view",   "device.view", "operation.view",
-	"lease.view",  "lease.claim", "lease.release",
+/* The least that a caller must be for a permission; for all others it is an
+ * administrator. Who is nothing may ask for what is its own.
+ */
+static const struct {
+	const char *permission;
+	enum role role;
+} needs[] = {
+	{ "host.view", ROLE_NONE },
+	{ "event.view", ROLE_NONE },
+	{ "device.view", ROLE_NONE },
+	{ "operation.view", ROLE_NONE },
+	{ "lease.view", ROLE_NONE },
+	{ "lease.claim", ROLE_NONE },
+	{ "lease.release", ROLE_NONE },
+	{ "group.view", ROLE_VIEWER },
+	{ "device.prepare", ROLE_OPERATOR },
+	{ "lease.create", ROLE_OPERATOR },
+	{ "operation.cancel", ROLE_OPERATOR },
 };
+
+/* What brings descriptors: not through ioasid-api, which must never have one. */
+static const char handing_over[] = "ioasid.v1.Leases/ClaimLease";
 
 /* methods_check() - Is each method bound to what answers it? */
 int methods_check(struct error *err)
@@ -71,15 +91,40 @@ const struct method *method_find(const char *name,
 	return NULL;
 }
 
+/**
+ * role_needed() - What one must be for a permission
+ * @permission:	"<object>.<verb>"
+ */
+static enum role role_needed(const char *permission)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(needs); i++)
+		if (str_eq(needs[i].permission, permission))
+			return needs[i].role;
+	return ROLE_ADMIN;
+}
+
 /* method_allowed() - May the caller call the method at all? */
 int method_allowed(const struct method *method, const struct caller *caller,
 		   struct error *err)
 {
-	if (caller_is_admin(caller))
+	enum role needed = role_needed(method->permission);
+
+	if (caller->unknown)
+		return error_set(err, -EACCES,
+				 ERROR_PERMISSION_UNAUTHENTICATED,
+				 "the connection has shown no certificate");
+	if (caller->via_api && str_eq(method->name, handing_over))
+		return error_set(err, -EACCES,
+				 ERROR_PERMISSION_NATIVE_SOCKET_ONLY,
+				 "%s hands descriptors over, which never go through ioasid-api",
+				 method->name);
+	if (caller_role(caller) >= needed)
 		return 0;
-	for (size_t i = 0; i < ARRAY_SIZE(open_to_all); i++)
-		if (str_eq(open_to_all[i], method->permission))
-			return 0;
+	if (caller->via_api && caller_own_role(caller) >= needed)
+		return error_set(err, -EACCES,
+				 ERROR_PERMISSION_NATIVE_SOCKET_ONLY,
+				 "%s needs the permission %s, which is more than clients of ioasid-api can have",
+				 method->name, method->permission);
 	return error_set(err, -EACCES, ERROR_PERMISSION_DENIED,
 			 "%s needs the permission %s, which %s does not have",
 			 method->name, method->permission, caller->principal);

@@ -4,8 +4,9 @@
  */
 #include "front/peer.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <stdatomic.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -20,6 +21,14 @@
 
 static void peer_ready(void *data, uint32_t events);
 static void peer_stalled(void *data);
+static const struct client_ops peer_ops;
+
+/* peer_of() - The peer that a client is */
+static struct peer *peer_of(struct client *client)
+{
+	return (struct peer *)client; /* it begins it */
+}
+static_assert(offsetof(struct peer, client) == 0, "see peer_of()");
 
 /**
  * peer_prepare() - Let the socket hold one packet of PACKET_MAX
@@ -49,8 +58,7 @@ int peer_new_consume(struct loop *loop, int fd, const struct caller *caller,
 
 	if (!peer)
 		return -ENOMEM;
-	atomic_init(&peer->refs, 1);
-	peer->caller = *caller;
+	client_init(&peer->client, &peer_ops, caller);
 	peer->loop = loop;
 	peer->queue_end = &peer->queue;
 	peer->events = events;
@@ -66,7 +74,7 @@ int peer_new_consume(struct loop *loop, int fd, const struct caller *caller,
 	pthread_mutex_init(&peer->lock, NULL);
 	peer_prepare(sock);
 	peer->fd = TAKE_FD(sock);
-	peer->caller.pidfd = TAKE_FD(pidfd);
+	(void)TAKE_FD(pidfd); /* the client has it */
 
 	*ret = peer;
 	return 0;
@@ -78,31 +86,26 @@ undo_alloc:
 	return r;
 }
 
-/* peer_ref() - Hold on to a peer */
-struct peer *peer_ref(struct peer *peer)
-{
-	atomic_fetch_add(&peer->refs, 1);
-	return peer;
-}
-
-/* peer_unref() - Let go. The owner's reference goes after peer_close(), so
- * there is only memory left here, and the pidfd.
+/**
+ * peer_free() - Nobody needs it any more
+ * @client:	Closed
  */
-struct peer *peer_unref(struct peer *peer)
+static void peer_free(struct client *client)
 {
-	if (!peer || atomic_fetch_sub(&peer->refs, 1) != 1)
-		return NULL;
+	struct peer *peer = peer_of(client);
 
-	(void)fd_close(peer->caller.pidfd);
 	pthread_mutex_destroy(&peer->lock);
 	free(peer);
-
-	return NULL;
 }
 
-/* peer_close() - End the connection */
-void peer_close(struct peer *peer)
+/**
+ * peer_close() - End the connection, see client_close()
+ * @client:	The peer's
+ */
+static void peer_close(struct client *client)
 {
+	struct peer *peer = peer_of(client);
+
 	if (peer->fd < 0)
 		return;
 
@@ -131,8 +134,8 @@ static void peer_stalled(void *data)
 	struct peer *peer = data;
 
 	log_info("pid %d of %s does not read what it asked for: cut off",
-		 (int)peer->caller.process.pid, peer->caller.principal);
-	peer_close(peer);
+		 (int)peer->client.caller.process.pid, peer->client.caller.principal);
+	client_close(&peer->client);
 }
 
 /**
@@ -145,7 +148,8 @@ static void peer_settle(struct peer *peer)
 {
 	uint64_t stall = clock_mono_ns() + PEER_STALL_MS * 1000000ull;
 
-	loop_want(peer->source, peer->queue ? EPOLLOUT : EPOLLIN);
+	loop_want(peer->source, peer->queue ? EPOLLOUT :
+		  peer->awaited ? EPOLLIN | EPOLLOUT : EPOLLIN);
 	loop_arm(peer->stall, peer->queue ? stall : 0);
 }
 
@@ -164,7 +168,7 @@ static void peer_flush(struct peer *peer)
 		if (r == -EAGAIN)
 			break;
 		if (r < 0) {
-			peer_close(peer);
+			client_close(&peer->client);
 			return;
 		}
 		moved = true;
@@ -178,9 +182,14 @@ static void peer_flush(struct peer *peer)
 		peer_settle(peer);
 }
 
-/* peer_send_consume() - Send a packet, or queue it */
-void peer_send_consume(struct peer *peer, struct packet *packet)
+/**
+ * peer_send_consume() - Send a packet, or queue it, see client_send_consume()
+ * @client:	The peer's
+ * @packet:	Freed
+ */
+static void peer_send_consume(struct client *client, struct packet *packet)
 {
+	struct peer *peer = peer_of(client);
 	_cleanup_free_ struct packet *owned = packet;
 	int r = -EAGAIN;
 
@@ -188,8 +197,8 @@ void peer_send_consume(struct peer *peer, struct packet *packet)
 		return;
 	if (!packet) {
 		log_warning("no memory for an answer to pid %d: cut off",
-			    (int)peer->caller.process.pid);
-		peer_close(peer);
+			    (int)peer->client.caller.process.pid);
+		client_close(&peer->client);
 		return;
 	}
 
@@ -198,7 +207,7 @@ void peer_send_consume(struct peer *peer, struct packet *packet)
 	if (!r)
 		return;
 	if (r != -EAGAIN || peer->queued + packet->size > PEER_QUEUE_MAX) {
-		peer_close(peer);
+		client_close(&peer->client);
 		return;
 	}
 
@@ -210,10 +219,17 @@ void peer_send_consume(struct peer *peer, struct packet *packet)
 		peer_settle(peer);
 }
 
-/* peer_hand_over() - Send a packet with descriptors, now or not at all */
-int peer_hand_over(struct peer *peer, const struct packet *packet,
-		   const int *fds, size_t n_fds)
+/**
+ * peer_hand_over() - Send a packet with descriptors, see client_hand_over()
+ * @client:	The peer's
+ * @packet:	Borrowed
+ * @fds:	Borrowed
+ * @n_fds:	How many
+ */
+static int peer_hand_over(struct client *client, const struct packet *packet,
+			  const int *fds, size_t n_fds)
 {
+	struct peer *peer = peer_of(client);
 	int r = -EPIPE;
 
 	pthread_mutex_lock(&peer->lock);
@@ -223,6 +239,45 @@ int peer_hand_over(struct peer *peer, const struct packet *packet,
 
 	return r;
 }
+
+/**
+ * peer_takes_more() - Would a packet leave at once? See client_ready()
+ * @client:	The peer's
+ *
+ * A socket that can be written to has room for any packet, see peer_prepare().
+ */
+static bool peer_takes_more(struct client *client)
+{
+	struct peer *peer = peer_of(client);
+	struct pollfd poll_fd = { .fd = peer->fd, .events = POLLOUT };
+
+	if (peer->fd < 0)
+		return false;
+	if (!peer->queue && poll(&poll_fd, 1, 0) == 1)
+		return true;
+	peer->awaited = true;
+	peer_settle(peer);
+	return false;
+}
+
+/**
+ * peer_drained() - Tell who waits for it that the socket takes more
+ * @peer:	Open, with an empty queue
+ */
+static void peer_drained(struct peer *peer)
+{
+	peer->awaited = false;
+	peer_settle(peer);
+	peer->events->drained(peer->owner, peer);
+}
+
+static const struct client_ops peer_ops = {
+	.ready = peer_takes_more,
+	.send_consume = peer_send_consume,
+	.hand_over = peer_hand_over,
+	.close = peer_close,
+	.free = peer_free,
+};
 
 /**
  * peer_read() - Take packets until there are no more, or it is others' turn
@@ -242,7 +297,7 @@ static void peer_read(struct peer *peer)
 			peer->events->packet(peer->owner, peer, peer->buffer,
 					     (size_t)n);
 		else
-			peer_close(peer);
+			client_close(&peer->client);
 		if (peer->fd < 0 || peer->queue)
 			return;
 	}
@@ -257,16 +312,19 @@ static void peer_read(struct peer *peer)
  */
 static void peer_ready(void *data, uint32_t events)
 {
-	struct peer *peer = peer_ref(data);
+	struct peer *peer = data;
 
+	client_ref(&peer->client);
 	if (events & (EPOLLHUP | EPOLLERR))
-		peer_close(peer);
-	else if (events & EPOLLOUT)
+		client_close(&peer->client);
+	else if ((events & EPOLLOUT) && peer->queue)
 		peer_flush(peer);
-	else if (events & EPOLLIN)
+	else if ((events & EPOLLOUT) && peer->awaited)
+		peer_drained(peer);
+	if (peer->fd >= 0 && !peer->queue && (events & EPOLLIN))
 		peer_read(peer);
 
-	peer_unref(peer);
+	client_unref(&peer->client);
 }
 
 /* peer_dismiss() - Say one thing and close */

@@ -4,25 +4,23 @@
  *
  * DOC: Theory of Operation
  *
- * A peer is owned by the loop's thread: it reads packets, sends them, and
- * closes. Packets that the socket does not take wait in a queue; while there
- * are any nothing is read, so one who does not read his answers cannot ask
- * more. A queue that does not move for PEER_STALL_MS, or grows beyond
- * PEER_QUEUE_MAX, is the end of the connection.
+ * A peer is a client (client.h) with a socket. It is owned by the loop's thread:
+ * it reads packets, sends them, and closes. Packets that the socket does not
+ * take wait in a queue; while there are any nothing is read, so one who does not
+ * read his answers cannot ask more. A queue that does not move for
+ * PEER_STALL_MS, or grows beyond PEER_QUEUE_MAX, is the end of the connection.
  *
- * Workers may hold a reference for as long as they answer. Of a peer they may
- * use @caller, and peer_hand_over(), which sends descriptors at once and past
- * the queue: they must not wait in there while the operation that opened them
- * does not know whether they have left.
+ * Workers hand descriptors over at once and past the queue: those must not wait
+ * in there while the operation that opened them does not know whether they have
+ * left.
  *
  * A peer that is closed has no descriptor any more, in no thread; what is left
- * is memory, and the pidfd in @caller.
+ * is memory, and the pidfd of its caller.
  */
 #ifndef IOASIDD_FRONT_PEER_H
 #define IOASIDD_FRONT_PEER_H
 
-#include "front/codec.h"
-#include "ops/host.h"
+#include "front/client.h"
 
 /* Bytes that wait to be sent, beside what the socket itself holds. */
 #define PEER_QUEUE_MAX (4 * PACKET_MAX)
@@ -31,15 +29,14 @@
 #define PEER_STALL_MS 10000
 
 struct peer;
-struct request;
-struct user;
 
 /**
  * struct peer_events - What a peer tells its owner, on the loop's thread
  * @packet:	A packet came; @data is gone after the call
  * @refused:	A packet was not taken: -EMSGSIZE, it is too long; -EPROTO, it
  *		had descriptors, which are closed
- * @closed:	The connection is over; called once, from within peer_close()
+ * @drained:	It takes more, after client_ready() has said that it does not
+ * @closed:	The connection is over; called once, from within client_close()
  *
  * Each may close the peer.
  */
@@ -48,12 +45,12 @@ struct peer_events {
 		       size_t size);
 	void (*refused)(void *owner, struct peer *peer, int error);
 	void (*closed)(void *owner, struct peer *peer);
+	void (*drained)(void *owner, struct peer *peer);
 };
 
 /**
  * struct peer - A connection
- * @refs:	Every thread
- * @caller:	Who is at the other end; fixed. Its pidfd lives as long as this
+ * @client:	As which it asks; fixed
  * @lock:	Guards @fd against being closed while a worker sends
  * @fd:		The socket; -1 once closed. Changed by the loop's thread only,
  *		so read there without the lock
@@ -63,17 +60,13 @@ struct peer_events {
  * @queue:	Packets to be sent, oldest first
  * @queue_end:	Where the next one is hung
  * @queued:	Bytes in the queue
+ * @awaited:	Somebody wants to hear when it takes more
  * @events:	Where to tell; fixed
  * @owner:	Whom; fixed
  * @buffer:	Where packets are received, PACKET_MAX; the owner's
- * @user:	The owner's: whom to charge
- * @requests:	The owner's: those that were not answered yet
- * @n_requests:	The owner's: how many
- * @prev:	The owner's, as is @next
  */
 struct peer {
-	_Atomic unsigned int refs;
-	struct caller caller;
+	struct client client;
 
 	pthread_mutex_t lock;
 	int fd;
@@ -84,14 +77,10 @@ struct peer {
 	struct packet *queue;
 	struct packet **queue_end;
 	size_t queued;
+	bool awaited;
 	const struct peer_events *events;
 	void *owner;
 	uint8_t *buffer;
-
-	struct user *user;
-	struct request *requests;
-	unsigned int n_requests;
-	struct peer *prev, *next;
 };
 
 /**
@@ -99,42 +88,13 @@ struct peer {
  * @fd:		The socket, non-blocking; closed in any case
  * @caller:	Who; its pidfd is closed in any case
  * @buffer:	Room for PACKET_MAX, shared by all peers of the loop
- * @ret:	One reference
+ * @ret:	One reference, of its client
  *
  * Return: 0 or -errno.
  */
 int peer_new_consume(struct loop *loop, int fd, const struct caller *caller,
 		     uint8_t *buffer, const struct peer_events *events,
 		     void *owner, struct peer **ret);
-
-/* peer_ref() - Hold on to a peer; from every thread. Return: @peer. */
-struct peer *peer_ref(struct peer *peer);
-
-/* peer_unref() - Let go; from every thread. NULL is allowed. Return: NULL. */
-struct peer *peer_unref(struct peer *peer);
-
-/**
- * peer_send_consume() - Send a packet, or queue it
- * @packet:	Freed; NULL, no memory for an answer, closes the peer
- *
- * Loop thread. A peer that does not take it is closed.
- */
-void peer_send_consume(struct peer *peer, struct packet *packet);
-
-/**
- * peer_hand_over() - Send a packet with descriptors, now or not at all
- * @packet:	Borrowed
- * @fds:	Borrowed
- *
- * From every thread.
- *
- * Return: 0; -EPIPE if the peer is closed; others as fd_send().
- */
-int peer_hand_over(struct peer *peer, const struct packet *packet,
-		   const int *fds, size_t n_fds);
-
-/* peer_close() - End the connection. Loop thread. Done already: nothing. */
-void peer_close(struct peer *peer);
 
 /**
  * peer_dismiss() - Say one thing to a connection that is not taken, and close

@@ -11,6 +11,9 @@
 
 #define OPERATION_STEPS_MAX 1024
 
+/* Room for whoever asks, by name: a certificate's can be long. */
+#define PRINCIPAL_SIZE 256
+
 enum operation_state {
 	OPERATION_RUNNING,
 	OPERATION_DONE,
@@ -61,7 +64,7 @@ struct undo {
  * @name:	"operations/<ULID>"
  * @revision:	Of its last change
  * @request_id:	The caller's; empty for none
- * @principal:	"uid:<n>" or "ioasidd"
+ * @principal:	Who asked for it, see struct caller
  * @kind:	What it does
  * @target:	Resource name of the object it changes
  * @state:	Where it stands
@@ -69,6 +72,8 @@ struct undo {
  * @steps:	What was done; @n_steps of them
  * @undo:	What it changes was before, written before it is begun; @n_undo
  * @error:	Why it failed
+ * @cancellable: It can still be walked back; not kept over a restart
+ * @cancelling:	It was asked to stop; likewise
  * @created_us:	When it was accepted
  * @ended_us:	When it ended; 0 before
  */
@@ -76,7 +81,7 @@ struct operation {
 	char name[NAME_SIZE];
 	uint64_t revision;
 	char request_id[REQUEST_ID_MAX + 1];
-	char principal[32];
+	char principal[PRINCIPAL_SIZE];
 	enum operation_kind kind;
 	char target[NAME_SIZE];
 	enum operation_state state;
@@ -86,6 +91,7 @@ struct operation {
 	struct undo *undo;
 	size_t n_undo;
 	struct error error;
+	bool cancellable, cancelling;
 	uint64_t created_us, ended_us;
 };
 

@@ -64,32 +64,64 @@ enum role {
 	ROLE_ADMIN,
 };
 
+/* Who came by TCP and has not shown a certificate. */
+#define PRINCIPAL_UNKNOWN "tcp"
+
 /**
  * struct caller - Who asks
  * @process:	As the kernel knew it when it connected; of ioasidd itself for
- *		what it does unasked
- * @pidfd:	The same process; borrowed; -1 for ioasidd itself
- * @principal:	"uid:<n>", or "ioasidd"
+ *		what it does unasked. Its uid is -1, nobody's, for who comes by
+ *		TCP
+ * @pidfd:	The same process; borrowed; -1 for ioasidd itself, and by TCP
+ * @principal:	"uid:<n>", "ioasidd"; by TCP "tcp", and once ioasid-api has said
+ *		whose certificate there is, "cert:<name in it>"
  * @runs_it:	It is who runs a simulated machine
+ * @viewer:	It is in the group that may look at everything
+ * @unknown:	Nobody has said who it is: it may do nothing
  * @via_api:	What it asks comes through ioasid-api, which may be lying
  * @ceiling:	The most that it can be, whoever it is
  */
 struct caller {
 	struct process process;
 	int pidfd;
-	char principal[32];
+	char principal[PRINCIPAL_SIZE];
 	bool runs_it;
+	bool viewer;
+	bool unknown;
 	bool via_api;
 	enum role ceiling;
 };
 
-/* caller_is_admin() - May it do everything? Root may, and on a simulated machine
- * whoever runs that, on the native socket.
+/* caller_own_role() - What it would be without a ceiling: root, and on a
+ * simulated machine whoever runs that, may do everything.
  */
+static inline enum role caller_own_role(const struct caller *caller)
+{
+	if (caller->process.uid == 0 || caller->runs_it)
+		return ROLE_ADMIN;
+	return caller->viewer ? ROLE_VIEWER : ROLE_NONE;
+}
+
+/* caller_role() - What it is */
+static inline enum role caller_role(const struct caller *caller)
+{
+	enum role own = caller_own_role(caller);
+
+	return own < caller->ceiling ? own : caller->ceiling;
+}
+
+/* caller_is_admin() - May it do everything? */
 static inline bool caller_is_admin(const struct caller *caller)
 {
-	return caller->ceiling == ROLE_ADMIN &&
-	       (caller->process.uid == 0 || caller->runs_it);
+	return caller_role(caller) == ROLE_ADMIN;
+}
+
+/* caller_may_address() - May it offer a lease to a uid? What comes through
+ * ioasid-api may only be for who asks: it could be made up.
+ */
+static inline bool caller_may_address(const struct caller *caller, uid_t uid)
+{
+	return !caller->via_api || caller->process.uid == uid;
 }
 
 #endif

@@ -32,14 +32,45 @@ void etag_of(uint64_t revision, char ret[24])
 }
 
 /**
+ * addressed() - Is a lease addressed to the caller?
+ * @lease:	The lease
+ * @caller:	Who asks
+ */
+static bool addressed(const struct lease *lease, const struct caller *caller)
+{
+	return lease->claimant_uid == caller->process.uid &&
+	       (!lease->claimant_pid ||
+		lease->claimant_pid == caller->process.pid);
+}
+
+/**
  * lease_visible() - See ops.h
  */
 bool lease_visible(const struct lease *lease, const struct caller *caller)
 {
-	return caller_is_admin(caller) ||
-	       (lease->claimant_uid == caller->process.uid &&
-		(!lease->claimant_pid ||
-		 lease->claimant_pid == caller->process.pid));
+	return caller_role(caller) >= ROLE_VIEWER || addressed(lease, caller);
+}
+
+/**
+ * check_own() - May the caller change a lease that it sees?
+ * @lease:	The lease
+ * @caller:	Who wants to; NULL: ioasidd itself
+ *
+ * Return: 0; -EACCES permission.denied.
+ */
+static int check_own(const struct lease *lease, const struct caller *caller,
+		     struct error *err)
+{
+	int r;
+
+	if (!caller || caller_role(caller) >= ROLE_OPERATOR ||
+	    addressed(lease, caller))
+		return 0;
+	r = error_set(err, -EACCES, ERROR_PERMISSION_DENIED,
+		      "%s is not addressed to %s", lease->name,
+		      caller->principal);
+	error_object(err, "%s", lease->name);
+	return r;
 }
 
 /**
@@ -50,7 +81,7 @@ bool device_visible(struct registry *reg, const struct device *device,
 {
 	const struct lease *lease;
 
-	if (caller_is_admin(caller))
+	if (caller_role(caller) >= ROLE_VIEWER)
 		return true;
 	if (!device->lease[0])
 		return false;
@@ -104,9 +135,11 @@ int lease_own(struct host *host, const struct caller *caller,
 	*ret = registry_lease(reg, name);
 	if (*ret && caller && !lease_visible(*ret, caller))
 		*ret = NULL;
-	if (*ret)
+	r = *ret ? check_own(*ret, caller, err) : not_found(name, err);
+	if (r == 0)
 		before = lease_copy(*ret);
-	r = !*ret ? not_found(name, err) : !before ? -ENOMEM : 0;
+	if (r == 0 && !before)
+		r = -ENOMEM;
 	/* One that has ended changes no more, and its devices are others' now. */
 	if (r == 0 && before->state != LEASE_ENDED)
 		r = registry_claim_wait(reg, &before->devices, ret_claim,
@@ -147,7 +180,8 @@ void lease_disown(struct host *host, const char *claim)
  * @offer:	The offer
  * @caller:	Who makes it
  *
- * Return: 0; -EINVAL request.invalid, lease.devices, lease.memlock.
+ * Return: 0; -EINVAL request.invalid, lease.devices, lease.memlock; -EACCES
+ * permission.denied.
  */
 static int check_terms(const struct lease *offer, const struct caller *caller,
 		       struct error *err)
@@ -170,6 +204,15 @@ static int check_terms(const struct lease *offer, const struct caller *caller,
 		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
 				 "%zu labels; at most %d", offer->labels.n / 2,
 				 LEASE_LABELS_MAX);
+	if (!caller_may_address(caller, offer->claimant_uid))
+		return error_set(err, -EACCES, ERROR_PERMISSION_DENIED,
+				 "%s may not address a lease to uid %u through ioasid-api",
+				 caller->principal,
+				 (unsigned int)offer->claimant_uid);
+	if (offer->memlock_unlimited && caller->via_api)
+		return error_set(err, -EPERM,
+				 ERROR_PERMISSION_NATIVE_SOCKET_ONLY,
+				 "unlimited locked memory is allowed on the native socket only");
 	if (offer->memlock_unlimited && !caller_is_admin(caller))
 		return error_set(err, -EPERM, ERROR_LEASE_MEMLOCK,
 				 "only an administrator may allow unlimited locked memory");
@@ -304,8 +347,12 @@ static int replay(struct host *host, const struct lease *offer,
 static int publish(struct host *host, struct lease *offer,
 		   struct draft *draft, struct error *err)
 {
-	const struct commit commit = { .lease = offer, .draft = draft };
+	const struct commit commit = {
+		.lease = offer, .new_lease = true, .draft = draft,
+	};
+	char name[NAME_SIZE];
 	bool runs_out = offer->expires_us != 0;
+	uid_t claimant;
 	size_t i;
 	int r;
 
@@ -318,6 +365,8 @@ static int publish(struct host *host, struct lease *offer,
 	}
 	for (i = 0; i < draft->n; i++)
 		str_copy(draft->copies[i].lease, NAME_SIZE, offer->name);
+	str_copy(name, sizeof(name), offer->name);
+	claimant = offer->claimant_uid;
 	r = commit_write(host, &commit, err);
 	if (r < 0) {
 		registry_lock(host->registry);
@@ -326,12 +375,8 @@ static int publish(struct host *host, struct lease *offer,
 		lease_free(offer);
 		return r;
 	}
-	log_notice("%s: %zu device(s), first %s, offered to uid %u", offer->name,
-		   offer->devices.n, offer->devices.items[0],
-		   offer->claimant_uid);
-	registry_lock(host->registry);
-	registry_publish_lease_consume(host->registry, offer);
-	registry_unlock(host->registry);
+	log_notice("%s: %zu device(s), first %s, offered to uid %u", name,
+		   draft->n, draft->copies[0].name, claimant);
 	if (runs_out)
 		watch_offers(host);
 	return 0;

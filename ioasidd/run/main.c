@@ -5,7 +5,7 @@
  * The order: first what there is (machine: a simulated one is another process,
  * forked while we have no thread), then what remembers (store) and our picture
  * of both (registry), then what works (workers, loop, watches), then the past is put in
- * order (startup), and last come those who may ask (uevents, front). When the
+ * order (startup), and last come those who may ask (uevents, front, api). When a
  * socket answers, all that it shows is true.
  */
 #include <errno.h>
@@ -32,6 +32,7 @@
 #include "ops/startup.h"
 #include "ops/watch.h"
 #include "ops/workers.h"
+#include "run/api-process.h"
 #include "run/machine.h"
 #include "run/options.h"
 
@@ -46,6 +47,7 @@
  * @options:	What was asked for
  * @host:	The parts that operations work with
  * @front:	Who may ask
+ * @api:	ioasid-api; NULL if there is none
  * @signals:	signalfd
  * @uevents:	The kernel's announcements
  * @signal_source: In the loop
@@ -58,6 +60,7 @@ struct daemon {
 	struct options options;
 	struct host host;
 	struct front *front;
+	struct api_process *api;
 	int signals;
 	int uevents;
 	struct loop_source *signal_source;
@@ -327,6 +330,38 @@ static void stop_front(struct daemon *d)
 }
 
 /**
+ * start_api() - Serve REST and gRPC, if that is wanted and there
+ * @d:		The daemon
+ */
+static int start_api(struct daemon *d, struct error *err)
+{
+	const struct options *o = &d->options;
+	const struct api_options options = {
+		.program = o->api_program,
+		.link = { .socket = o->api_socket, .listen = o->api_listen,
+			  .ceiling = ROLE_OPERATOR },
+		.certificate = o->api_certificate,
+		.key = o->api_key,
+		.authorities = o->api_authorities,
+		.revoked = o->api_revoked,
+		.log_level = o->log_level,
+	};
+
+	if (o->no_api)
+		return 0;
+	return api_process_start(d->front, &options, &d->api, err);
+}
+
+/**
+ * stop_api() - Serve them no more
+ * @d:		The daemon
+ */
+static void stop_api(struct daemon *d)
+{
+	d->api = api_process_stop(d->api);
+}
+
+/**
  * on_signal() - Somebody wants us to end
  * @data:	The daemon
  * @events:	Unused
@@ -401,6 +436,7 @@ static const struct part {
 	{ "start-up", start_state, NULL },
 	{ "uevents", start_uevents, stop_uevents },
 	{ "native socket", start_front, stop_front },
+	{ "api", start_api, stop_api },
 };
 
 /**

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/str.h"
@@ -16,6 +17,14 @@
 enum {
 	OPT_STATE_DIR = 256,
 	OPT_SOCKET,
+	OPT_API_SOCKET,
+	OPT_API_PROGRAM,
+	OPT_API_LISTEN,
+	OPT_API_CERTIFICATE,
+	OPT_API_KEY,
+	OPT_API_AUTHORITIES,
+	OPT_API_REVOKED,
+	OPT_NO_API,
 	OPT_LOG_LEVEL,
 	OPT_FOREGROUND,
 	OPT_HISTORY,
@@ -29,6 +38,21 @@ static const struct option_help table[] = {
 	  OPT_STATE_DIR },
 	{ "socket", "PATH", "the native socket (/run/ioasidd/ioasidd.sock)",
 	  OPT_SOCKET },
+	{ "api-socket", "PATH",
+	  "where REST and gRPC are served (api.sock beside the native socket)",
+	  OPT_API_SOCKET },
+	{ "api-listen", "HOST:PORT", "serve them by TCP, too, with TLS",
+	  OPT_API_LISTEN },
+	{ "api-certificate", "FILE", "the certificate for that (PEM)",
+	  OPT_API_CERTIFICATE },
+	{ "api-key", "FILE", "its key", OPT_API_KEY },
+	{ "api-authorities", "FILE", "who signs clients' certificates",
+	  OPT_API_AUTHORITIES },
+	{ "api-revoked", "FILE", "which of those are revoked (CRL)",
+	  OPT_API_REVOKED },
+	{ "api-program", "FILE", "ioasid-api (beside this, or in ../libexec)",
+	  OPT_API_PROGRAM },
+	{ "no-api", NULL, "serve neither REST nor gRPC", OPT_NO_API },
 	{ "log-level", "LEVEL",
 	  "error, warning, notice, info or debug (info)", OPT_LOG_LEVEL },
 	{ "foreground", NULL, "stay in the foreground", OPT_FOREGROUND },
@@ -88,6 +112,63 @@ static uint64_t default_max_pinned(void)
 }
 
 /**
+ * take_api() - Take one option about the API, or of the machine
+ * @id:		Which
+ * @value:	Its value; NULL if it has none
+ * @ret:	Where it goes
+ *
+ * Return: 0; -EINVAL: the value is none of those allowed.
+ */
+static int take_api(int id, const char *value, struct options *ret)
+{
+	switch (id) {
+	case OPT_API_SOCKET:
+		ret->api_socket = value;
+		return 0;
+	case OPT_API_PROGRAM:
+		ret->api_program = value;
+		return 0;
+	case OPT_API_LISTEN:
+		ret->api_listen = value;
+		return 0;
+	case OPT_API_CERTIFICATE:
+		ret->api_certificate = value;
+		return 0;
+	case OPT_API_KEY:
+		ret->api_key = value;
+		return 0;
+	case OPT_API_AUTHORITIES:
+		ret->api_authorities = value;
+		return 0;
+	case OPT_API_REVOKED:
+		ret->api_revoked = value;
+		return 0;
+	case OPT_NO_API:
+		ret->no_api = true;
+		return 0;
+	}
+	return machine_option(id, value, ret);
+}
+
+/**
+ * default_api_socket() - Where the API is served unless something else is said
+ * @ret:	Has the native socket's path
+ *
+ * A path that is too long for a socket is refused for the native one first.
+ */
+static void default_api_socket(struct options *ret)
+{
+	const char *slash = strrchr(ret->socket, '/');
+
+	(void)str_format(ret->api_default, sizeof(ret->api_default),
+			 "%.*sapi.sock",
+			 slash ? (int)(slash + 1 - ret->socket) : 0,
+			 ret->socket);
+	if (!ret->api_socket)
+		ret->api_socket = ret->api_default;
+}
+
+/**
  * take() - Take one option
  * @id:		Which
  * @value:	Its value; NULL if it has none
@@ -120,7 +201,7 @@ static int take(int id, const char *value, struct options *ret)
 		print_help();
 		return 1;
 	}
-	return machine_option(id, value, ret);
+	return take_api(id, value, ret);
 }
 
 /**
@@ -173,5 +254,6 @@ int options_parse(int argc, char **argv, struct options *ret)
 			machine_program, argv[optind]);
 		r = -EINVAL;
 	}
+	default_api_socket(ret);
 	return r < 0 ? -EINVAL : r;
 }

@@ -14,6 +14,14 @@
  * struct options - What was asked for
  * @state_dir:	Where the database is
  * @socket:	Path of the native socket
+ * @no_api:	Do without ioasid-api
+ * @api_program: Path of ioasid-api; NULL for what comes with us
+ * @api_socket:	Path of its UNIX socket; by default api.sock beside @socket
+ * @api_listen:	TCP address and port that it serves; NULL for none
+ * @api_certificate: PEM file for TLS; NULL for none, as the three that follow
+ * @api_key:	Its key
+ * @api_authorities: Whose certificates clients may have
+ * @api_revoked: Which of those no more
  * @log_level:	The least urgent level to log
  * @foreground:	Do not go into the background
  * @history:	Ended leases and operations that are kept, each
@@ -22,10 +30,19 @@
  * @machine_linger: How long it goes on without anybody, seconds
  * @poke:	What to do to the simulated machine that runs, and nothing else;
  *		NULL to be a daemon
+ * @api_default: What @api_socket is by default, as long as a socket's path can be
  */
 struct options {
 	const char *state_dir;
 	const char *socket;
+	bool no_api;
+	const char *api_program;
+	const char *api_socket;
+	const char *api_listen;
+	const char *api_certificate;
+	const char *api_key;
+	const char *api_authorities;
+	const char *api_revoked;
 	enum log_level log_level;
 	bool foreground;
 	uint64_t history;
@@ -33,6 +50,7 @@ struct options {
 	const char *machine_file;
 	uint64_t machine_linger;
 	const char *poke;
+	char api_default[108];
 };
 
 /**

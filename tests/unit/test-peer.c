@@ -74,7 +74,7 @@ static void saw_packet(void *owner, struct peer *peer, const uint8_t *data,
 	seen->packets++;
 	seen->size = size;
 	if (seen->answer)
-		peer_send_consume(peer, packet_of(seen->answer));
+		client_send_consume(&peer->client, packet_of(seen->answer));
 }
 
 static void saw_refused(void *owner, struct peer *peer, int error)
@@ -124,9 +124,9 @@ static int teardown(void **state)
 {
 	struct pair *pair = *state;
 
-	peer_close(pair->peer);
+	client_close(&pair->peer->client);
 	assert_int_equal(pair->seen.closed, 1);
-	peer_unref(pair->peer);
+	client_unref(&pair->peer->client);
 	fd_close(pair->fd);
 	loop_free(pair->loop);
 	assert_int_equal(fd_count(), pair->fds_before);
@@ -224,11 +224,11 @@ static void a_queue_that_grows_too_long_is_cut(void **state)
 	int i;
 
 	for (i = 0; i < 100 && !pair->seen.closed; i++)
-		peer_send_consume(pair->peer, packet_of(PACKET_MAX));
+		client_send_consume(&pair->peer->client, packet_of(PACKET_MAX));
 	assert_int_equal(pair->seen.closed, 1);
 	assert_in_range(i, 4, 10);
-	peer_send_consume(pair->peer, packet_of(1));
-	assert_int_equal(peer_hand_over(pair->peer, &(struct packet){
+	client_send_consume(&pair->peer->client, packet_of(1));
+	assert_int_equal(client_hand_over(&pair->peer->client, &(struct packet){
 						.size = 1 }, NULL, 0),
 			 -EPIPE);
 }
@@ -247,7 +247,7 @@ static void no_memory_for_an_answer_ends_it(void **state)
 {
 	struct pair *pair = *state;
 
-	peer_send_consume(pair->peer, NULL);
+	client_send_consume(&pair->peer->client, NULL);
 	assert_int_equal(pair->seen.closed, 1);
 }
 
@@ -259,14 +259,15 @@ static void descriptors_are_handed_over_at_once(void **state)
 	int fds[2] = { pair->fd, pair->fd }, got[2], r = 0, n = 0;
 	size_t count;
 
-	assert_int_equal(peer_hand_over(pair->peer, packet, fds, 2), 0);
+	assert_int_equal(client_hand_over(&pair->peer->client, packet, fds,
+					  2), 0);
 	assert_int_equal(fd_receive(pair->fd, pair->buffer, PACKET_MAX, got,
 				    2, &count), PACKET_MAX);
 	assert_int_equal(count, 2);
 	fd_close(got[0]);
 	fd_close(got[1]);
 	while (r == 0 && n++ < 100)
-		r = peer_hand_over(pair->peer, packet, NULL, 0);
+		r = client_hand_over(&pair->peer->client, packet, NULL, 0);
 	assert_int_equal(r, -EAGAIN);
 	assert_int_equal(pair->seen.closed, 0);
 }
@@ -275,13 +276,13 @@ static void descriptors_are_handed_over_at_once(void **state)
 static void a_reference_keeps_who_it_was(void **state)
 {
 	struct pair *pair = *state;
-	struct peer *ref = peer_ref(pair->peer);
+	struct client *ref = client_ref(&pair->peer->client);
 	char byte;
 
-	peer_close(ref);
+	client_close(ref);
 	assert_int_equal(recv(pair->fd, &byte, 1, 0), 0);
 	assert_true(fcntl(ref->caller.pidfd, F_GETFD) >= 0);
-	peer_unref(ref);
+	client_unref(ref);
 }
 
 /* The last word arrives although something was sent that nobody reads. */
@@ -349,13 +350,15 @@ static void the_socket_is_replaced_only_if_nobody_listens(void **state)
 	assert_int_equal(bind(fd, (struct sockaddr *)&stale, sizeof(stale)),
 			 0);
 	close(fd);
-	assert_int_equal(listener_new(loop, path, count_accepted, NULL,
+	assert_int_equal(listener_new(loop, path, SOCK_SEQPACKET,
+				      count_accepted, NULL,
 				      &first, &err), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0666);
 
 	/* One that is in use. */
-	assert_int_equal(listener_new(loop, path, count_accepted, NULL,
+	assert_int_equal(listener_new(loop, path, SOCK_SEQPACKET,
+				      count_accepted, NULL,
 				      &second, &err), -EADDRINUSE);
 	fd = dial(path);
 	assert_true(fd >= 0);
@@ -366,7 +369,8 @@ static void the_socket_is_replaced_only_if_nobody_listens(void **state)
 
 	/* Another's by now: it stays. */
 	unlink(path);
-	assert_int_equal(listener_new(loop, path, count_accepted, NULL,
+	assert_int_equal(listener_new(loop, path, SOCK_SEQPACKET,
+				      count_accepted, NULL,
 				      &second, &err), 0);
 	listener_free(first);
 	assert_int_equal(stat(path, &st), 0);
@@ -376,12 +380,14 @@ static void the_socket_is_replaced_only_if_nobody_listens(void **state)
 	/* No socket at all. */
 	fd = open(path, O_CREAT | O_WRONLY, 0600);
 	close(fd);
-	assert_int_equal(listener_new(loop, path, count_accepted, NULL,
+	assert_int_equal(listener_new(loop, path, SOCK_SEQPACKET,
+				      count_accepted, NULL,
 				      &first, &err), -EEXIST);
 	unlink(path);
 	memset(longer, 'x', sizeof(longer));
 	longer[sizeof(longer) - 1] = '\0';
-	assert_int_equal(listener_new(loop, longer, count_accepted, NULL,
+	assert_int_equal(listener_new(loop, longer, SOCK_SEQPACKET,
+				      count_accepted, NULL,
 				      &first, &err), -ENAMETOOLONG);
 	loop_free(loop);
 	rmdir(dir);
