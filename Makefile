@@ -95,11 +95,10 @@ SIM_A	= $(OBJ)/sim.a
 TEST_GEN = $(BUILD)/tests/api/gen
 PEER	= $(BUILD)/tests/api/transcode-peer
 TLS_PEER = $(BUILD)/tests/api/tls-peer
-GRPC_PEER = $(BUILD)/tests/api/grpc-peer
-GRPC_PEER_OBJ = $(patsubst %.c,$(OBJ)/%.o,$(filter api/grpc/%,$(API_SRC)) \
-	$(filter api/transcode/%,$(API_SRC)) tests/api/grpc-peer.c tests/api/fake-link.c \
-	api/core/stream.c) \
-	$(filter $(OBJ)/gen/%,$(API_OBJ))
+# With a fake link in the place of core/link.c.
+GRPC_PEERS = $(BUILD)/tests/api/grpc-peer $(BUILD)/tests/api/grpc-fuzz
+GRPC_PEER_OBJ = $(patsubst %.c,$(OBJ)/%.o,$(filter api/grpc/% api/transcode/%,$(API_SRC)) \
+	tests/api/fake-link.c api/core/stream.c) $(filter $(OBJ)/gen/%,$(API_OBJ))
 TEST_API_OBJ = $(OBJ)/tests/api/tables.o $(OBJ)/tests/api/everything.pb-c.o \
 	$(OBJ)/tests/api/duration.pb-c.o
 PRODUCTS = $(BUILD)/ioasidd $(BUILD)/ioasidd-sim $(BUILD)/ioasid-api \
@@ -165,7 +164,7 @@ openapi: $(GEN)/openapi.json
 vm-shell: tests
 	tests/vm/boot --build $(BUILD) --shell
 
-tests: all $(UNIT) $(PEER) $(GRPC_PEER) $(TLS_PEER) $(VM_PROGS) $(BELIEFS) $(BENCH) $(CONF) $(BUILD)/tests/pb/.stamp
+tests: all $(UNIT) $(PEER) $(GRPC_PEERS) $(TLS_PEER) $(VM_PROGS) $(BELIEFS) $(BENCH) $(CONF) $(BUILD)/tests/pb/.stamp
 
 # --- generated ---------------------------------------------------------------
 
@@ -274,7 +273,7 @@ $(PEER): $(OBJ)/tests/api/transcode-peer.o $(API_OBJ) $(TEST_API_OBJ) $(BASE_OBJ
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(API_LIBS) -lprotobuf-c -pthread
 
-$(GRPC_PEER): $(GRPC_PEER_OBJ) $(TEST_API_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
+$(GRPC_PEERS): $(BUILD)/tests/api/%: $(OBJ)/tests/api/%.o $(GRPC_PEER_OBJ) $(TEST_API_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lnghttp2 -lprotobuf-c -pthread
 
