@@ -180,7 +180,7 @@ static int drain(struct pump *pump, struct flow *flow)
 			return 0;
 		flow->told = true;
 		if (flow == &pump->out)
-			session_end(pump->stream);
+			tls_session_end(pump->stream);
 		else
 			(void)shutdown(pump->fd, SHUT_WR); /* or it has gone */
 		return 1;
@@ -268,7 +268,7 @@ static void watch(struct pump *pump)
 {
 	uint32_t events = 0;
 
-	session_want_read(pump->stream, has_room(&pump->in));
+	tls_session_want_read(pump->stream, has_room(&pump->in));
 	pump->stream->ops->want_write(pump->stream, !is_empty(&pump->out));
 	if (has_room(&pump->out))
 		events |= EPOLLIN;

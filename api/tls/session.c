@@ -43,7 +43,7 @@ enum state {
 };
 
 /**
- * struct session - One client; loop thread only
+ * struct tls_session - One client; loop thread only
  * @stream:	What its user has
  * @loop:	The loop
  * @owner:	The server
@@ -69,10 +69,10 @@ enum state {
  * @alert:	Why the certificate was refused
  * @refusal:	Likewise
  */
-struct session {
+struct tls_session {
 	struct stream stream;
 	struct loop *loop;
-	const struct session_owner *owner;
+	const struct tls_session_owner *owner;
 	void *data;
 	int fd;
 	struct loop_source *source;
@@ -96,21 +96,21 @@ struct session {
 };
 
 /* from_stream() - The session that a stream is the head of. */
-static struct session *from_stream(struct stream *stream)
+static struct tls_session *from_stream(struct stream *stream)
 {
-	static_assert(offsetof(struct session, stream) == 0,
+	static_assert(offsetof(struct tls_session, stream) == 0,
 		      "the stream is the session's head");
-	return (struct session *)stream;
+	return (struct tls_session *)stream;
 }
 
 /* is_pending() - Is there something to be written that the user has given? */
-static bool is_pending(const struct session *session)
+static bool is_pending(const struct tls_session *session)
 {
 	return session->held || (session->ending && !session->ended);
 }
 
 /* update() - Watch for what is wanted. */
-static void update(struct session *session)
+static void update(struct tls_session *session)
 {
 	uint32_t events = 0;
 
@@ -132,7 +132,7 @@ static void update(struct session *session)
  *
  * Return: @number.
  */
-static int die(struct session *session, int number)
+static int die(struct tls_session *session, int number)
 {
 	session->state = DEAD;
 	session->number = number;
@@ -146,7 +146,7 @@ static int die(struct session *session, int number)
  *
  * Return: 0 when nothing is left; -EAGAIN; what die() returns.
  */
-static int flush(struct session *session)
+static int flush(struct tls_session *session)
 {
 	while (session->held_start < session->held_n) {
 		ssize_t n;
@@ -182,10 +182,11 @@ static int flush(struct session *session)
 	return 0;
 }
 
-/* session_read() - Read, for the stream's user. */
-static ssize_t session_read(struct stream *stream, void *buffer, size_t size)
+/* tls_session_read() - Read, for the stream's user. */
+static ssize_t tls_session_read(struct stream *stream, void *buffer,
+				size_t size)
 {
-	struct session *session = from_stream(stream);
+	struct tls_session *session = from_stream(stream);
 	ssize_t n;
 
 	if (session->state == DEAD)
@@ -218,7 +219,7 @@ static ssize_t session_read(struct stream *stream, void *buffer, size_t size)
  *
  * Return: @size; -ENOMEM.
  */
-static ssize_t hold(struct session *session, const void *data, size_t size)
+static ssize_t hold(struct tls_session *session, const void *data, size_t size)
 {
 	session->held = malloc(size);
 	if (!session->held)
@@ -232,11 +233,11 @@ static ssize_t hold(struct session *session, const void *data, size_t size)
 	return (ssize_t)size;
 }
 
-/* session_write() - Write, for the stream's user. */
-static ssize_t session_write(struct stream *stream, const void *data,
-			     size_t size)
+/* tls_session_write() - Write, for the stream's user. */
+static ssize_t tls_session_write(struct stream *stream, const void *data,
+				 size_t size)
 {
-	struct session *session = from_stream(stream);
+	struct tls_session *session = from_stream(stream);
 	ssize_t n;
 	int r;
 
@@ -258,28 +259,28 @@ static ssize_t session_write(struct stream *stream, const void *data,
 	return n < 0 ? die(session, -ECONNRESET) : n;
 }
 
-/* session_want_write() - Likewise, whether to call when there is room. */
-static void session_want_write(struct stream *stream, bool want)
+/* tls_session_want_write() - Likewise, whether to call when there is room. */
+static void tls_session_want_write(struct stream *stream, bool want)
 {
-	struct session *session = from_stream(stream);
+	struct tls_session *session = from_stream(stream);
 
 	session->want_write = want;
 	update(session);
 }
 
-/* session_want_read() - Whether to call when there are bytes */
-void session_want_read(struct stream *stream, bool want)
+/* tls_session_want_read() - Whether to call when there are bytes */
+void tls_session_want_read(struct stream *stream, bool want)
 {
-	struct session *session = from_stream(stream);
+	struct tls_session *session = from_stream(stream);
 
 	session->want_read = want;
 	update(session);
 }
 
-/* session_end() - Nothing more will be written */
-void session_end(struct stream *stream)
+/* tls_session_end() - Nothing more will be written */
+void tls_session_end(struct stream *stream)
 {
-	struct session *session = from_stream(stream);
+	struct tls_session *session = from_stream(stream);
 
 	if (session->state != OPEN || session->ending)
 		return;
@@ -297,7 +298,7 @@ void session_end(struct stream *stream)
  *
  * Return: the socket.
  */
-static int free_session(struct session *session)
+static int free_session(struct tls_session *session)
 {
 	int fd = TAKE_FD(session->fd);
 
@@ -314,16 +315,16 @@ static int free_session(struct session *session)
 	return fd;
 }
 
-/* session_stream() - The stream that it is */
-struct stream *session_stream(struct session *session)
+/* tls_session_stream() - The stream that it is */
+struct stream *tls_session_stream(struct tls_session *session)
 {
 	return &session->stream;
 }
 
-/* session_close() - End it at once */
-void session_close(struct session *session)
+/* tls_session_close() - End it at once */
+void tls_session_close(struct tls_session *session)
 {
-	const struct session_owner *owner = session->owner;
+	const struct tls_session_owner *owner = session->owner;
 	void *data = session->data;
 	int fd;
 
@@ -336,10 +337,10 @@ void session_close(struct session *session)
 /* close_stream() - End it when all is sent, for the stream's user. */
 static void close_stream(struct stream *stream)
 {
-	struct session *session = from_stream(stream);
+	struct tls_session *session = from_stream(stream);
 
 	if (session->state != OPEN || !is_pending(session)) {
-		session_close(session);
+		tls_session_close(session);
 		return;
 	}
 	session->state = CLOSING;
@@ -352,15 +353,15 @@ static void close_stream(struct stream *stream)
 }
 
 static const struct stream_ops ops = {
-	.read = session_read,
-	.write = session_write,
-	.want_write = session_want_write,
+	.read = tls_session_read,
+	.write = tls_session_write,
+	.want_write = tls_session_want_write,
 	.close = close_stream,
 };
 
-/* session_fail() - A stream is to end */
-void session_fail(struct session *session, gnutls_alert_description_t alert,
-		  int number)
+/* tls_session_fail() - A stream is to end */
+void tls_session_fail(struct tls_session *session,
+		      gnutls_alert_description_t alert, int number)
 {
 	assert(session->state != HANDSHAKE);
 	if (session->state != OPEN)
@@ -372,9 +373,9 @@ void session_fail(struct session *session, gnutls_alert_description_t alert,
 	loop_arm(session->kick, clock_mono_ns());
 }
 
-/* session_verify() - Is the client still good? */
-int session_verify(struct session *session,
-		   gnutls_alert_description_t *ret_alert, struct error *err)
+/* tls_session_verify() - Is the client still good? */
+int tls_session_verify(struct tls_session *session,
+		       gnutls_alert_description_t *ret_alert, struct error *err)
 {
 	const gnutls_datum_t *chain;
 	unsigned int n = 0;
@@ -390,7 +391,7 @@ int session_verify(struct session *session,
  * @r:		GnuTLS's number
  * @err:	Filled
  */
-static void words_of(struct session *session, int r, struct error *err)
+static void words_of(struct tls_session *session, int r, struct error *err)
 {
 	const char *words = gnutls_strerror(r);
 
@@ -421,9 +422,9 @@ static void words_of(struct session *session, int r, struct error *err)
  * @session:	HANDSHAKE
  * @r:		GnuTLS's number
  */
-static void fail(struct session *session, int r)
+static void fail(struct tls_session *session, int r)
 {
-	const struct session_owner *owner = session->owner;
+	const struct tls_session_owner *owner = session->owner;
 	void *data = session->data;
 	struct error error;
 	int fd;
@@ -462,7 +463,7 @@ static int on_hello(gnutls_session_t gnutls, unsigned int type,
 }
 
 /* keep_refusal() - Keep the words; without memory GnuTLS's have to do. */
-static void keep_refusal(struct session *session, const struct error *error)
+static void keep_refusal(struct tls_session *session, const struct error *error)
 {
 	free(session->refusal);
 	session->refusal = malloc(sizeof(*session->refusal));
@@ -478,10 +479,10 @@ static void keep_refusal(struct session *session, const struct error *error)
  */
 static int on_certificate(gnutls_session_t gnutls)
 {
-	struct session *session = gnutls_session_get_ptr(gnutls);
+	struct tls_session *session = gnutls_session_get_ptr(gnutls);
 	struct error error;
 
-	if (session_verify(session, &session->alert, &error) == 0)
+	if (tls_session_verify(session, &session->alert, &error) == 0)
 		return 0;
 
 	keep_refusal(session, &error);
@@ -499,7 +500,7 @@ static int no_log(gnutls_session_t gnutls, const char *label,
  * watch_expiry() - Look again when the client's certificate ends
  * @session:	OPEN
  */
-static void watch_expiry(struct session *session)
+static void watch_expiry(struct tls_session *session)
 {
 	const gnutls_datum_t *chain;
 	time_t left = EXPIRY_MAX_S;
@@ -532,20 +533,20 @@ static void watch_expiry(struct session *session)
 static void on_time(void *data)
 {
 	gnutls_alert_description_t alert;
-	struct session *session = data;
+	struct tls_session *session = data;
 
 	switch (session->state) {
 	case HANDSHAKE:
 		fail(session, GNUTLS_E_TIMEDOUT);
 		return;
 	case OPEN:
-		if (session_verify(session, &alert, NULL) < 0)
-			session_fail(session, alert, -EKEYEXPIRED);
+		if (tls_session_verify(session, &alert, NULL) < 0)
+			tls_session_fail(session, alert, -EKEYEXPIRED);
 		else
 			watch_expiry(session);
 		return;
 	case CLOSING:
-		session_close(session);
+		tls_session_close(session);
 		return;
 	case DEAD:
 		return;
@@ -559,7 +560,7 @@ static void on_time(void *data)
  * New credentials may have come while it was going on. Bytes that GnuTLS has
  * read already are told of by no socket.
  */
-static void finish(struct session *session)
+static void finish(struct tls_session *session)
 {
 	_cleanup_identity_ struct identity identity = IDENTITY_NULL;
 	struct error error = ERROR_NULL;
@@ -579,7 +580,7 @@ static void finish(struct session *session)
 	}
 	session->alert = GNUTLS_A_BAD_CERTIFICATE;
 	if ((session->set != session->owner->credentials(session->data) &&
-	     session_verify(session, &session->alert, &error) < 0) ||
+	     tls_session_verify(session, &session->alert, &error) < 0) ||
 	    identity_read(chain, &identity, &error) < 0) {
 		keep_refusal(session, &error);
 		fail(session, GNUTLS_E_CERTIFICATE_ERROR);
@@ -601,7 +602,7 @@ static void finish(struct session *session)
  * shake() - Go on with the handshake
  * @session:	HANDSHAKE
  */
-static void shake(struct session *session)
+static void shake(struct tls_session *session)
 {
 	int r;
 
@@ -624,7 +625,7 @@ static void shake(struct session *session)
  * call() - Call the stream's user
  * @session:	May be gone afterwards
  */
-static void call(struct session *session)
+static void call(struct tls_session *session)
 {
 	if (session->stream.ready)
 		session->stream.ready(session->stream.data);
@@ -643,7 +644,7 @@ static void on_kick(void *data)
  */
 static void on_ready(void *data, uint32_t events)
 {
-	struct session *session = data;
+	struct tls_session *session = data;
 	if (session->state == HANDSHAKE) {
 		shake(session);
 		return;
@@ -652,7 +653,7 @@ static void on_ready(void *data, uint32_t events)
 	if (session->state == CLOSING) {
 		if ((events & (EPOLLERR | EPOLLHUP)) ||
 		    flush(session) != -EAGAIN)
-			session_close(session);
+			tls_session_close(session);
 		return;
 	}
 
@@ -679,7 +680,7 @@ static void on_ready(void *data, uint32_t events)
  *
  * Return: 0, or GnuTLS's number.
  */
-static int set_up(struct session *session)
+static int set_up(struct tls_session *session)
 {
 	static const gnutls_datum_t protocols[] = {
 		{ (unsigned char *)"h2", 2 },
@@ -726,7 +727,7 @@ static int set_up(struct session *session)
  *
  * Return: 0 or -errno.
  */
-static int start(struct session *session, uint32_t timeout_ms)
+static int start(struct tls_session *session, uint32_t timeout_ms)
 {
 	int one = 1, r;
 
@@ -751,12 +752,12 @@ static int start(struct session *session, uint32_t timeout_ms)
 	return 0;
 }
 
-/* session_new_consume() - Begin a handshake */
-int session_new_consume(struct loop *loop, int fd, uint32_t timeout_ms,
-			const struct session_owner *owner, void *data,
-			struct session **ret, struct error *err)
+/* tls_session_new_consume() - Begin a handshake */
+int tls_session_new_consume(struct loop *loop, int fd, uint32_t timeout_ms,
+			    const struct tls_session_owner *owner, void *data,
+			    struct tls_session **ret, struct error *err)
 {
-	struct session *session = calloc(1, sizeof(*session));
+	struct tls_session *session = calloc(1, sizeof(*session));
 	int r;
 
 	if (!session) {

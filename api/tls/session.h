@@ -30,7 +30,7 @@
 #include "tls/credentials.h"
 #include "tls/verify.h"
 
-struct session;
+struct tls_session;
 
 /* What is spoken inside. */
 enum tls_protocol {
@@ -40,14 +40,14 @@ enum tls_protocol {
 };
 
 /**
- * struct session_owner - What the server does with its sessions
+ * struct tls_session_owner - What the server does with its sessions
  * @credentials: Those in use now
  * @done:	The client is verified: it is a stream now
  * @failed:	The handshake has failed; the session is gone after the call
  * @gone:	The session was closed, by whomever, and is gone after the call;
  *		@fd is taken over: what was said last may still be on its way
  */
-struct session_owner {
+struct tls_session_owner {
 	struct credentials *(*credentials)(void *data);
 	void (*done)(void *data, enum tls_protocol protocol,
 		     const struct identity *identity, struct stream *stream);
@@ -56,51 +56,53 @@ struct session_owner {
 };
 
 /**
- * session_new_consume() - Begin a handshake
- * @fd:		A connected stream socket that does not block; closed in any case
+ * tls_session_new_consume() - Begin a handshake
+ * @fd:		A connected stream socket that does not block; taken over in any
+ *		case
  * @timeout_ms:	How long the handshake may take
  * @owner:	Its @credentials are not NULL now
  *
  * Return: 0; -ENOMEM; other -errno.
  */
-int session_new_consume(struct loop *loop, int fd, uint32_t timeout_ms,
-			const struct session_owner *owner, void *data,
-			struct session **ret, struct error *err);
+int tls_session_new_consume(struct loop *loop, int fd, uint32_t timeout_ms,
+			    const struct tls_session_owner *owner, void *data,
+			    struct tls_session **ret, struct error *err);
 
-/* session_stream() - The stream that it is. */
-struct stream *session_stream(struct session *session);
+/* tls_session_stream() - The stream that it is. */
+struct stream *tls_session_stream(struct tls_session *session);
 
-/* session_close() - End it at once; @gone is called. */
-void session_close(struct session *session);
+/* tls_session_close() - End it at once; @gone is called. */
+void tls_session_close(struct tls_session *session);
 
 /**
- * session_fail() - A stream is to end: its user is called and finds so when it
- *		    reads
+ * tls_session_fail() - A stream is to end: its user is called and finds so when
+ *			it reads
  * @session:	After @done
  * @alert:	What to tell the client
  * @number:	What reading and writing give from now on, negative
  */
-void session_fail(struct session *session, gnutls_alert_description_t alert,
-		  int number);
+void tls_session_fail(struct tls_session *session,
+		      gnutls_alert_description_t alert, int number);
 
 /**
- * session_verify() - Is the client still good?
+ * tls_session_verify() - Is the client still good?
  * @session:	After @done
  * @ret_alert:	What to tell the client; written on failure only
  *
  * Return: as verify_chain().
  */
-int session_verify(struct session *session,
-		   gnutls_alert_description_t *ret_alert, struct error *err);
+int tls_session_verify(struct tls_session *session,
+		       gnutls_alert_description_t *ret_alert,
+		       struct error *err);
 
-/* session_want_read() - Call ready also when something can be read; as at the
- * beginning. A client that breaks the connection is noticed in any case.
+/* tls_session_want_read() - Call ready also when something can be read; as at
+ * the beginning. A client that breaks the connection is noticed in any case.
  */
-void session_want_read(struct stream *stream, bool want);
+void tls_session_want_read(struct stream *stream, bool want);
 
-/* session_end() - Nothing more will be written: tell the client, as soon as
+/* tls_session_end() - Nothing more will be written: tell the client, as soon as
  * what was written has gone out. Reading goes on.
  */
-void session_end(struct stream *stream);
+void tls_session_end(struct stream *stream);
 
 #endif

@@ -27,7 +27,7 @@ struct peer {
 	struct peer *next;
 	struct tls *tls;
 	uint64_t connection;
-	struct session *session;
+	struct tls_session *session;
 	struct pump *pump;
 	bool open;
 };
@@ -108,7 +108,7 @@ static void on_gone(void *data, int fd)
 	free(peer);
 }
 
-static const struct session_owner session_owner = {
+static const struct tls_session_owner tls_session_owner = {
 	.credentials = current,
 	.done = on_done,
 	.failed = on_failed,
@@ -131,7 +131,7 @@ static void end_oldest(struct tls *tls)
 	error_fill(&error, -EBUSY, ERROR_LIMIT_CLIENTS,
 		   "TLS handshake: too many at once, and this was the oldest");
 	tls->owner->failed(tls->data, oldest->connection, &error);
-	session_close(oldest->session);
+	tls_session_close(oldest->session);
 }
 
 /* tls_new() - Be able to speak TLS */
@@ -164,7 +164,7 @@ struct tls *tls_free(struct tls *tls)
 		if (pump)
 			(void)pump_free(pump);
 		else
-			session_close(peer->session);
+			tls_session_close(peer->session);
 	}
 	farewells_end(&tls->farewells);
 	(void)credentials_unref(tls->credentials);
@@ -193,18 +193,18 @@ static void verify_again(struct tls *tls)
 		if (!peer->open && tls->credentials)
 			continue;
 		if (tls->credentials &&
-		    session_verify(peer->session, &alert, &error) == 0)
+		    tls_session_verify(peer->session, &alert, &error) == 0)
 			continue;
 		if (!peer->open) {
 			tls->owner->failed(tls->data, peer->connection,
 					   &error);
-			session_close(peer->session);
+			tls_session_close(peer->session);
 			continue;
 		}
 		log_problem(LOG_LEVEL_NOTICE, &error,
 			    "connection %llu is ended",
 			    (unsigned long long)peer->connection);
-		session_fail(peer->session, alert, -EKEYREVOKED);
+		tls_session_fail(peer->session, alert, -EKEYREVOKED);
 	}
 }
 
@@ -243,9 +243,9 @@ int tls_add_consume(struct tls *tls, uint64_t connection, int fd,
 				 "no memory for a TLS connection");
 	peer->tls = tls;
 	peer->connection = connection;
-	r = session_new_consume(tls->loop, TAKE_FD(sock),
+	r = tls_session_new_consume(tls->loop, TAKE_FD(sock),
 				tls->limits->handshake_timeout_ms,
-				&session_owner, peer, &peer->session, err);
+				&tls_session_owner, peer, &peer->session, err);
 	if (r < 0) {
 		free(peer);
 		return r;
@@ -272,7 +272,7 @@ int tls_plain_consume(struct tls *tls, struct stream *stream, int *ret_fd)
 {
 	struct peer *peer = tls->peers;
 
-	while (peer && session_stream(peer->session) != stream)
+	while (peer && tls_session_stream(peer->session) != stream)
 		peer = peer->next;
 	assert(peer);
 	return pump_new_consume(tls->loop, stream, tls->limits->body_timeout_ms,
@@ -289,9 +289,9 @@ void tls_close(struct tls *tls, uint64_t connection)
 	if (!peer)
 		return;
 	if (!peer->open)
-		session_close(peer->session);
+		tls_session_close(peer->session);
 	else if (!peer->pump)
-		session_fail(peer->session, GNUTLS_A_ACCESS_DENIED,
+		tls_session_fail(peer->session, GNUTLS_A_ACCESS_DENIED,
 			     -ECONNABORTED);
 	/* else what was said before is delivered, by the pump */
 }

@@ -89,8 +89,8 @@ int tls_add_consume(struct tls *tls, uint64_t connection, int fd,
  */
 int tls_plain_consume(struct tls *tls, struct stream *stream, int *ret_fd);
 
-/* tls_close() - ioasidd has ended a connection; after its user was told. Nothing
- * if there is none. @failed is not called.
+/* tls_close() - ioasidd has ended a connection; after its user was told.
+ * Nothing if there is none. @failed is not called.
  */
 void tls_close(struct tls *tls, uint64_t connection);
 
