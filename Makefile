@@ -342,7 +342,7 @@ install: all
 	@test -z "$(FAULTS)" || { echo "a build with FAULTS is not installed" >&2; exit 1; }
 	install -D -m 755 $(BUILD)/ioasidd $(DESTDIR)$(PREFIX)/sbin/ioasidd
 	install -D -m 755 $(BUILD)/ioasidd-sim $(DESTDIR)$(PREFIX)/bin/ioasidd-sim
-	install -D -m 755 $(BUILD)/ioasid-api $(DESTDIR)$(PREFIX)/sbin/ioasid-api
+	install -D -m 755 $(BUILD)/ioasid-api $(DESTDIR)$(PREFIX)/libexec/ioasid-api
 	install -D -m 755 $(BUILD)/ioasidctl $(DESTDIR)$(PREFIX)/bin/ioasidctl
 	install -D -m 755 $(LIB_SO) $(DESTDIR)$(PREFIX)/lib/libioasid.so.0
 	ln -sf libioasid.so.0 $(DESTDIR)$(PREFIX)/lib/libioasid.so

@@ -99,7 +99,8 @@ class Standin:
     """ioasid-api, and what it believes to be ioasidd."""
 
     def __init__(self, build: pathlib.Path, folder: pathlib.Path,
-                 limits: link_pb2.LinkLimits | None = None) -> None:
+                 limits: link_pb2.LinkLimits | None = None,
+                 wrapper: tuple[str, ...] = ()) -> None:
         self.log = folder / "log"
         self.link, theirs = socket.socketpair(socket.AF_UNIX,
                                               socket.SOCK_SEQPACKET)
@@ -114,10 +115,9 @@ class Standin:
         self.ended = threading.Event()
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                ["/bin/sh", "-c", f"exec \"$0\" 3<&{theirs.fileno()} "
-                 "--log-level=debug", str(build / "ioasid-api")],
-                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log)
+                [*wrapper, str(build / "ioasid-api"), "--log-level=debug"],
+                pass_fds=[3], preexec_fn=lambda: os.dup2(theirs.fileno(), 3),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         theirs.close()
         self.thread = threading.Thread(target=self.listen, daemon=True)
         self.thread.start()
