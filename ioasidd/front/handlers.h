@@ -15,6 +15,7 @@ int get_version(struct call *call, struct error *err);
 int list_operations(struct call *call, struct error *err);
 int get_operation(struct call *call, struct error *err);
 int wait_operation(struct call *call, struct error *err);
+int cancel_operation(struct call *call, struct error *err);
 int list_devices(struct call *call, struct error *err);
 int get_device(struct call *call, struct error *err);
 int prepare_device(struct call *call, struct error *err);

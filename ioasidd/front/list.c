@@ -69,6 +69,33 @@ static void listing_add(struct listing *listing, const char *name,
 }
 
 /**
+ * wanted_device() - Is a device one of those asked for?
+ * @listing:	What was asked for
+ * @device:	The device
+ */
+static bool wanted_device(const struct listing *listing,
+			  const struct device *device)
+{
+	const struct filter *filter = &listing->page->filter;
+	const struct kernel_device *facts = &device->facts;
+	const struct group *group;
+
+	if (filter->state && view_device_state(device) != filter->state)
+		return false;
+	if (filter->driver && *filter->driver &&
+	    !str_eq(filter->driver, *facts->driver ? facts->driver : "none"))
+		return false;
+	if ((filter->by_vendor && facts->vendor != filter->vendor) ||
+	    (filter->by_device && facts->device != filter->device) ||
+	    (filter->by_node && facts->numa_node != filter->node))
+		return false;
+	if (!filter->group || !*filter->group)
+		return true;
+	group = registry_group_of(listing->reg, device);
+	return group && str_eq(group->name, filter->group);
+}
+
+/**
  * collect_devices() - Devices; bridges and unisolated ones only if all
  * @listing:	Where they go
  *
@@ -85,6 +112,7 @@ static void collect_devices(struct listing *listing)
 			      (device->facts.group < 0 && !device->recorded);
 
 		if ((!hidden || listing->page->all) &&
+		    wanted_device(listing, device) &&
 		    device_visible(reg, device, listing->page->caller))
 			listing_add(listing, device->name, device);
 	}
@@ -112,13 +140,8 @@ static void collect_iommus(struct listing *listing)
 	struct registry *reg = listing->reg;
 	size_t n = listing_room(listing, reg->n_iommus);
 
-	for (size_t i = 0; i < n; i++) {
-		char name[2 * NAME_SIZE];
-
-		view_iommu_name(reg->iommus[i].name, name);
-		listing_add(listing, arena_text(listing->arena, name),
-			    &reg->iommus[i]);
-	}
+	for (size_t i = 0; i < n; i++)
+		listing_add(listing, reg->iommus[i].name, &reg->iommus[i]);
 }
 
 /**
@@ -129,11 +152,16 @@ static void collect_leases(struct listing *listing)
 {
 	struct registry *reg = listing->reg;
 	size_t n = listing_room(listing, reg->n_leases);
+	int state = listing->page->filter.state;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct lease *lease = reg->leases[i];
+		bool wanted = lease->state != LEASE_ENDED ||
+			      listing->page->all;
 
-		if ((lease->state != LEASE_ENDED || listing->page->all) &&
+		if (state)
+			wanted = view_lease_state(lease) == state;
+		if (wanted &&
 		    lease_visible(lease, listing->page->caller))
 			listing_add(listing, lease->name, lease);
 	}
@@ -147,11 +175,13 @@ static void collect_operations(struct listing *listing)
 {
 	struct registry *reg = listing->reg;
 	size_t n = listing_room(listing, reg->n_operations);
+	int state = listing->page->filter.state;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct operation *op = reg->operations[i];
 
-		if (view_operation_visible(op, listing->page->caller))
+		if ((!state || view_operation_state(op) == state) &&
+		    view_operation_visible(op, listing->page->caller))
 			listing_add(listing, op->name, op);
 	}
 }
@@ -335,7 +365,7 @@ int view_page(struct arena *arena, struct registry *reg,
 	if (r < 0)
 		return r;
 
-	page->revision = reg->revision;
+	page->revision = reg->shown;
 	page->next = (char *)protobuf_c_empty_string;
 	page->n_items = 0;
 	page->items = arena_alloc(arena, page->size * sizeof(*page->items));

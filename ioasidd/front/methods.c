@@ -22,6 +22,8 @@ static const struct binding bindings[] = {
 	  list_operations },
 	{ "ioasid.v1.Operations/GetOperation", METHOD_READ, get_operation },
 	{ "ioasid.v1.Operations/WaitOperation", METHOD_WAIT, wait_operation },
+	{ "ioasid.v1.Operations/CancelOperation", METHOD_READ,
+	  cancel_operation },
 	{ "ioasid.v1.Devices/ListDevices", METHOD_READ, list_devices },
 	{ "ioasid.v1.Devices/GetDevice", METHOD_READ, get_device },
 	{ "ioasid.v1.Devices/PrepareDevice", METHOD_CHANGE, prepare_device },

@@ -3,6 +3,8 @@
  * reads.c - methods that look: versions, lists and single objects
  */
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "front/handlers.h"
 #include "ops/ops.h"
@@ -54,7 +56,7 @@ int get_version(struct call *call, struct error *err)
 				  info.iommufd ? "iommufd" : "none");
 	reply->boot_id = arena_text(call->arena, info.boot_id);
 	registry_lock(reg);
-	reply->revision = reg->revision;
+	reply->revision = reg->shown;
 	registry_unlock(reg);
 
 	return handler_reply(call, reply, err);
@@ -80,16 +82,69 @@ static int make_page(struct call *call, enum collection collection,
 	return r;
 }
 
+/**
+ * take_hex() - Read an id of PCI
+ * @s:		Up to four hexadecimal digits; moves behind them
+ * @ret:	The id
+ *
+ * Return: true if there were any.
+ */
+static bool take_hex(const char **s, uint16_t *ret)
+{
+	static const char digits[] = "0123456789abcdefABCDEF";
+	size_t n = strspn(*s, digits);
+
+	if (!n || n > 4)
+		return false;
+	*ret = (uint16_t)strtoul(*s, NULL, 16);
+	*s += n;
+	return true;
+}
+
+/**
+ * filter_id() - List only devices with an id
+ * @id:		"8086:10fb" or "8086:"; empty for any
+ * @filter:	Filled
+ *
+ * Return: 0; -EINVAL request.invalid.
+ */
+static int filter_id(const char *id, struct filter *filter, struct error *err)
+{
+	if (!*id)
+		return 0;
+	filter->by_vendor = take_hex(&id, &filter->vendor);
+	if (filter->by_vendor && *id == ':') {
+		id++;
+		filter->by_device = take_hex(&id, &filter->device);
+		if (!*id)
+			return 0;
+	}
+	return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
+			 "field id: not a vendor and device such as 8086:10fb, or a vendor such as 8086:");
+}
+
 /* list_devices() - Devices.ListDevices */
 int list_devices(struct call *call, struct error *err)
 {
 	const Ioasid__V1__ListDevicesRequest *in = (const void *)call->input;
 	struct page page = { .size = in->page_size,
 			     .token = in->page_token,
-			     .all = in->all };
+			     .all = in->all,
+			     .filter = { .state = (int)in->state,
+					 .driver = in->driver,
+					 .group = in->group,
+					 .node = in->numa_node } };
 	Ioasid__V1__ListDevicesResponse *reply;
-	int r;
+	int r = 0;
 
+	page.filter.by_node = in->numa_case ==
+		IOASID__V1__LIST_DEVICES_REQUEST__NUMA_NUMA_NODE;
+	if (*in->group)
+		r = handler_name(COLLECTION_GROUPS, "group", in->group, err);
+	if (r == 0)
+		r = filter_id(in->id, &page.filter, err);
+	if (r < 0)
+		return r;
 	r = make_page(call, COLLECTION_DEVICES, &page, err);
 	if (r < 0)
 		return r;
@@ -153,7 +208,8 @@ int list_leases(struct call *call, struct error *err)
 	const Ioasid__V1__ListLeasesRequest *in = (const void *)call->input;
 	struct page page = { .size = in->page_size,
 			     .token = in->page_token,
-			     .all = in->all };
+			     .all = in->all,
+			     .filter.state = (int)in->state };
 	Ioasid__V1__ListLeasesResponse *reply;
 	int r;
 
@@ -176,7 +232,8 @@ int list_operations(struct call *call, struct error *err)
 	const Ioasid__V1__ListOperationsRequest *in =
 		(const void *)call->input;
 	struct page page = { .size = in->page_size,
-			     .token = in->page_token };
+			     .token = in->page_token,
+			     .filter.state = (int)in->state };
 	Ioasid__V1__ListOperationsResponse *reply;
 	int r;
 
@@ -358,4 +415,26 @@ int wait_done(struct call *call, struct error *err)
 		(const void *)call->input;
 
 	return show_operation(call, in->name, false, err);
+}
+
+/* cancel_operation() - Operations.CancelOperation. It sets a flag and must not
+ * wait for a worker: all of them may be with what is to be cancelled.
+ */
+int cancel_operation(struct call *call, struct error *err)
+{
+	const Ioasid__V1__CancelOperationRequest *in =
+		(const void *)call->input;
+	struct change change = { in->name, in->request_id, in->etag,
+				 in->dry_run };
+	int r;
+
+	if (strlen(in->request_id) > REQUEST_ID_MAX)
+		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
+				 "field request_id: longer than %d bytes",
+				 REQUEST_ID_MAX);
+	/* Whether it is there for the caller at all. */
+	r = show_operation(call, in->name, false, err);
+	if (r == 0)
+		r = operation_cancel(call->host, call->caller, &change, err);
+	return r < 0 ? r : show_operation(call, in->name, false, err);
 }

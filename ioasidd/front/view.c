@@ -58,28 +58,6 @@ static void *view_array(struct arena *arena, size_t n)
 }
 
 /**
- * view_iommu_name() - The resource name of an IOMMU
- * @sysfs:	What sysfs calls it; drivers choose it, so any character may
- *		come
- * @ret:	"iommus/dmar0"
- */
-void view_iommu_name(const char *sysfs, char ret[2 * NAME_SIZE])
-{
-	if (!*sysfs) {
-		*ret = '\0';
-		return;
-	}
-	snprintf(ret, 2 * NAME_SIZE, "iommus/%s", sysfs);
-	for (char *c = ret + sizeof("iommus/") - 1; *c; c++) {
-		if (*c >= 'A' && *c <= 'Z')
-			*c = (char)(*c - 'A' + 'a');
-		else if (!(*c >= 'a' && *c <= 'z') &&
-			 !(*c >= '0' && *c <= '9') && *c != '.')
-			*c = '-';
-	}
-}
-
-/**
  * view_bdf() - The resource name of a PCI function
  * @arena:	Where it goes
  * @bdf:	Its address; empty for none
@@ -253,6 +231,12 @@ static const Ioasid__V1__Device__State device_states[] = {
 static_assert(ARRAY_SIZE(device_states) == DEVICE_STATE_COUNT,
 	      "each device state has a number in the contract");
 
+/* view_device_state() - See view.h */
+int view_device_state(const struct device *device)
+{
+	return device_states[device->state];
+}
+
 /**
  * view_isolated_msi() - Whether interrupts are isolated, in the contract's word
  * @msi:	What the scan found
@@ -301,11 +285,11 @@ pb_device *view_device(struct arena *arena, struct registry *reg,
 {
 	pb_device *ret = arena_message(arena, PB(device));
 	const struct group *group = registry_group_of(reg, device);
-	char iommu[2 * NAME_SIZE];
+	char iommu[CHANGE_NAME_SIZE];
 
 	if (!ret)
 		return NULL;
-	view_iommu_name(device->facts.iommu, iommu);
+	iommu_name_from_sysfs(device->facts.iommu, iommu);
 	ret->name = arena_text(arena, device->name);
 	ret->revision = device->revision;
 	ret->etag = view_etag(arena, device->revision);
@@ -321,7 +305,9 @@ pb_device *view_device(struct arena *arena, struct registry *reg,
 	ret->numa_node = device->facts.numa_node;
 	view_record(arena, device, ret);
 	ret->lease = arena_text(arena, device->lease);
-	ret->operation = arena_text(arena, device->operation);
+	/* One that has only looked so far has changed nothing. */
+	if (device->revision != device->claimed_at)
+		ret->operation = arena_text(arena, device->operation);
 	ret->isolated_msi = view_isolated_msi(reg->isolated_msi);
 	ret->capabilities = view_capabilities(arena, device->caps);
 	ret->bridge = device->facts.bridge;
@@ -387,11 +373,11 @@ pb_group *view_group(struct arena *arena, const struct group *group)
 {
 	pb_group *ret = arena_message(arena, PB(group));
 	struct error blockers = ERROR_NULL;
-	char iommu[2 * NAME_SIZE];
+	char iommu[CHANGE_NAME_SIZE];
 
 	if (!ret)
 		return NULL;
-	view_iommu_name(group->iommu, iommu);
+	iommu_name_from_sysfs(group->iommu, iommu);
 	ret->name = arena_text(arena, group->name);
 	ret->revision = group->revision;
 	ret->etag = view_etag(arena, group->revision);
@@ -419,8 +405,6 @@ pb_group *view_group(struct arena *arena, const struct group *group)
  * @reg:	All devices
  * @sysfs:	The IOMMU's name in sysfs
  * @ret:	Its view
- *
- * An IOMMU has no revision of its own; the newest of its devices' is shown.
  */
 static void view_behind(struct arena *arena, struct registry *reg,
 			const char *sysfs, pb_iommu *ret)
@@ -430,64 +414,36 @@ static void view_behind(struct arena *arena, struct registry *reg,
 	for (size_t i = 0; i < reg->n_devices && n < VIEW_NAMES; i++)
 		n += str_eq(reg->devices[i]->facts.iommu, sysfs);
 	ret->devices = view_array(arena, n);
-	if (!ret->devices)
-		return;
-	for (size_t i = 0; ret->n_devices < n; i++) {
-		const struct device *device = reg->devices[i];
-
-		if (!str_eq(device->facts.iommu, sysfs))
-			continue;
-		if (ret->revision < device->revision)
-			ret->revision = device->revision;
-		ret->devices[ret->n_devices++] = arena_text(arena,
-							    device->name);
-	}
+	for (size_t i = 0; ret->devices && ret->n_devices < n; i++)
+		if (str_eq(reg->devices[i]->facts.iommu, sysfs))
+			ret->devices[ret->n_devices++] =
+				arena_text(arena, reg->devices[i]->name);
 }
 
-/**
- * hash_text() - Mix a string into a hash (FNV-1a, 64 bits)
- * @hash:	So far
- * @s:		What
- *
- * Return: the hash now.
- */
-static uint64_t hash_text(uint64_t hash, const char *s)
-{
-	for (; *s; s++)
-		hash = (hash ^ (uint8_t)*s) * 0x100000001b3;
-	return hash;
-}
-
-/* view_iommu() - An IOMMU. Its etag is made of its content, because a device
- * that leaves has no revision to show.
- */
+/* view_iommu() - An IOMMU */
 pb_iommu *view_iommu(struct arena *arena, struct registry *reg,
-		     const struct kernel_iommu *iommu)
+		     const struct iommu *iommu)
 {
+	const struct kernel_iommu *facts = &iommu->facts;
 	pb_iommu *ret = arena_message(arena, PB(iommu));
-	uint64_t hash = 0xcbf29ce484222325;
-	char name[2 * NAME_SIZE];
 
 	if (!ret)
 		return NULL;
-	view_iommu_name(iommu->name, name);
-	ret->name = arena_text(arena, name);
-	ret->family = arena_text(arena, iommu->family);
-	view_behind(arena, reg, iommu->name, ret);
-	ret->registers = view_array(arena, iommu->n_registers);
-	for (size_t i = 0; ret->registers && i < iommu->n_registers; i++) {
+	ret->name = arena_text(arena, iommu->name);
+	ret->revision = iommu->revision;
+	ret->etag = view_etag(arena, iommu->revision);
+	ret->family = arena_text(arena, facts->family);
+	view_behind(arena, reg, facts->name, ret);
+	ret->registers = view_array(arena, facts->n_registers);
+	for (size_t i = 0; ret->registers && i < facts->n_registers; i++) {
 		pb_register *one = arena_message(arena, PB(register));
 
 		if (!one)
 			return NULL;
-		one->name = arena_text(arena, iommu->registers[i].name);
-		one->value = arena_text(arena, iommu->registers[i].value);
+		one->name = arena_text(arena, facts->registers[i].name);
+		one->value = arena_text(arena, facts->registers[i].value);
 		ret->registers[ret->n_registers++] = one;
-		hash = hash_text(hash, one->value);
 	}
-	for (size_t i = 0; ret->devices && i < ret->n_devices; i++)
-		hash = hash_text(hash, ret->devices[i]);
-	ret->etag = view_etag(arena, hash);
 
 	return ret;
 }
@@ -663,6 +619,12 @@ static const Ioasid__V1__Lease__State lease_states[] = {
 static_assert(ARRAY_SIZE(lease_states) == LEASE_STATE_COUNT,
 	      "each lease state has a number in the contract");
 
+/* view_lease_state() - See view.h */
+int view_lease_state(const struct lease *lease)
+{
+	return lease_states[lease->state];
+}
+
 static const Ioasid__V1__Lease__Mode lease_modes[] = {
 	[LEASE_TRANSFER] = IOASID__V1__LEASE__MODE__TRANSFER,
 };
@@ -755,6 +717,12 @@ static const Ioasid__V1__Operation__State operation_states[] = {
 static_assert(ARRAY_SIZE(operation_states) == OPERATION_STATE_COUNT,
 	      "each operation state has a number in the contract");
 
+/* view_operation_state() - See view.h */
+int view_operation_state(const struct operation *op)
+{
+	return operation_states[op->state];
+}
+
 /* view_operation() - An operation */
 pb_operation *view_operation(struct arena *arena, const struct operation *op)
 {
@@ -776,6 +744,7 @@ pb_operation *view_operation(struct arena *arena, const struct operation *op)
 		ret->error = view_error(arena, &op->error);
 	ret->created = view_time(arena, op->created_us);
 	ret->ended = view_time(arena, op->ended_us);
+	ret->cancelling = op->state == OPERATION_RUNNING && op->cancelling;
 
 	return ret;
 }

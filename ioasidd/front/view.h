@@ -35,7 +35,7 @@ pb_device *view_device(struct arena *arena, struct registry *reg,
 		       const struct device *device);
 pb_group *view_group(struct arena *arena, const struct group *group);
 pb_iommu *view_iommu(struct arena *arena, struct registry *reg,
-		     const struct kernel_iommu *iommu);
+		     const struct iommu *iommu);
 pb_lease *view_lease(struct arena *arena, struct registry *reg,
 		     const struct lease *lease);
 pb_operation *view_operation(struct arena *arena, const struct operation *op);
@@ -49,9 +49,6 @@ static inline bool view_operation_visible(const struct operation *op,
 	return caller_role(caller) >= ROLE_VIEWER ||
 	       str_eq(op->principal, caller->principal);
 }
-
-/* view_iommu_name() - "iommus/smmu3.0x9050000" of what sysfs calls it. */
-void view_iommu_name(const char *sysfs, char ret[2 * NAME_SIZE]);
 
 /**
  * enum collection - What can be listed, and in which order
@@ -81,12 +78,40 @@ const char *collection_prefix(enum collection collection);
  */
 bool collection_name_valid(enum collection collection, const char *name);
 
+/* view_device_state(), view_lease_state(), view_operation_state() - The
+ * contract's number of where an object stands.
+ */
+int view_device_state(const struct device *device);
+int view_lease_state(const struct lease *lease);
+int view_operation_state(const struct operation *op);
+
+/**
+ * struct filter - Which of a collection are listed; nothing set for all
+ * @state:	Only those in this state, the contract's number; 0 for any
+ * @driver:	Devices: only those with this driver, "none" for those without;
+ *		empty for any
+ * @by_vendor:	Devices: only those of @vendor
+ * @by_device:	Likewise of @device
+ * @group:	Devices: only those of this group; empty for any
+ * @by_node:	Devices: only those of NUMA node @node
+ */
+struct filter {
+	int state;
+	const char *driver;
+	bool by_vendor, by_device;
+	uint16_t vendor, device;
+	const char *group;
+	bool by_node;
+	int node;
+};
+
 /**
  * struct page - A page of a list: what was asked for, and what there is
  * @size:	How many at most; 0 for PAGE_SIZE_DEFAULT
  * @token:	Where the page before ended; empty for the first
  * @all:	Also what is hidden otherwise: bridges and what no IOMMU
  *		isolates; ended leases
+ * @filter:	Which of them
  * @caller:	Sees only what it may
  * @items:	Result: views; @n_items of them
  * @next:	Result: token of the next page; empty on the last
@@ -96,6 +121,7 @@ struct page {
 	uint32_t size;
 	const char *token;
 	bool all;
+	struct filter filter;
 	const struct caller *caller;
 	ProtobufCMessage **items;
 	size_t n_items;

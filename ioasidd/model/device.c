@@ -75,6 +75,28 @@ void device_name_from_bdf(const char *bdf, char ret[NAME_SIZE])
 }
 
 /**
+ * iommu_name_from_sysfs() - See device.h
+ *
+ * Drivers choose the names in sysfs, so any character may come.
+ */
+void iommu_name_from_sysfs(const char *sysfs, char ret[CHANGE_NAME_SIZE])
+{
+	char *c;
+
+	ret[0] = '\0';
+	if (!*sysfs)
+		return;
+	str_format(ret, CHANGE_NAME_SIZE, "iommus/%s", sysfs);
+	for (c = ret + sizeof("iommus/") - 1; *c; c++) {
+		if (*c >= 'A' && *c <= 'Z')
+			*c = (char)(*c - 'A' + 'a');
+		else if (!(*c >= 'a' && *c <= 'z') &&
+			 !(*c >= '0' && *c <= '9') && *c != '.')
+			*c = '-';
+	}
+}
+
+/**
  * device_resting_state() - See device.h
  */
 enum device_state device_resting_state(const struct device *device)

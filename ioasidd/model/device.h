@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "kernel/kernel.h"
+#include "model/changes.h"
 
 /* Resource names: "devices/pci-0000-3b-00.0", "leases/<ULID>". */
 #define NAME_SIZE 64
@@ -134,6 +135,7 @@ struct capabilities {
  * @operation:	Name of the operation, or of the change of a lease, that has
  *		claimed it; empty for none. Only that may change the device.
  * @claimed_at:	Its revision when it was claimed
+ * @audience:	Who could see it when it was last entered in the log of changes
  */
 struct device {
 	char name[NAME_SIZE];
@@ -146,6 +148,7 @@ struct device {
 	char lease[NAME_SIZE];
 	char operation[NAME_SIZE];
 	uint64_t claimed_at;
+	struct audience audience;
 };
 
 /**
@@ -164,6 +167,25 @@ struct group {
 	struct device **devices;
 	size_t n_devices;
 };
+
+/**
+ * struct iommu - One translation unit, as last scanned
+ * @name:	"iommus/dmar0"
+ * @revision:	Of its last change
+ * @facts:	What sysfs said
+ * @content:	A hash of its registers and of the devices behind it
+ */
+struct iommu {
+	char name[CHANGE_NAME_SIZE];
+	uint64_t revision;
+	struct kernel_iommu facts;
+	uint64_t content;
+};
+
+/* iommu_name_from_sysfs() - "iommus/smmu3.0x9050000" of what sysfs calls it;
+ * empty of nothing.
+ */
+void iommu_name_from_sysfs(const char *sysfs, char ret[CHANGE_NAME_SIZE]);
 
 /* device_state_name() - "host" .. "foreign". */
 const char *device_state_name(enum device_state state);

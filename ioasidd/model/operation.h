@@ -72,6 +72,8 @@ struct undo {
  * @steps:	What was done; @n_steps of them
  * @undo:	What it changes was before, written before it is begun; @n_undo
  * @error:	Why it failed
+ * @cancellable: It can still be walked back; not kept over a restart
+ * @cancelling:	It was asked to stop; likewise
  * @created_us:	When it was accepted
  * @ended_us:	When it ended; 0 before
  */
@@ -89,6 +91,7 @@ struct operation {
 	struct undo *undo;
 	size_t n_undo;
 	struct error error;
+	bool cancellable, cancelling;
 	uint64_t created_us, ended_us;
 };
 

@@ -91,6 +91,7 @@ struct registry *registry_free(struct registry *reg)
 		lease_free(reg->leases[i]);
 	for (i = 0; i < reg->n_operations; i++)
 		operation_free(reg->operations[i]);
+	changes_deinit(&reg->changes);
 	free(reg->devices);
 	free(reg->leases);
 	free(reg->operations);
@@ -111,20 +112,232 @@ void registry_lock(struct registry *reg)
 }
 
 /**
+ * audience_of() - To whom an object is leased
+ * @reg:	The registry
+ * @collection:	What it is of
+ * @object:	The object
+ */
+static struct audience audience_of(struct registry *reg,
+				   enum change_collection collection,
+				   const void *object)
+{
+	struct audience ret = { .leased = false };
+	const struct lease *lease = NULL;
+
+	if (collection == CHANGE_LEASES)
+		lease = object;
+	if (collection == CHANGE_DEVICES) {
+		lease = registry_lease(reg,
+				       ((const struct device *)object)->lease);
+		if (lease && lease->state == LEASE_ENDED)
+			lease = NULL;
+	}
+	if (lease) {
+		ret.leased = true;
+		ret.uid = lease->claimant_uid;
+		ret.pid = lease->claimant_pid;
+	}
+	return ret;
+}
+
+/**
+ * find_object() - An object that was changed, as it is now
+ * @reg:	The registry
+ * @touched:	Which
+ *
+ * Return: the object; NULL if the registry does not have it any more.
+ */
+static void *find_object(struct registry *reg, const struct touched *touched)
+{
+	size_t i;
+
+	switch (touched->collection) {
+	case CHANGE_DEVICES:
+		return registry_device(reg, touched->name);
+	case CHANGE_GROUPS:
+		return registry_group(reg, touched->name);
+	case CHANGE_LEASES:
+		return registry_lease(reg, touched->name);
+	case CHANGE_OPERATIONS:
+		return registry_operation(reg, touched->name);
+	case CHANGE_IOMMUS:
+		for (i = 0; i < reg->n_iommus; i++)
+			if (str_eq(reg->iommus[i].name, touched->name))
+				return &reg->iommus[i];
+		break;
+	case CHANGE_COLLECTION_COUNT:
+		break;
+	}
+	return NULL;
+}
+
+/**
+ * enter() - Enter one change into the log
+ * @reg:	The registry, locked
+ * @touched:	Which
+ */
+static void enter(struct registry *reg, const struct touched *touched)
+{
+	struct registry_observer *observer = reg->observer;
+	void *object = find_object(reg, touched);
+	struct logged *entry;
+
+	if (object)
+		entry = observer->write(observer->data, reg, touched, object);
+	else
+		entry = logged_new(touched, 0);
+	if (entry) {
+		entry->removed = !object;
+		entry->audience = entry->before;
+	}
+	if (entry && object)
+		entry->audience = audience_of(reg, touched->collection,
+					      object);
+	if (object && touched->collection == CHANGE_DEVICES)
+		((struct device *)object)->audience =
+			audience_of(reg, touched->collection, object);
+	changes_add_consume(&reg->changes, entry, touched->revision);
+}
+
+/**
+ * enter_all() - Enter what was changed since the lock was taken
+ * @reg:	The registry, locked
+ */
+static void enter_all(struct registry *reg)
+{
+	struct changes *changes = &reg->changes;
+	size_t i;
+
+	if (reg->settled == reg->shown)
+		return;
+	reg->settled = reg->shown;
+	for (i = 0; i < changes->n_touched; i++)
+		enter(reg, &changes->touched[i]);
+	changes_done(changes, reg->shown);
+	if (reg->observer && reg->observer->wanted) {
+		reg->observer->wanted = false;
+		reg->observer->entered(reg->observer->data);
+	}
+}
+
+/**
  * registry_unlock() - Give the lock back
  * @reg:	The registry
  */
 void registry_unlock(struct registry *reg)
 {
+	enter_all(reg);
 	pthread_mutex_unlock(&reg->lock);
 }
 
+/* registry_observe() - See registry.h */
+void registry_observe(struct registry *reg, struct registry_observer *observer)
+{
+	size_t i;
+
+	enter_all(reg);
+	reg->observer = observer;
+	changes_begin(&reg->changes, reg->shown);
+	for (i = 0; i < reg->n_devices; i++)
+		reg->devices[i]->audience = audience_of(reg, CHANGE_DEVICES,
+							reg->devices[i]);
+}
+
 /**
- * registry_revise() - See registry.h
+ * registry_foresee() - See registry.h
  */
-uint64_t registry_revise(struct registry *reg)
+uint64_t registry_foresee(struct registry *reg)
 {
 	return ++reg->revision;
+}
+
+/**
+ * changed() - Give an object that was changed its revision
+ * @reg:	The registry, locked
+ * @collection:	What it is of
+ * @name:	Its name
+ * @before:	Whose it was before; NULL for nobody's
+ * @principal:	Of an operation
+ * @foreseen:	See registry_changed_device()
+ * @revision:	The object's
+ */
+static void changed(struct registry *reg, enum change_collection collection,
+		    const char *name, const struct audience *before,
+		    const char *principal, uint64_t foreseen,
+		    uint64_t *revision)
+{
+	const struct audience nobody = { .leased = false };
+
+	if (*revision > reg->settled)
+		return;
+	*revision = foreseen > reg->shown ? foreseen : registry_foresee(reg);
+	reg->shown = *revision;
+	if (reg->observer)
+		changes_touch(&reg->changes, collection, name, *revision,
+			      before ? before : &nobody, principal);
+}
+
+/**
+ * registry_changed_device() - See registry.h
+ */
+void registry_changed_device(struct registry *reg, struct device *device,
+			     uint64_t foreseen)
+{
+	changed(reg, CHANGE_DEVICES, device->name, &device->audience, "",
+		foreseen, &device->revision);
+}
+
+/**
+ * changed_group() - A group is another one now
+ * @reg:	The registry
+ * @group:	Which, or one that is not there any more
+ */
+static void changed_group(struct registry *reg, struct group *group)
+{
+	changed(reg, CHANGE_GROUPS, group->name, NULL, "", 0, &group->revision);
+}
+
+/**
+ * changed_iommu() - An IOMMU is another one now
+ * @reg:	The registry
+ * @iommu:	Which, or one that is not there any more
+ */
+static void changed_iommu(struct registry *reg, struct iommu *iommu)
+{
+	changed(reg, CHANGE_IOMMUS, iommu->name, NULL, "", 0, &iommu->revision);
+}
+
+/**
+ * changed_lease() - A lease is another one now
+ * @reg:	The registry
+ * @lease:	Which, or one that is not there any more
+ * @foreseen:	See registry_changed_device()
+ *
+ * Whose it is never changes.
+ */
+static void changed_lease(struct registry *reg, struct lease *lease,
+			  uint64_t foreseen)
+{
+	const struct audience audience = audience_of(reg, CHANGE_LEASES, lease);
+
+	changed(reg, CHANGE_LEASES, lease->name, &audience, "", foreseen,
+		&lease->revision);
+}
+
+/**
+ * registry_changed_operation() - See registry.h
+ */
+void registry_changed_operation(struct registry *reg, struct operation *op,
+				uint64_t foreseen)
+{
+	struct lease *lease = NULL;
+
+	changed(reg, CHANGE_OPERATIONS, op->name, NULL, op->principal,
+		foreseen, &op->revision);
+	if (op->kind == OPERATION_RECLAIM)
+		lease = registry_lease(reg, op->target);
+	if (lease && str_eq(lease->reclaim, op->name))
+		changed_lease(reg, lease, 0);
 }
 
 /**
@@ -178,11 +391,19 @@ struct device *registry_device(struct registry *reg, const char *name)
  */
 struct group *registry_group(struct registry *reg, const char *name)
 {
-	size_t i;
+	size_t low = 0, high = reg->n_groups;
 
-	for (i = 0; i < reg->n_groups; i++)
-		if (str_eq(reg->groups[i].name, name))
-			return &reg->groups[i];
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = strcmp(reg->groups[middle].name, name);
+
+		if (order == 0)
+			return &reg->groups[middle];
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
 	return NULL;
 }
 
@@ -290,39 +511,59 @@ void registry_settle(struct registry *reg, struct device *device)
 	enum device_state state;
 
 	if (device->caps && (!device->facts.vfio ||
-			     !str_eq(device->caps->driver, device->facts.driver)))
+			     !str_eq(device->caps->driver, device->facts.driver))) {
 		device_caps_free(device);
+		registry_changed_device(reg, device, 0);
+	}
 	state = device_resting_state(device);
 	if (state == device->state)
 		return;
 	device->state = state;
-	device->revision = registry_revise(reg);
+	registry_changed_device(reg, device, 0);
+}
+
+/**
+ * changed_pf() - A VF came, went or changed: its PF shows which it has
+ * @reg:	The registry
+ * @physfn:	Address of the PF; empty for none
+ */
+static void changed_pf(struct registry *reg, const char *physfn)
+{
+	struct device *pf = NULL;
+	char name[NAME_SIZE];
+
+	if (*physfn) {
+		device_name_from_bdf(physfn, name);
+		pf = registry_device(reg, name);
+	}
+	if (pf)
+		registry_changed_device(reg, pf, 0);
 }
 
 /**
  * take_facts() - Take over what a scan says of one device
  * @reg:	The registry, which has the device
  * @facts:	What it says
- *
- * Return: true if that changed the device.
  */
-static bool take_facts(struct registry *reg, const struct kernel_device *facts)
+static void take_facts(struct registry *reg, const struct kernel_device *facts)
 {
-	uint64_t before = reg->revision;
 	char name[NAME_SIZE];
 	struct device *device;
 
 	device_name_from_bdf(facts->bdf, name);
 	device = registry_device(reg, name);
 	if (!device)
-		return false;	/* add_new() has made it: it is there */
+		return;		/* add_new() has made it: it is there */
 	if (!device_facts_equal(&device->facts, facts)) {
+		if (!str_eq(device->facts.physfn, facts->physfn)) {
+			changed_pf(reg, device->facts.physfn);
+			changed_pf(reg, facts->physfn);
+		}
 		device->facts = *facts;
-		device->revision = registry_revise(reg);
+		registry_changed_device(reg, device, 0);
 	}
 	if (!device->operation[0])
 		registry_settle(reg, device);
-	return reg->revision != before;
 }
 
 /**
@@ -336,17 +577,14 @@ static bool is_known(const struct device *device)
 }
 
 /**
- * drop_vanished() - Mark or forget the devices that a scan did not find
+ * mark_vanished() - Take the facts of the devices that a scan did not find
  * @reg:	The registry; no groups point to devices
  * @inv:	What it found
- *
- * Return: how many changed.
  */
-static int drop_vanished(struct registry *reg,
-			 const struct kernel_inventory *inv)
+static void mark_vanished(struct registry *reg,
+			  const struct kernel_inventory *inv)
 {
-	size_t i, kept = 0, seen = 0;
-	int changed = 0;
+	size_t i, seen = 0;
 
 	for (i = 0; i < reg->n_devices; i++) {
 		struct device *device = reg->devices[i];
@@ -358,41 +596,45 @@ static int drop_vanished(struct registry *reg,
 			if (strcmp(name, device->name) >= 0)
 				break;
 		}
-		if (seen < inv->n_devices && str_eq(name, device->name)) {
-			reg->devices[kept++] = device;
+		if (seen < inv->n_devices && str_eq(name, device->name))
 			continue;
-		}
-
 		if (device->facts.bdf[0]) {
+			changed_pf(reg, device->facts.physfn);
 			device->facts = (struct kernel_device){ .group = -1 };
-			device->revision = registry_revise(reg);
-			changed++;
+			registry_changed_device(reg, device, 0);
 		}
-		if (is_known(device)) {
-			reg->devices[kept++] = device;
-			if (!device->operation[0])
-				registry_settle(reg, device);
-		} else {
-			device_free(device);
-		}
+		if (!device->operation[0] && is_known(device))
+			registry_settle(reg, device);
 	}
-	reg->n_devices = kept;
-	return changed;
+}
+
+/**
+ * same_group() - Is a group what it was before the scan?
+ * @old:	What it was; its devices may be gone. NULL if it was not there
+ * @group:	What it is
+ */
+static bool same_group(const struct group *old, const struct group *group)
+{
+	return old && str_eq(old->facts.type, group->facts.type) &&
+	       old->facts.number == group->facts.number &&
+	       old->facts.n_reserved == group->facts.n_reserved &&
+	       str_eq(old->iommu, group->iommu) &&
+	       old->n_devices == group->n_devices;
 }
 
 /**
  * fill_group() - Make a group of what a scan found
- * @reg:	The registry with its devices
+ * @reg:	The registry with its devices, and the groups of before
  * @facts:	The group; its reserved regions are taken over
- * @old:	The group as it was before, for its revision; NULL if it is new
- * @before:	The newest revision before the scan
  * @ret:	The group, with room for its devices
+ *
+ * Its devices show its name.
  */
 static void fill_group(struct registry *reg, struct kernel_group *facts,
-		       const struct group *old, uint64_t before,
 		       struct group *ret)
 {
-	bool same = old && str_eq(old->facts.type, facts->type);
+	struct group *old;
+	bool same;
 	size_t i;
 
 	for (i = 0; i < reg->n_devices; i++)
@@ -406,13 +648,16 @@ static void fill_group(struct registry *reg, struct kernel_group *facts,
 	facts->reserved = NULL;
 	facts->n_reserved = 0;
 
-	same = same && str_eq(old->name, ret->name) &&
-	       old->n_devices == ret->n_devices;
-	ret->revision = same ? old->revision : registry_revise(reg);
-	for (i = 0; i < ret->n_devices; i++)
-		if (ret->devices[i]->revision > before &&
-		    ret->devices[i]->revision > ret->revision)
-			ret->revision = ret->devices[i]->revision;
+	old = registry_group(reg, ret->name);
+	same = same_group(old, ret);
+	for (i = 0; i < ret->n_devices; i++) {
+		if (!old)
+			registry_changed_device(reg, ret->devices[i], 0);
+		same = same && ret->devices[i]->revision <= reg->settled;
+	}
+	ret->revision = old ? old->revision : 0;
+	if (!same)
+		changed_group(reg, ret);
 }
 
 /**
@@ -454,13 +699,13 @@ static struct group *groups_new(const struct kernel_inventory *inv)
  * take_groups() - Take over the groups that a scan found
  * @reg:	The registry with the scan's devices
  * @inv:	The scan; its reserved regions are taken over
- * @before:	The newest revision before it
  * @groups:	Of groups_new(); consumed
  */
 static void take_groups(struct registry *reg, struct kernel_inventory *inv,
-			uint64_t before, struct group *groups)
+			struct group *groups)
 {
-	size_t i, n = 0;
+	struct group *old = reg->groups;
+	size_t i, n = 0, n_old = reg->n_groups;
 
 	for (i = 0; i < inv->n_groups; i++) {
 		struct group group = groups[i];
@@ -468,30 +713,130 @@ static void take_groups(struct registry *reg, struct kernel_inventory *inv,
 		groups[i].devices = NULL;
 		if (!group.devices)
 			continue;
-		fill_group(reg, &inv->groups[i],
-			   group_by_number(reg, inv->groups[i].number), before,
-			   &group);
+		fill_group(reg, &inv->groups[i], &group);
 		groups[n++] = group;
 	}
 	qsort(groups, n, sizeof(*groups), compare_groups);
-	groups_free(reg->groups, reg->n_groups);
 	reg->groups = groups;
 	reg->n_groups = n;
+	for (i = 0; i < n_old; i++)
+		if (!registry_group(reg, old[i].name))
+			changed_group(reg, &old[i]);
+	groups_free(old, n_old);
+}
+
+/**
+ * hash_text() - Mix a string into a hash (FNV-1a, 64 bits)
+ * @hash:	So far
+ * @s:		What
+ *
+ * Return: the hash now.
+ */
+static uint64_t hash_text(uint64_t hash, const char *s)
+{
+	for (; *s; s++)
+		hash = (hash ^ (uint8_t)*s) * 0x100000001b3;
+	return hash;
+}
+
+/**
+ * hash_iommu() - Mix into one what an IOMMU is and which devices are behind it
+ * @reg:	The registry with the scan's devices
+ * @facts:	The IOMMU
+ */
+static uint64_t hash_iommu(const struct registry *reg,
+			   const struct kernel_iommu *facts)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+	size_t i;
+
+	for (i = 0; i < facts->n_registers; i++)
+		hash = hash_text(hash, facts->registers[i].value);
+	for (i = 0; i < reg->n_devices; i++)
+		if (str_eq(reg->devices[i]->facts.iommu, facts->name))
+			hash = hash_text(hash, reg->devices[i]->name);
+	return hash;
+}
+
+/**
+ * take_iommus() - Take over the IOMMUs that a scan found
+ * @reg:	The registry with the scan's devices
+ * @inv:	The scan
+ * @iommus:	Room for them; consumed
+ *
+ * They are few.
+ */
+static void take_iommus(struct registry *reg,
+			const struct kernel_inventory *inv,
+			struct iommu *iommus)
+{
+	struct iommu *old = reg->iommus;
+	size_t i, j, n_old = reg->n_iommus;
+
+	for (i = 0; i < inv->n_iommus; i++) {
+		struct iommu *iommu = &iommus[i];
+
+		iommu->facts = inv->iommus[i];
+		iommu_name_from_sysfs(iommu->facts.name, iommu->name);
+		iommu->content = hash_iommu(reg, &iommu->facts);
+		for (j = 0; j < n_old; j++)
+			if (str_eq(old[j].name, iommu->name))
+				break;
+		if (j < n_old)
+			iommu->revision = old[j].revision;
+		if (j == n_old || old[j].content != iommu->content)
+			changed_iommu(reg, iommu);
+	}
+	for (j = 0; j < n_old; j++) {
+		for (i = 0; i < inv->n_iommus; i++)
+			if (str_eq(old[j].name, iommus[i].name))
+				break;
+		if (i == inv->n_iommus)
+			changed_iommu(reg, &old[j]);
+	}
+	reg->iommus = iommus;
+	reg->n_iommus = inv->n_iommus;
+	free(old);
+}
+
+/**
+ * take_isolated_msi() - Take over whether interrupts are isolated
+ * @reg:	The registry
+ * @isolated_msi: What a scan says
+ *
+ * Each device shows it.
+ */
+static void take_isolated_msi(struct registry *reg,
+			      enum kernel_isolated_msi isolated_msi)
+{
+	size_t i;
+
+	if (reg->isolated_msi == isolated_msi)
+		return;
+	reg->isolated_msi = isolated_msi;
+	for (i = 0; i < reg->n_devices; i++)
+		registry_changed_device(reg, reg->devices[i], 0);
 }
 
 /**
  * drop_unknown() - Forget the devices of which nothing is known
  * @reg:	The registry
+ * @shown:	They could be seen
  */
-static void drop_unknown(struct registry *reg)
+static void drop_unknown(struct registry *reg, bool shown)
 {
 	size_t i, kept = 0;
 
 	for (i = 0; i < reg->n_devices; i++) {
-		if (is_known(reg->devices[i]))
-			reg->devices[kept++] = reg->devices[i];
-		else
-			device_free(reg->devices[i]);
+		struct device *device = reg->devices[i];
+
+		if (is_known(device)) {
+			reg->devices[kept++] = device;
+			continue;
+		}
+		if (shown)
+			registry_changed_device(reg, device, 0);
+		device_free(device);
 	}
 	reg->n_devices = kept;
 }
@@ -515,7 +860,7 @@ static int add_new(struct registry *reg, const struct kernel_inventory *inv)
 		r = registry_record(reg, name, &device);
 	}
 	if (r < 0)
-		drop_unknown(reg);
+		drop_unknown(reg, false);
 	return r;
 }
 
@@ -524,33 +869,33 @@ static int add_new(struct registry *reg, const struct kernel_inventory *inv)
  */
 int registry_scan(struct registry *reg, struct kernel_inventory *inv)
 {
-	uint64_t before = reg->revision;
+	uint64_t before = reg->shown;
 	struct group *groups;
-	int changed = 0;
+	struct iommu *iommus;
 	size_t i;
 
 	/* All that can fail comes first. */
 	groups = groups_new(inv);
 	if (!groups)
 		return -ENOMEM;
-	if (add_new(reg, inv) < 0) {
+	iommus = calloc(inv->n_iommus + 1, sizeof(*iommus));
+	if (!iommus || add_new(reg, inv) < 0) {
 		groups_free(groups, inv->n_groups);
+		free(iommus);
 		return -ENOMEM;
 	}
 
 	for (i = 0; i < inv->n_devices; i++)
-		changed += take_facts(reg, &inv->devices[i]);
+		take_facts(reg, &inv->devices[i]);
+	mark_vanished(reg, inv);
 	/* From here on groups may point to devices that are freed: they are
 	 * replaced before anybody can look.
 	 */
-	changed += drop_vanished(reg, inv);
-	take_groups(reg, inv, before, groups);
-	free(reg->iommus);
-	reg->iommus = TAKE_PTR(inv->iommus);
-	reg->n_iommus = inv->n_iommus;
-	inv->n_iommus = 0;
-	reg->isolated_msi = inv->isolated_msi;
-	return changed;
+	drop_unknown(reg, true);
+	take_isolated_msi(reg, inv->isolated_msi);
+	take_groups(reg, inv, groups);
+	take_iommus(reg, inv, iommus);
+	return reg->shown != before;
 }
 
 /* --- claims --- */
@@ -661,6 +1006,8 @@ int registry_claim_wait(struct registry *reg, const struct strv *devices,
 
 	do {
 		r = registry_claim(reg, devices, op, ret, err);
+		/* To wait is to give the lock back. */
+		enter_all(reg);
 	} while (r == -EBUSY &&
 		 !pthread_cond_timedwait(&reg->unclaimed, &reg->lock,
 					 &deadline));
@@ -682,7 +1029,7 @@ void registry_unclaim(struct registry *reg, const char *op)
 		device->operation[0] = '\0';
 		/* Who has only looked has changed nothing: etags stay good. */
 		if (device->revision != device->claimed_at)
-			device->revision = registry_revise(reg);
+			registry_changed_device(reg, device, 0);
 		registry_settle(reg, device);
 	}
 	pthread_cond_broadcast(&reg->unclaimed);
@@ -719,8 +1066,12 @@ void registry_unreserve_lease(struct registry *reg)
  */
 void registry_publish_lease_consume(struct registry *reg, struct lease *lease)
 {
+	uint64_t foreseen = lease->revision;
+
 	reg->leases_reserved--;
 	reg->leases[reg->n_leases++] = lease;
+	lease->revision = 0;
+	changed_lease(reg, lease, foreseen);
 }
 
 /**
@@ -730,11 +1081,13 @@ int registry_add_lease_consume(struct registry *reg, struct lease *lease)
 {
 	int r = registry_reserve_lease(reg);
 
-	if (r < 0)
+	if (r < 0) {
 		lease_free(lease);
-	else
-		registry_publish_lease_consume(reg, lease);
-	return r;
+		return r;
+	}
+	reg->leases_reserved--;
+	reg->leases[reg->n_leases++] = lease;
+	return 0;
 }
 
 /**
@@ -744,12 +1097,16 @@ void registry_swap_lease(struct registry *reg, struct lease *lease)
 {
 	struct lease *ours = registry_lease(reg, lease->name);
 	struct lease before;
+	uint64_t foreseen;
 
 	if (!ours)
 		return;
 	before = *ours;
 	*ours = *lease;
 	*lease = before;
+	foreseen = ours->revision;
+	ours->revision = before.revision;
+	changed_lease(reg, ours, foreseen);
 }
 
 /**
@@ -782,8 +1139,12 @@ void registry_unreserve_operation(struct registry *reg)
 void registry_publish_operation_consume(struct registry *reg,
 					struct operation *op)
 {
+	uint64_t foreseen = op->revision;
+
 	reg->operations_reserved--;
 	reg->operations[reg->n_operations++] = op;
+	op->revision = 0;
+	registry_changed_operation(reg, op, foreseen);
 }
 
 /**
@@ -793,11 +1154,35 @@ int registry_add_operation_consume(struct registry *reg, struct operation *op)
 {
 	int r = registry_reserve_operation(reg);
 
-	if (r < 0)
+	if (r < 0) {
 		operation_free(op);
-	else
-		registry_publish_operation_consume(reg, op);
-	return r;
+		return r;
+	}
+	reg->operations_reserved--;
+	reg->operations[reg->n_operations++] = op;
+	return 0;
+}
+
+/**
+ * registry_take_operation() - See registry.h
+ *
+ * Somebody may have asked the one in the registry to stop meanwhile.
+ */
+void registry_take_operation(struct registry *reg, const struct operation *op)
+{
+	struct operation *ours = registry_operation(reg, op->name);
+	uint64_t foreseen = op->revision, before;
+	bool cancelling;
+
+	if (!ours)
+		return;
+	before = ours == op ? 0 : ours->revision;
+	cancelling = ours->cancelling;
+	if (ours != op)
+		*ours = *op;
+	ours->cancelling |= cancelling;
+	ours->revision = before;
+	registry_changed_operation(reg, ours, foreseen);
 }
 
 /**
@@ -815,6 +1200,7 @@ void registry_pop_ended(struct registry *reg, struct lease **ret_lease,
 			oldest = i, ended++;
 	if (ended > reg->history) {
 		*ret_lease = reg->leases[oldest];
+		changed_lease(reg, *ret_lease, 0);
 		memmove(reg->leases + oldest, reg->leases + oldest + 1,
 			(--reg->n_leases - oldest) * sizeof(*reg->leases));
 	}
@@ -824,6 +1210,7 @@ void registry_pop_ended(struct registry *reg, struct lease **ret_lease,
 			oldest = i, ended++;
 	if (ended > reg->history) {
 		*ret_op = reg->operations[oldest];
+		registry_changed_operation(reg, *ret_op, 0);
 		memmove(reg->operations + oldest, reg->operations + oldest + 1,
 			(--reg->n_operations - oldest) *
 				sizeof(*reg->operations));

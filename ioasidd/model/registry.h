@@ -13,7 +13,9 @@
  *
  * Objects become visible last: kernel step, commit, then here.
  *
- * A revision is given by registry_revise(). Those of changes that are not
+ * What has become visible gets its revision by registry_changed_*(), under the
+ * lock and in the order of publication; giving the lock back enters it into the
+ * log of changes (changes.h has the rule). Revisions of changes that are not
  * durable (hot-plug) must not come back after a restart, so the database keeps
  * a ceiling that no revision given so far has reached: registry_ceiling().
  */
@@ -22,6 +24,7 @@
 
 #include <pthread.h>
 
+#include "model/changes.h"
 #include "model/device.h"
 #include "model/lease.h"
 #include "model/operation.h"
@@ -29,11 +32,37 @@
 /* Ended leases and operations that are kept, each, unless it is said. */
 #define REGISTRY_HISTORY 1000
 
+struct registry;
+
+/**
+ * struct registry_observer - Who is told of changes; front/
+ * @write:	Make the entry of an object that is there: a logged_new() with
+ *		its bytes; NULL without memory
+ * @entered:	Changes were entered, and somebody wants to know (@wanted, which
+ *		is false now)
+ * @wanted:	Set by who wants to hear of the next ones
+ * @data:	For both
+ *
+ * All of it under the lock: both are called from any thread, and are short.
+ */
+struct registry_observer {
+	struct logged *(*write)(void *data, struct registry *reg,
+				const struct touched *touched,
+				const void *object);
+	void (*entered)(void *data);
+	bool wanted;
+	void *data;
+};
+
 /**
  * struct registry - All objects; every field is guarded by @lock
  * @lock:	Held only by registry_lock()
  * @unclaimed:	Signalled when an operation lets go of devices
- * @revision:	Of the newest change
+ * @revision:	The newest that was given, or foreseen
+ * @shown:	The newest that was given to what can be seen
+ * @settled:	@shown when the lock was given back last
+ * @changes:	The log; empty without @observer
+ * @observer:	Who is told; NULL for nobody
  * @ceiling:	What the database has; @revision stays below
  * @history:	Ended leases and operations that are kept, each; fixed
  * @boot_id:	This boot; never changes
@@ -49,7 +78,9 @@
 struct registry {
 	pthread_mutex_t lock;
 	pthread_cond_t unclaimed;
-	uint64_t revision;
+	uint64_t revision, shown, settled;
+	struct changes changes;
+	struct registry_observer *observer;
 	uint64_t ceiling;
 	size_t history;
 	char boot_id[37];
@@ -58,7 +89,7 @@ struct registry {
 	size_t n_devices;
 	struct group *groups;
 	size_t n_groups;
-	struct kernel_iommu *iommus;
+	struct iommu *iommus;
 	size_t n_iommus;
 	struct lease **leases;
 	size_t n_leases, leases_reserved;
@@ -72,8 +103,31 @@ struct registry *registry_free(struct registry *reg);
 void registry_lock(struct registry *reg);
 void registry_unlock(struct registry *reg);
 
-/* registry_revise() - The next revision. */
-uint64_t registry_revise(struct registry *reg);
+/* registry_observe() - From now on tell @observer, or nobody if it is NULL, of
+ * changes; the log begins anew. Under the lock.
+ */
+void registry_observe(struct registry *reg, struct registry_observer *observer);
+
+/* registry_foresee() - A revision for what is to be published later, if nothing
+ * is published before it.
+ */
+uint64_t registry_foresee(struct registry *reg);
+
+/**
+ * registry_changed_device() - A device is another one now
+ * @device:	In the registry; gets a revision, one for all changes under this
+ *		lock
+ * @foreseen:	Of registry_foresee(); taken if nothing later was published;
+ *		0 for none
+ */
+void registry_changed_device(struct registry *reg, struct device *device,
+			     uint64_t foreseen);
+
+/* registry_changed_operation() - Likewise; with it the lease that it reclaims,
+ * which shows its steps.
+ */
+void registry_changed_operation(struct registry *reg, struct operation *op,
+				uint64_t foreseen);
 
 /* registry_ceiling() - What is to be written as ceiling with the next commit. */
 uint64_t registry_ceiling(const struct registry *reg);
@@ -85,7 +139,7 @@ uint64_t registry_ceiling(const struct registry *reg);
  * A device that is not there any more becomes gone, and is forgotten if there
  * is no record of it. A device that an operation has claimed keeps its state.
  *
- * Return: how many objects have changed, or -ENOMEM: as before.
+ * Return: 1 if something has changed, else 0; -ENOMEM: as before.
  */
 int registry_scan(struct registry *reg, struct kernel_inventory *inv);
 
@@ -137,14 +191,16 @@ int registry_claim_wait(struct registry *reg, const struct strv *devices,
 /* registry_unclaim() - Let go of all that @op has, and settle it. */
 void registry_unclaim(struct registry *reg, const char *op);
 
-/* Publish; ownership passes. Return: 0 or -ENOMEM (then freed). */
+/* Take over what was published in an earlier life; ownership passes. Return: 0
+ * or -ENOMEM (then freed).
+ */
 int registry_add_lease_consume(struct registry *reg, struct lease *lease);
 int registry_add_operation_consume(struct registry *reg,
 				   struct operation *op);
 
 /* What is made durable first must not fail to become visible afterwards: room
- * for it is reserved before, and used, or given back, after. Return: 0 or
- * -ENOMEM.
+ * for it is reserved before, and used, or given back, after. The revision of
+ * what is published is taken as foreseen. Return: 0 or -ENOMEM.
  */
 int registry_reserve_lease(struct registry *reg);
 void registry_unreserve_lease(struct registry *reg);
@@ -155,9 +211,15 @@ void registry_publish_operation_consume(struct registry *reg,
 					struct operation *op);
 
 /* registry_swap_lease() - Exchange what is in @lease with what the registry has
- * under its name; nothing if it has none.
+ * under its name; nothing if it has none. Its revision is taken as foreseen.
  */
 void registry_swap_lease(struct registry *reg, struct lease *lease);
+
+/* registry_take_operation() - Take over what @op says of the operation of its
+ * name, which may be itself; nothing if the registry has none. Its revision is
+ * taken as foreseen.
+ */
+void registry_take_operation(struct registry *reg, const struct operation *op);
 
 /**
  * registry_pop_ended() - Take out what is beyond the history

@@ -132,29 +132,31 @@ static int write_rows(struct store_tx *tx, void *data, struct error *err)
 }
 
 /**
- * revise() - Give everything in a commit its revision
+ * foresee() - Give everything in a commit the revision that it will have if
+ *	       nothing is published before it
  * @reg:	The registry, locked
  * @c:		The commit
  */
-static void revise(struct registry *reg, const struct commit *c)
+static void foresee(struct registry *reg, const struct commit *c)
 {
 	size_t i, n = c->draft ? c->draft->n : 0;
 
 	for (i = 0; i < n; i++)
-		c->draft->copies[i].revision = registry_revise(reg);
+		c->draft->copies[i].revision = registry_foresee(reg);
 	if (c->lease)
-		c->lease->revision = registry_revise(reg);
+		c->lease->revision = registry_foresee(reg);
 	if (c->op)
-		c->op->revision = registry_revise(reg);
+		c->op->revision = registry_foresee(reg);
 }
 
 /**
- * publish() - Make the devices of a draft what their copies are
- * @draft:	The draft, durable; the registry is locked
+ * publish_draft() - Make the devices of a draft what their copies are
+ * @reg:	The registry, locked
+ * @draft:	The draft, durable
  *
  * Facts come from scans alone: a draft's own may be older by now.
  */
-static void publish(struct draft *draft)
+static void publish_draft(struct registry *reg, struct draft *draft)
 {
 	size_t i;
 
@@ -165,11 +167,12 @@ static void publish(struct draft *draft)
 		copy->recorded = true;
 		live->recorded = true;
 		live->record = copy->record;
-		live->revision = copy->revision;
 		str_copy(live->lease, sizeof(live->lease), copy->lease);
 		if (live->caps != copy->caps)
 			free(live->caps);
 		live->caps = copy->caps;
+		registry_changed_device(reg, live, copy->revision);
+		copy->revision = live->revision;
 	}
 }
 
@@ -191,6 +194,27 @@ static void let_go(struct registry *reg, struct draft *draft)
 }
 
 /**
+ * publish() - Show what has become durable, all of it at once
+ * @reg:	The registry, locked
+ * @c:		The commit
+ */
+static void publish(struct registry *reg, const struct commit *c)
+{
+	if (c->draft)
+		publish_draft(reg, c->draft);
+	if (c->lease && c->new_lease)
+		registry_publish_lease_consume(reg, c->lease);
+	else if (c->lease)
+		registry_swap_lease(reg, c->lease);
+	if (c->op && c->new_op)
+		registry_publish_operation_consume(reg, c->op);
+	else if (c->op)
+		registry_take_operation(reg, c->op);
+	if (c->draft && c->last)
+		let_go(reg, c->draft);
+}
+
+/**
  * commit_write() - See commit.h
  */
 int commit_write(struct host *host, const struct commit *commit,
@@ -201,7 +225,7 @@ int commit_write(struct host *host, const struct commit *commit,
 	int r;
 
 	registry_lock(reg);
-	revise(reg, commit);
+	foresee(reg, commit);
 	writing.ceiling = registry_ceiling(reg);
 	registry_unlock(reg);
 
@@ -212,12 +236,7 @@ int commit_write(struct host *host, const struct commit *commit,
 	registry_lock(reg);
 	if (writing.ceiling > reg->ceiling)
 		reg->ceiling = writing.ceiling;
-	if (commit->draft)
-		publish(commit->draft);
-	if (commit->lease)
-		registry_swap_lease(reg, commit->lease);
-	if (commit->draft && commit->last)
-		let_go(reg, commit->draft);
+	publish(reg, commit);
 	registry_unlock(reg);
 	return 0;
 }

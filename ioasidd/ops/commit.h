@@ -52,10 +52,13 @@ int draft_refresh(struct host *host, struct draft *draft, size_t i,
 
 /**
  * struct commit - What is written together, or not at all
- * @op:		An operation of the caller's; NULL for none
- * @lease:	A copy of a lease, what it is to become; NULL for none. If the
- *		registry has the lease, copy and original change places when
- *		it is durable.
+ * @op:		A copy of an operation of the caller's, what it is to become;
+ *		NULL for none
+ * @lease:	A copy of a lease, what it is to become; NULL for none. Copy and
+ *		original change places when it is durable.
+ * @new_op:	@op is not in the registry: there is room reserved for it, and
+ *		it is the registry's when it is durable
+ * @new_lease:	Likewise @lease
  * @draft:	Devices, published when they are durable; NULL for none
  * @last:	The change ends with this: when its outcome can be seen, the
  *		devices of @draft are free for the next change. @draft is empty
@@ -66,6 +69,7 @@ int draft_refresh(struct host *host, struct draft *draft, size_t i,
 struct commit {
 	struct operation *op;
 	struct lease *lease;
+	bool new_op, new_lease;
 	struct draft *draft;
 	bool last;
 	const char *drop_lease;
@@ -73,8 +77,8 @@ struct commit {
 };
 
 /**
- * commit_write() - Give the objects a revision, write them, wait until they
- *		    are durable, publish draft and lease
+ * commit_write() - Foresee a revision for each object, write them, wait until
+ *		    they are durable, publish all of them at once
  *
  * What the commit points to must not change meanwhile.
  *

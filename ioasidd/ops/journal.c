@@ -91,7 +91,9 @@ void journal_trim(struct host *host)
 int journal_begin_consume(struct host *host, struct operation *op,
 			  struct lease *lease, struct error *err)
 {
-	const struct commit commit = { .op = op, .lease = lease };
+	const struct commit commit = {
+		.op = op, .new_op = true, .lease = lease,
+	};
 	int r;
 
 	registry_lock(host->registry);
@@ -102,13 +104,10 @@ int journal_begin_consume(struct host *host, struct operation *op,
 		return error_set(err, r, ERROR_DAEMON_NO_MEMORY, "no memory");
 	}
 	r = commit_write(host, &commit, err);
-	registry_lock(host->registry);
-	if (r < 0)
-		registry_unreserve_operation(host->registry);
-	else
-		registry_publish_operation_consume(host->registry, op);
-	registry_unlock(host->registry);
 	if (r < 0) {
+		registry_lock(host->registry);
+		registry_unreserve_operation(host->registry);
+		registry_unlock(host->registry);
 		operation_free(op);
 		return r;
 	}
@@ -118,13 +117,39 @@ int journal_begin_consume(struct host *host, struct operation *op,
 }
 
 /**
+ * check_cancelled() - Was the operation asked to stop, and can it?
+ * @op:		The operation; the registry is locked
+ *
+ * Return: 0; -ECANCELED operation.cancelled: walk back.
+ */
+static int check_cancelled(const struct operation *op, struct error *err)
+{
+	if (!op->cancellable || !op->cancelling)
+		return 0;
+	return error_set(err, -ECANCELED, ERROR_OPERATION_CANCELLED,
+			 "it was cancelled after the step '%s', and undone",
+			 op->step);
+}
+
+/**
+ * journal_settle() - See journal.h
+ */
+void journal_settle(struct host *host, struct operation *op)
+{
+	registry_lock(host->registry);
+	op->cancellable = false;
+	registry_unlock(host->registry);
+}
+
+/**
  * journal_before() - See journal.h
  */
 int journal_before(struct host *host, struct operation *op, struct act *act,
 		   const char *object, const char *name, const char *method,
 		   struct error *err)
 {
-	const struct commit commit = { .op = op };
+	struct operation next;
+	const struct commit commit = { .op = &next };
 	int r;
 
 	*act = (struct act){ .step.at_us = clock_real_us() };
@@ -133,8 +158,12 @@ int journal_before(struct host *host, struct operation *op, struct act *act,
 	str_copy(act->step.method, sizeof(act->step.method), method);
 
 	registry_lock(host->registry);
-	str_copy(op->step, sizeof(op->step), name);
+	r = check_cancelled(op, err);
+	next = *op;
 	registry_unlock(host->registry);
+	if (r < 0)
+		return r;
+	str_copy(next.step, sizeof(next.step), name);
 	r = commit_write(host, &commit, err);
 	log_debug("%s: %s %s begins", op->name, name, object);
 	act->start_ns = clock_mono_ns();
@@ -156,7 +185,8 @@ int journal_after(struct host *host, struct operation *op, struct act *act,
 
 	registry_lock(host->registry);
 	/* Without memory the record has a gap; the act was done. */
-	(void)operation_add_step(op, &act->step);
+	if (operation_add_step(op, &act->step) == 0)
+		registry_changed_operation(host->registry, op, 0);
 	registry_unlock(host->registry);
 	log_debug("%s: %s %s%s%s: %s (%llu us)", op->name, act->step.act,
 		  act->step.object, act->step.method[0] ? " by " : "",
@@ -184,13 +214,15 @@ int journal_end(struct host *host, struct operation *op, int r,
 		const struct error *why, struct lease *lease,
 		struct draft *draft, struct error *err)
 {
-	struct operation ended = *op;
+	struct operation ended;
 	const struct commit commit = {
 		.op = &ended, .lease = lease, .draft = draft, .last = true,
 	};
 	int w;
 
 	/* The end is durable before it can be seen: it is set on a copy. */
+	journal_settle(host, op);
+	ended = *op;
 	ended.state = r < 0 ? OPERATION_FAILED : OPERATION_DONE;
 	ended.ended_us = clock_real_us();
 	if (r < 0 && why)
@@ -202,9 +234,6 @@ int journal_end(struct host *host, struct operation *op, int r,
 		return w;
 	}
 
-	registry_lock(host->registry);
-	*op = ended;
-	registry_unlock(host->registry);
 	if (r < 0)
 		log_problem(LOG_LEVEL_WARNING, why, "%s: %s %s", ended.name,
 			    operation_kind_name(ended.kind), ended.target);

@@ -44,6 +44,11 @@ int journal_replay(struct host *host, const struct caller *caller,
 int journal_begin_consume(struct host *host, struct operation *op,
 			  struct lease *lease, struct error *err);
 
+/* journal_settle() - From now on it is not to be stopped: it walks back, or is
+ * over.
+ */
+void journal_settle(struct host *host, struct operation *op);
+
 /**
  * journal_before() - Write down what is about to be done
  * @op:		The caller's operation
@@ -52,7 +57,8 @@ int journal_begin_consume(struct host *host, struct operation *op,
  * @name:	What is done
  * @method:	How; empty if there is one way
  *
- * Return: 0 when it is durable; -errno: do not do it.
+ * Return: 0 when it is durable; -errno: do not do it; of these -ECANCELED
+ * operation.cancelled: it was asked to stop.
  */
 int journal_before(struct host *host, struct operation *op, struct act *act,
 		   const char *object, const char *name, const char *method,

@@ -347,8 +347,12 @@ static int replay(struct host *host, const struct lease *offer,
 static int publish(struct host *host, struct lease *offer,
 		   struct draft *draft, struct error *err)
 {
-	const struct commit commit = { .lease = offer, .draft = draft };
+	const struct commit commit = {
+		.lease = offer, .new_lease = true, .draft = draft,
+	};
+	char name[NAME_SIZE];
 	bool runs_out = offer->expires_us != 0;
+	uid_t claimant;
 	size_t i;
 	int r;
 
@@ -361,6 +365,8 @@ static int publish(struct host *host, struct lease *offer,
 	}
 	for (i = 0; i < draft->n; i++)
 		str_copy(draft->copies[i].lease, NAME_SIZE, offer->name);
+	str_copy(name, sizeof(name), offer->name);
+	claimant = offer->claimant_uid;
 	r = commit_write(host, &commit, err);
 	if (r < 0) {
 		registry_lock(host->registry);
@@ -369,12 +375,8 @@ static int publish(struct host *host, struct lease *offer,
 		lease_free(offer);
 		return r;
 	}
-	log_notice("%s: %zu device(s), first %s, offered to uid %u", offer->name,
-		   offer->devices.n, offer->devices.items[0],
-		   offer->claimant_uid);
-	registry_lock(host->registry);
-	registry_publish_lease_consume(host->registry, offer);
-	registry_unlock(host->registry);
+	log_notice("%s: %zu device(s), first %s, offered to uid %u", name,
+		   draft->n, draft->copies[0].name, claimant);
 	if (runs_out)
 		watch_offers(host);
 	return 0;

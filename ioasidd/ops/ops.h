@@ -66,6 +66,17 @@ int recover_start(struct host *host, const struct caller *caller,
 		  struct error *err);
 
 /**
+ * operation_cancel() - Ask an operation to stop (Operations.CancelOperation)
+ *
+ * From every thread; does not wait. Cancelling twice is the same as once.
+ *
+ * Return: 0; -ENOENT operation.not-found; -EINVAL operation.not-running,
+ * operation.not-cancellable; -ESTALE request.etag-mismatch.
+ */
+int operation_cancel(struct host *host, const struct caller *caller,
+		     const struct change *change, struct error *err);
+
+/**
  * lease_create() - Offer devices (Leases.CreateLease)
  * @offer:	devices, mode, claimant, labels, memlock, expires, restore_after
  *		and request_id filled; consumed in any case. @offer->memlock 0

@@ -349,6 +349,7 @@ static void run(void *data)
 	if (r == 0)
 		r = probe_all(p, &err);
 	if (r < 0) {
+		journal_settle(p->work.host, p->work.op);
 		drop_capabilities(p);
 		if (group_rollback(p->work.host, p->work.op, &p->work.draft,
 				   &undo_err) < 0)
@@ -373,7 +374,7 @@ static bool stays(const struct work *work, const struct device *device)
  * @caller:	Who asks
  * @change:	What for
  * @options:	How
- * @ret:	work_cancel() or work_begin_consume()
+ * @ret:	work_drop() or work_begin_consume()
  *
  * Return: 0 or -errno: nothing is claimed.
  */
@@ -401,7 +402,7 @@ static int prepare_new(struct host *host, const struct caller *caller,
 	if (r == 0)
 		r = note_undo(p, err);
 	if (r < 0)
-		work_cancel(work);
+		work_drop(work);
 	else
 		*ret = p;
 	return r;
@@ -431,11 +432,12 @@ int prepare_start(struct host *host, const struct caller *caller,
 	if (r != 0)
 		return r;
 	if (change->dry_run) {
-		work_cancel(&p->work);
+		work_drop(&p->work);
 		return 0;
 	}
 	str_copy(ret, NAME_SIZE, p->work.op->name);
 	if (p->work.op->n_undo == 0)
 		return work_nothing_consume(&p->work, err);
+	p->work.op->cancellable = true;
 	return work_begin_consume(&p->work, DEVICE_PREPARING, stays, run, err);
 }

@@ -56,7 +56,7 @@ static void mark_reclaiming(struct host *host, struct draft *draft)
 	registry_lock(host->registry);
 	for (i = 0; i < draft->n; i++) {
 		draft->live[i]->state = DEVICE_RECLAIMING;
-		draft->live[i]->revision = registry_revise(host->registry);
+		registry_changed_device(host->registry, draft->live[i], 0);
 	}
 	registry_unlock(host->registry);
 }

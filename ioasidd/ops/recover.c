@@ -124,7 +124,7 @@ int recover_start(struct host *host, const struct caller *caller,
 
 	r = check_device(host, &work->draft.copies[0], err);
 	if (r < 0 || change->dry_run) {
-		work_cancel(work);
+		work_drop(work);
 		return r;
 	}
 	str_copy(ret, NAME_SIZE, work->op->name);

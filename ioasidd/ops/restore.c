@@ -4,7 +4,9 @@
  */
 #include <errno.h>
 
+#include "ops/driver.h"
 #include "ops/group.h"
+#include "ops/ladder.h"
 #include "ops/work.h"
 
 /**
@@ -34,10 +36,37 @@ static int check_device(const struct device *device, struct error *err)
 }
 
 /**
+ * take_again() - Put an endpoint on VFIO again: the restore was cancelled
+ * @work:	The restore
+ * @i:		Which
+ *
+ * If that fails it is quarantined. What the probe finds is made anew: its
+ * driver has had it since.
+ */
+static void take_again(struct work *work, size_t i)
+{
+	struct device *device = &work->draft.copies[i];
+	struct error err = ERROR_NULL;
+	const char *driver;
+	int r;
+
+	/* The record as it was: what is live is changed at the end only. */
+	device->record = work->draft.live[i]->record;
+	driver = device->record.vfio_driver;
+	r = driver_switch(work->host, work->op, device, driver, driver, &err);
+	draft_capabilities(&work->draft, i, NULL);
+	if (r == 0 && device->record.trouble == TROUBLE_NONE)
+		r = ladder_probe(work->host, work->op, &work->draft, i, &err);
+	if (r < 0)
+		record_trouble(device, &err, "see the reason");
+}
+
+/**
  * give_all_back() - Put every endpoint back on its driver
  * @work:	The restore
  *
- * Goes on when one fails; that one is quarantined.
+ * Goes on when one fails; that one is quarantined. When it is cancelled those
+ * that went back are taken again.
  *
  * Return: 0 or the first -errno.
  */
@@ -55,6 +84,14 @@ static int give_all_back(struct work *work, struct error *err)
 			draft_capabilities(&work->draft, i, NULL);
 			device->record.trouble = TROUBLE_NONE;
 			continue;
+		}
+		if (r == -ECANCELED) {
+			journal_settle(work->host, work->op);
+			*err = each;
+			do
+				take_again(work, i);
+			while (i-- > 0);
+			return r;
 		}
 		record_trouble(device, &each, "see why its driver refuses it");
 		if (first == 0) {
@@ -105,9 +142,10 @@ int restore_start(struct host *host, const struct caller *caller,
 	for (i = 0; i < work->draft.n && r == 0; i++)
 		r = check_device(&work->draft.copies[i], err);
 	if (r < 0 || change->dry_run) {
-		work_cancel(work);
+		work_drop(work);
 		return r;
 	}
 	str_copy(ret, NAME_SIZE, work->op->name);
+	work->op->cancellable = true;
 	return work_begin_consume(work, DEVICE_PREPARING, NULL, run, err);
 }

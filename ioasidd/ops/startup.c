@@ -25,6 +25,7 @@ static int load_revision(void *data, uint64_t revision)
 	struct registry *reg = data;
 
 	reg->revision = revision;
+	reg->shown = revision;
 	reg->ceiling = revision;
 	return 0;
 }

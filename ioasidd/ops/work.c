@@ -64,14 +64,14 @@ int work_new(size_t size, struct host *host, const struct caller *caller,
 	work->host = host;
 	r = claim(work, alone, err);
 	if (r < 0)
-		work_cancel(work);
+		work_drop(work);
 	else
 		*ret = work;
 	return r;
 }
 
-/* work_cancel() - See work.h. */
-void work_cancel(struct work *work)
+/* work_drop() - See work.h. */
+void work_drop(struct work *work)
 {
 	char name[NAME_SIZE];
 
@@ -98,7 +98,7 @@ static void show(struct work *work, enum device_state state,
 		if (stays && stays(work, &work->draft.copies[i]))
 			continue;
 		work->draft.live[i]->state = state;
-		work->draft.live[i]->revision = registry_revise(reg);
+		registry_changed_device(reg, work->draft.live[i], 0);
 	}
 	registry_unlock(reg);
 }

@@ -6,7 +6,7 @@
  * thread of who asks, journalled, and done on a worker:
  *
  *	work_new()		claim the group, copy its devices
- *	  ... checks ...	work_cancel() if they do not hold
+ *	  ... checks ...	work_drop() if they do not hold
  *	work_begin_consume()	durable, shown, with a worker
  *	  ... the story ...
  *	work_end()		scan, result, devices: one commit
@@ -33,7 +33,7 @@ struct work {
  * @size:	Of the struct that begins with struct work
  * @kind:	What it is
  * @alone:	Copy the device alone, not all endpoints of its group
- * @ret:	work_cancel() or work_begin_consume()
+ * @ret:	work_drop() or work_begin_consume()
  *
  * Return: 0; -ENOMEM; those of group_claim() and draft_open(): nothing is
  * claimed.
@@ -42,8 +42,8 @@ int work_new(size_t size, struct host *host, const struct caller *caller,
 	     const struct change *change, enum operation_kind kind, bool alone,
 	     struct work **ret, struct error *err);
 
-/* work_cancel() - It will not begin: let go of the group, free everything. */
-void work_cancel(struct work *work);
+/* work_drop() - It will not begin: let go of the group, free everything. */
+void work_drop(struct work *work);
 
 /**
  * work_begin_consume() - Make it durable, show it, give it to a worker
