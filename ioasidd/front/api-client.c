@@ -140,8 +140,21 @@ static void free_client(struct client *client)
 	free(api_client_of(client));
 }
 
+/**
+ * takes_more() - Would a packet leave at once? See client_ready()
+ * @client:	The connection's
+ */
+static bool takes_more(struct client *client)
+{
+	struct api_client *one = api_client_of(client);
+
+	return one->clients && one->clients->wire &&
+	       api_wire_ready(one->clients->wire);
+}
+
 static const struct client_ops ops = {
 	.send_consume = send_consume,
+	.ready = takes_more,
 	.close = close_client,
 	.free = free_client,
 };
@@ -174,6 +187,7 @@ static int add_consume(struct api_clients *clients, struct user *user, int fd,
 		return r;
 	}
 	client_init(&one->client, &ops, caller);
+	one->client.stream_credit = STREAM_CREDIT;
 	(void)TAKE_FD(pidfd); /* the client has it */
 	one->fd = TAKE_FD(sock);
 	one->tcp = caller->unknown;

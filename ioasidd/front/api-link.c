@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "front/api-client.h"
 #include "front/listener.h"
+#include "front/streams.h"
 
 /* Packets about connections that were never given, until it is enough: none
  * come from an ioasid-api that is well.
@@ -182,8 +183,20 @@ static void on_failed(void *owner, const char *why)
 	link->events->failed(link->owner, why);
 }
 
+/**
+ * on_drained() - The wire takes more
+ * @owner:	The link
+ */
+static void on_drained(void *owner)
+{
+	struct api_link *link = owner;
+
+	streams_drained(link->clients.front, NULL);
+}
+
 static const struct api_wire_events wire_events = {
 	.packet = on_packet,
+	.drained = on_drained,
 	.failed = on_failed,
 };
 

@@ -50,6 +50,7 @@ struct outgoing {
  * @queue:	Packets to be sent, oldest first
  * @queue_end:	Where the next one is hung
  * @queued:	Bytes in the queue
+ * @awaited:	Somebody wants to hear when it is empty
  * @events:	Where to tell; fixed
  * @owner:	Whom; fixed
  * @buffer:	Where packets are received
@@ -64,6 +65,7 @@ struct api_wire {
 	struct outgoing *queue;
 	struct outgoing **queue_end;
 	size_t queued;
+	bool awaited;
 	const struct api_wire_events *events;
 	void *owner;
 	uint8_t buffer[WIRE_PACKET_MAX];
@@ -177,6 +179,17 @@ static void wire_flush(struct api_wire *wire)
 		outgoing_free(out);
 	}
 	wire_settle(wire, moved);
+	if (!wire->queue && wire->awaited) {
+		wire->awaited = false;
+		wire->events->drained(wire->owner);
+	}
+}
+
+/* api_wire_ready() - Does nothing wait to be sent? */
+bool api_wire_ready(struct api_wire *wire)
+{
+	wire->awaited |= wire->queue != NULL;
+	return !wire->queue && !wire->why;
 }
 
 /**

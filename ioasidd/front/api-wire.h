@@ -41,10 +41,12 @@ struct api_wire;
 /**
  * struct api_wire_events - What a wire tells its owner, on the loop's thread
  * @packet:	A packet came; gone after the call
+ * @drained:	It takes more, after api_wire_ready() has said that it does not
  * @failed:	It is over, and has to be freed; called once
  */
 struct api_wire_events {
 	void (*packet)(void *owner, const pb_link_packet *packet);
+	void (*drained)(void *owner);
 	void (*failed)(void *owner, const char *why);
 };
 
@@ -81,6 +83,11 @@ struct api_wire *api_wire_free(struct api_wire *wire);
  */
 void api_wire_send(struct api_wire *wire, const pb_link_packet *packet,
 		   const int *fds, size_t n_fds);
+
+/* api_wire_ready() - Does nothing wait to be sent? If not, drained() is called
+ * when that is so.
+ */
+bool api_wire_ready(struct api_wire *wire);
 
 /* api_wire_fail() - What came is wrong: this is the end. */
 void api_wire_fail(struct api_wire *wire, const char *why);

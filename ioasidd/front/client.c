@@ -54,6 +54,12 @@ int client_hand_over(struct client *client, const struct packet *packet,
 	return client->ops->hand_over(client, packet, fds, n_fds);
 }
 
+/* client_ready() - Would a packet that can wait leave at once? */
+bool client_ready(struct client *client)
+{
+	return !client->ops->ready || client->ops->ready(client);
+}
+
 /* client_close() - End it */
 void client_close(struct client *client)
 {

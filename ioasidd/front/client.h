@@ -18,6 +18,9 @@
 #include "front/codec.h"
 #include "ops/host.h"
 
+/* Items of a stream that a client of ioasid-api takes at first. */
+#define STREAM_CREDIT 16
+
 struct client;
 struct request;
 struct user;
@@ -26,6 +29,7 @@ struct user;
  * struct client_ops - How a client is reached
  * @send_consume: As client_send_consume()
  * @hand_over:	As client_hand_over(); NULL if no descriptor goes this way
+ * @ready:	As client_ready(); NULL if it always is
  * @close:	As client_close()
  * @free:	The last reference is gone; it is closed, or never was open
  */
@@ -33,6 +37,7 @@ struct client_ops {
 	void (*send_consume)(struct client *client, struct packet *packet);
 	int (*hand_over)(struct client *client, const struct packet *packet,
 			 const int *fds, size_t n_fds);
+	bool (*ready)(struct client *client);
 	void (*close)(struct client *client);
 	void (*free)(struct client *client);
 };
@@ -43,6 +48,8 @@ struct client_ops {
  * @ops:	Fixed
  * @caller:	Who it is; fixed once it has asked something. Its pidfd lives as
  *		long as this
+ * @stream_credit: How many items of a stream it takes before it says that it
+ *		takes more; 0 for any number. Fixed
  * @user:	Whom to charge; NULL once it is closed. The loop thread's, like
  *		all that follows
  * @requests:	Those that were not answered yet
@@ -53,6 +60,7 @@ struct client {
 	_Atomic unsigned int refs;
 	const struct client_ops *ops;
 	struct caller caller;
+	uint32_t stream_credit;
 
 	struct user *user;
 	struct request *requests;
@@ -96,6 +104,13 @@ void client_send_consume(struct client *client, struct packet *packet);
  */
 int client_hand_over(struct client *client, const struct packet *packet,
 		     const int *fds, size_t n_fds);
+
+/**
+ * client_ready() - Would a packet that can wait leave at once?
+ *
+ * Loop thread. If not, streams_drained() is called when it would.
+ */
+bool client_ready(struct client *client);
 
 /* client_close() - End it. Loop thread. Done already: nothing. */
 void client_close(struct client *client);

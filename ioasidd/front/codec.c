@@ -102,6 +102,20 @@ struct packet *packet_error(uint64_t id, const struct error *err)
 	return pack(&envelope);
 }
 
+/* packet_item() - Make the packet of one reply of a stream */
+struct packet *packet_item(uint64_t id, const uint8_t *payload, size_t size)
+{
+	Ioasid__V1__Item item = IOASID__V1__ITEM__INIT;
+	pb_envelope envelope = IOASID__V1__ENVELOPE__INIT;
+
+	item.payload.data = (uint8_t *)payload;
+	item.payload.len = size;
+	envelope.id = id;
+	envelope.body_case = IOASID__V1__ENVELOPE__BODY_ITEM;
+	envelope.item = &item;
+	return pack(&envelope);
+}
+
 /* packet_hello() - Make the first packet of a connection */
 struct packet *packet_hello(uid_t uid, pid_t pid)
 {

@@ -55,6 +55,11 @@ int packet_reply(uint64_t id, const ProtobufCMessage *message, size_t n_fds,
  */
 struct packet *packet_error(uint64_t id, const struct error *err);
 
+/* packet_item() - Make the packet of one reply of a stream, packed already and
+ * at most MESSAGE_MAX bytes. Return: NULL without memory.
+ */
+struct packet *packet_item(uint64_t id, const uint8_t *payload, size_t size);
+
 /* packet_hello() - Make the first packet of a connection. Return: NULL without
  * memory.
  */

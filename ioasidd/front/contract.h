@@ -8,6 +8,7 @@
 #include "ioasid/v1/common.pb-c.h"
 #include "ioasid/v1/device.pb-c.h"
 #include "ioasid/v1/envelope.pb-c.h"
+#include "ioasid/v1/event.pb-c.h"
 #include "ioasid/v1/lease.pb-c.h"
 #include "ioasid/v1/link.pb-c.h"
 #include "ioasid/v1/operation.pb-c.h"
@@ -15,6 +16,7 @@
 typedef Google__Protobuf__Timestamp pb_timestamp;
 typedef Ioasid__V1__Capabilities pb_capabilities;
 typedef Ioasid__V1__Cause pb_cause;
+typedef Ioasid__V1__Change pb_change;
 typedef Ioasid__V1__ClaimLeaseResponse pb_claim_response;
 typedef Ioasid__V1__Claimant pb_claimant;
 typedef Ioasid__V1__CreateLeaseRequest pb_create_lease;
@@ -34,6 +36,7 @@ typedef Ioasid__V1__Register pb_register;
 typedef Ioasid__V1__ReservedRegion pb_reserved;
 typedef Ioasid__V1__Step pb_step;
 typedef Ioasid__V1__Version pb_version;
+typedef Ioasid__V1__WatchEventsRequest pb_watch;
 
 /* The descriptor of a message of ours: PB(list_devices_request). */
 #define PB(type) (&ioasid__v1__##type##__descriptor)

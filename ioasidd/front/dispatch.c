@@ -12,7 +12,9 @@
 #include "base/str.h"
 #include "front/contract.h"
 #include "front/handlers.h"
+#include "front/request.h"
 #include "front/server.h"
+#include "front/streams.h"
 #include "ops/workers.h"
 
 /* What reading one packet may take. Only who leases devices has requests that
@@ -20,47 +22,6 @@
  */
 #define READING_BUDGET (1 << 20)
 #define STRANGER_BUDGET (64 << 10)
-
-/**
- * struct request - A request from its packet to its answer
- * @front:	A reference
- * @client:	A reference; may be closed by now
- * @id:		The client's
- * @method:	What was called, and by what it is answered
- * @binding:	likewise
- * @arena:	Has @input
- * @input:	The request message
- * @reply:	Made by the worker; NULL if it was sent, or without memory
- * @sent:	The worker has sent the reply
- * @attached:	In its client's list; loop thread only, like all that follows
- * @user:	Who is charged for it; NULL if nobody is
- * @prev:	In the client's list, as is @next
- * @timer:	Of one that waits; NULL for others
- * @prev_wait:	In the front's list of those that wait, as is @next_wait
- * @working:	With a worker, and counted so at its user
- * @queued:	In its user's queue, waiting for a worker
- * @next_queued:	There
- */
-struct request {
-	struct front *front;
-	struct client *client;
-	uint64_t id;
-	const struct method *method;
-	const struct binding *binding;
-	struct arena arena;
-	ProtobufCMessage *input;
-	struct packet *reply;
-	bool sent;
-
-	bool attached;
-	struct user *user;
-	struct request *prev, *next;
-	struct loop_source *timer;
-	struct request *prev_wait, *next_wait;
-	bool working;
-	bool queued;
-	struct request *next_queued;
-};
 
 static void begin_queued(struct user *user);
 
@@ -123,11 +84,8 @@ static void request_free(struct request *request)
 	free(request);
 }
 
-/**
- * request_attach() - Charge a request that is not answered at once
- * @request:	Gets into its client's list
- */
-static void request_attach(struct request *request)
+/* request_attach() - Charge a request that is not answered at once */
+void request_attach(struct request *request)
 {
 	struct client *client = request->client;
 
@@ -211,6 +169,7 @@ static void request_end(struct request *request)
 	struct user *user = request->user;
 
 	request_stop_waiting(request);
+	stream_forget(request);
 	request_detach(request);
 	if (user && !request->front->stopped) {
 		request_unqueue(request);
@@ -293,13 +252,11 @@ static void request_answer_consume(struct request *request,
 	request_end(request);
 }
 
-/**
- * request_refuse() - Answer a request with an error and end it
- * @request:	Freed
- * @err:	The error
- */
-static void request_refuse(struct request *request, const struct error *err)
+/* request_refuse() - Answer a request with an error and end it */
+void request_refuse(struct request *request, const struct error *err)
 {
+	request_stop_waiting(request);
+	stream_forget(request);
 	request_detach(request);
 	answer_error(request->client, request->id, err);
 	request_end(request);
@@ -624,8 +581,32 @@ static int begin(struct front *front, struct client *client,
 	case METHOD_CHANGE:
 		begin_change(request);
 		break;
+	case METHOD_STREAM:
+		stream_begin(request);
+		break;
 	}
 	return 0;
+}
+
+/**
+ * cancel() - A request is no longer wanted
+ * @client:	Whose
+ * @id:		Its id; of none that is not answered: the answer was on its way
+ *
+ * What is with a worker goes on.
+ */
+static void cancel(struct client *client, uint64_t id)
+{
+	struct request *request = client->requests;
+	struct error err = ERROR_NULL;
+
+	while (request && request->id != id)
+		request = request->next;
+	if (!request || request->working)
+		return;
+	error_set(&err, -ECANCELED, ERROR_REQUEST_CANCELLED,
+		  "%s was cancelled by its caller", request->method->name);
+	request_refuse(request, &err);
 }
 
 /* dispatch_packet() - A packet came. An id that is taken cannot be answered
@@ -646,6 +627,10 @@ void dispatch_packet(struct front *front, struct client *client,
 		const pb_envelope *envelope = (const void *)message;
 
 		id = envelope->id;
+		if (envelope->body_case == IOASID__V1__ENVELOPE__BODY_CANCEL) {
+			cancel(client, id);
+			return;
+		}
 		r = check_envelope(client, envelope, &err);
 		if (r == -EEXIST)
 			id = 0;
@@ -695,6 +680,10 @@ void dispatch_closed(struct front *front, struct client *client)
 void dispatch_credit(struct front *front, struct client *client, uint64_t id,
 		     uint32_t items)
 {
-	log_debug("%s: %u more items of request %llu, which is no stream",
-		  client->caller.principal, items, (unsigned long long)id);
+	struct request *request = client->requests;
+
+	while (request && request->id != id)
+		request = request->next;
+	if (request && request->stream)
+		stream_credit(request, items);
 }

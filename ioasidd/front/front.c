@@ -18,6 +18,7 @@
 #include "front/methods.h"
 #include "front/peer.h"
 #include "front/server.h"
+#include "front/streams.h"
 
 /* The group whose members may look at everything. */
 #define VIEWERS "ioasid"
@@ -171,10 +172,21 @@ static void on_closed(void *owner, struct peer *peer)
 	front_leave(owner, &peer->client);
 }
 
+/**
+ * on_drained() - A peer can take more bytes
+ * @owner:	The front
+ * @peer:	Who
+ */
+static void on_drained(void *owner, struct peer *peer)
+{
+	streams_drained(owner, &peer->client);
+}
+
 static const struct peer_events peer_events = {
 	.packet = on_packet,
 	.refused = on_refused,
 	.closed = on_closed,
+	.drained = on_drained,
 };
 
 /**
@@ -363,10 +375,17 @@ int front_start(struct host *host, const char *socket_path,
 	pthread_mutex_init(&front->lock, NULL);
 	front->host = host;
 	front->viewers = process_group_id(VIEWERS);
+	front->bell = -1;
 
+	r = streams_start(front, err);
+	if (r < 0) {
+		front_unref(front);
+		return r;
+	}
 	r = listener_new(host->loop, socket_path, SOCK_SEQPACKET, on_accepted,
 			 front, &front->listener, err);
 	if (r < 0) {
+		streams_stop(front);
 		front_unref(front);
 		return r;
 	}
@@ -388,6 +407,7 @@ struct front *front_stop(struct front *front)
 	front->host->front = NULL;
 	while (front->clients)
 		client_close(front->clients);
+	streams_stop(front);
 	pthread_mutex_lock(&front->lock);
 	front->stopped = true;
 	pthread_mutex_unlock(&front->lock);

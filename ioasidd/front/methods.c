@@ -39,6 +39,7 @@ static const struct binding bindings[] = {
 	{ "ioasid.v1.Leases/AcknowledgeLease", METHOD_CHANGE,
 	  acknowledge_lease },
 	{ "ioasid.v1.Leases/ReleaseLease", METHOD_CHANGE, release_lease },
+	{ "ioasid.v1.Events/WatchEvents", METHOD_STREAM, NULL },
 };
 static_assert(ARRAY_SIZE(bindings) == ARRAY_SIZE(methods),
 	      "each method of the contract is bound to what answers it");
@@ -51,6 +52,7 @@ static const struct {
 	enum role role;
 } needs[] = {
 	{ "host.view", ROLE_NONE },
+	{ "event.view", ROLE_NONE },
 	{ "device.view", ROLE_NONE },
 	{ "operation.view", ROLE_NONE },
 	{ "lease.view", ROLE_NONE },
@@ -59,6 +61,7 @@ static const struct {
 	{ "group.view", ROLE_VIEWER },
 	{ "device.prepare", ROLE_OPERATOR },
 	{ "lease.create", ROLE_OPERATOR },
+	{ "operation.cancel", ROLE_OPERATOR },
 };
 
 /* What brings descriptors: not through ioasid-api, which must never have one. */

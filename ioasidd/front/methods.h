@@ -66,11 +66,13 @@ struct call {
  * @METHOD_CHANGE:	On a worker; may block
  * @METHOD_WAIT:	As read, but later if the answer is -EINPROGRESS: when
  *			an operation has ended, or the time is up
+ * @METHOD_STREAM:	Many times, see streams.h; by no function of its own
  */
 enum method_kind {
 	METHOD_READ,
 	METHOD_CHANGE,
 	METHOD_WAIT,
+	METHOD_STREAM,
 };
 
 /* Return: 0 with the reply made or sent, or -errno with @err filled. */
@@ -80,7 +82,7 @@ typedef int (*method_fn)(struct call *call, struct error *err);
  * struct binding - What answers a method
  * @name:	The method's
  * @kind:	Where
- * @fn:		What
+ * @fn:		What; NULL for a stream
  */
 struct binding {
 	const char *name;

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -147,7 +148,8 @@ static void peer_settle(struct peer *peer)
 {
 	uint64_t stall = clock_mono_ns() + PEER_STALL_MS * 1000000ull;
 
-	loop_want(peer->source, peer->queue ? EPOLLOUT : EPOLLIN);
+	loop_want(peer->source, peer->queue ? EPOLLOUT :
+		  peer->awaited ? EPOLLIN | EPOLLOUT : EPOLLIN);
 	loop_arm(peer->stall, peer->queue ? stall : 0);
 }
 
@@ -238,7 +240,39 @@ static int peer_hand_over(struct client *client, const struct packet *packet,
 	return r;
 }
 
+/**
+ * peer_takes_more() - Would a packet leave at once? See client_ready()
+ * @client:	The peer's
+ *
+ * A socket that can be written to has room for any packet, see peer_prepare().
+ */
+static bool peer_takes_more(struct client *client)
+{
+	struct peer *peer = peer_of(client);
+	struct pollfd poll_fd = { .fd = peer->fd, .events = POLLOUT };
+
+	if (peer->fd < 0)
+		return false;
+	if (!peer->queue && poll(&poll_fd, 1, 0) == 1)
+		return true;
+	peer->awaited = true;
+	peer_settle(peer);
+	return false;
+}
+
+/**
+ * peer_drained() - Tell who waits for it that the socket takes more
+ * @peer:	Open, with an empty queue
+ */
+static void peer_drained(struct peer *peer)
+{
+	peer->awaited = false;
+	peer_settle(peer);
+	peer->events->drained(peer->owner, peer);
+}
+
 static const struct client_ops peer_ops = {
+	.ready = peer_takes_more,
 	.send_consume = peer_send_consume,
 	.hand_over = peer_hand_over,
 	.close = peer_close,
@@ -283,9 +317,11 @@ static void peer_ready(void *data, uint32_t events)
 	client_ref(&peer->client);
 	if (events & (EPOLLHUP | EPOLLERR))
 		client_close(&peer->client);
-	else if (events & EPOLLOUT)
+	else if ((events & EPOLLOUT) && peer->queue)
 		peer_flush(peer);
-	else if (events & EPOLLIN)
+	else if ((events & EPOLLOUT) && peer->awaited)
+		peer_drained(peer);
+	if (peer->fd >= 0 && !peer->queue && (events & EPOLLIN))
 		peer_read(peer);
 
 	client_unref(&peer->client);

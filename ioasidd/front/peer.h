@@ -35,6 +35,7 @@ struct peer;
  * @packet:	A packet came; @data is gone after the call
  * @refused:	A packet was not taken: -EMSGSIZE, it is too long; -EPROTO, it
  *		had descriptors, which are closed
+ * @drained:	It takes more, after client_ready() has said that it does not
  * @closed:	The connection is over; called once, from within client_close()
  *
  * Each may close the peer.
@@ -44,6 +45,7 @@ struct peer_events {
 		       size_t size);
 	void (*refused)(void *owner, struct peer *peer, int error);
 	void (*closed)(void *owner, struct peer *peer);
+	void (*drained)(void *owner, struct peer *peer);
 };
 
 /**
@@ -58,6 +60,7 @@ struct peer_events {
  * @queue:	Packets to be sent, oldest first
  * @queue_end:	Where the next one is hung
  * @queued:	Bytes in the queue
+ * @awaited:	Somebody wants to hear when it takes more
  * @events:	Where to tell; fixed
  * @owner:	Whom; fixed
  * @buffer:	Where packets are received, PACKET_MAX; the owner's
@@ -74,6 +77,7 @@ struct peer {
 	struct packet *queue;
 	struct packet **queue_end;
 	size_t queued;
+	bool awaited;
 	const struct peer_events *events;
 	void *owner;
 	uint8_t *buffer;

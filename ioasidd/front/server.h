@@ -53,6 +53,7 @@ struct listener;
  * @n_clients:	Connections
  * @n_requests:	Requests, those included whose connection is gone
  * @n_changes:	Those of them that are with workers
+ * @n_streams:	Those of them that are streams
  * @queue:	Those that wait for CHANGES_PER_UID, oldest first
  * @queue_end:	Where the next one is hung
  */
@@ -63,6 +64,7 @@ struct user {
 	unsigned int n_clients;
 	unsigned int n_requests;
 	unsigned int n_changes;
+	unsigned int n_streams;
 	struct request *queue;
 	struct request **queue_end;
 };
@@ -79,6 +81,11 @@ struct user {
  * @users:	Who has connections or requests
  * @waiters:	Requests that wait for operations to end
  * @cursor:	The next one to look at, while all are looked at
+ * @streams:	Requests that are streams; @n_streams of them
+ * @stream_cursor: The next one to look at, while all are looked at
+ * @observer:	Told by the registry of changes; guarded by its lock
+ * @bell:	An eventfd: there are changes; -1 before and after
+ * @bell_source: Watches it; NULL before and after
  * @buffer:	Where packets are received
  */
 struct front {
@@ -95,6 +102,12 @@ struct front {
 	struct user *users;
 	struct request *waiters;
 	struct request *cursor;
+	struct request *streams;
+	unsigned int n_streams;
+	struct request *stream_cursor;
+	struct registry_observer observer;
+	int bell;
+	struct loop_source *bell_source;
 	uint8_t buffer[PACKET_MAX];
 };
 

@@ -30,7 +30,7 @@ ALARM = re.compile(r"(ERROR|WARNING): \w+Sanitizer|runtime error:"
 
 
 def methods():
-    """Every method of the contract: name -> (request, reply) classes."""
+    """Every method that has one reply: name -> (request, reply) classes."""
     found = {}
     classes = symbol_database.Default()
     for module in (common_pb2, device_pb2, lease_pb2, operation_pb2):

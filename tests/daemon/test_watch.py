@@ -1,0 +1,393 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Changes: each once and in order, for whom they are, at a bounded cost."""
+
+import contextlib
+import os
+import random
+import threading
+import time
+
+import pytest
+
+from daemon import NOBODY, Client, Refused, child
+from ioasid.v1 import envelope_pb2, event_pb2
+from machine import wait
+from watch import Watch, apply, differences, list_all
+
+EDU, OTHER_EDU, NVME = "0000:01:00.0", "0000:02:00.0", "0000:03:00.0"
+NAMES = {bdf: "devices/pci-" + bdf.replace(":", "-")
+         for bdf in (EDU, OTHER_EDU, NVME)}
+
+
+def prepare(client, bdf):
+    """Prepare a device and wait for it."""
+    op = client.call("Devices/PrepareDevice", name=NAMES[bdf])
+    op = client.call("Operations/WaitOperation", name=op.name)
+    assert op.state == op.DONE, op
+    return op
+
+
+def restore(client, bdf):
+    """Restore a device and wait for it."""
+    op = client.call("Devices/RestoreDevice", name=NAMES[bdf])
+    op = client.call("Operations/WaitOperation", name=op.name)
+    assert op.state == op.DONE, op
+    return op
+
+
+def newest(client):
+    return client.call("Host/GetVersion").revision
+
+
+def states(changes, name):
+    """The states that one object went through."""
+    seen = [getattr(change, change.WhichOneof("object")).state
+            for change in changes if change.name == name]
+    return [state for i, state in enumerate(seen)
+            if i == 0 or seen[i - 1] != state]
+
+
+# --- the promise ---
+
+def test_a_list_that_is_followed_is_what_a_new_list_would_be(sim):
+    """Prepare, lease, claim, death, reclaim, restore: each change is there."""
+    with sim.connect() as client, sim.connect() as watching:
+        objects, revision = list_all(client)
+        watch = Watch(watching, revision)
+        prepare(client, EDU)
+        holder = sim.hold(EDU, "wait")
+        lease = sim.lease_of(holder.pid)
+        holder.kill()
+        sim.wait_ended(lease)
+        sim.wait_device(EDU, "READY")
+        restore(client, EDU)
+        changes = watch.until(newest(client))
+        for change in changes:
+            apply(objects, change)
+        now, _ = list_all(client)
+        assert not differences(objects, now), differences(objects, now)[0]
+        device = event_pb2.Change().device
+        assert states(changes, NAMES[EDU]) == [
+            device.PREPARING, device.READY, device.LEASED, device.RECLAIMING,
+            device.READY, device.PREPARING, device.HOST]
+        a_lease = event_pb2.Change().lease
+        assert states(changes, lease) == [
+            a_lease.OFFERED, a_lease.CLAIMING, a_lease.HELD,
+            a_lease.RECLAIMING, a_lease.ENDED]
+
+
+def test_a_watch_that_is_resumed_misses_and_repeats_nothing(sim):
+    with sim.connect() as client:
+        start = newest(client)
+        with sim.connect() as watching:
+            whole = Watch(watching, start)
+            prepare(client, EDU)
+            restore(client, EDU)
+            every = [change.revision for change in
+                     whole.until(newest(client))]
+        assert len(every) > 10
+        for at in [start, *every[:-1]]:
+            with sim.connect() as watching:
+                change = Watch(watching, at).receive()
+                assert change.revision == min(r for r in every if r > at)
+
+
+def work(sim, bdf, over, trouble):
+    """Prepare, hold, kill, restore a device, over and over; the daemon may be
+    gone in between."""
+    chance = random.Random(bdf)
+    while not over.is_set():
+        try:
+            with sim.connect() as client:
+                prepare(client, bdf)
+                if chance.random() < 0.6:
+                    lease = client.call(
+                        "Leases/CreateLease", devices=[NAMES[bdf]],
+                        claimant={"uid": NOBODY})
+                    client.call("Leases/ReleaseLease", name=lease.name)
+                restore(client, bdf)
+        except (OSError, AssertionError, Refused) as error:
+            if isinstance(error, Refused) and error.id not in (
+                    "device.busy", "device.not-prepared", "device.leased"):
+                trouble.append(error)
+                return
+            time.sleep(0.05)
+
+
+def follow(sim, over, trouble, counts):
+    """Watch and apply; when all is quiet compare with a new list."""
+    try:
+        objects, revision, watch = {}, None, None
+        while True:
+            finished = over.is_set()
+            try:
+                with sim.connect() as client, sim.connect() as watching:
+                    if revision is None:
+                        objects, revision = list_all(client)
+                        counts["lists"] += 1
+                    watch = Watch(watching, revision)
+                    while not over.is_set() or finished:
+                        goal = newest(client) if finished else None
+                        change = watch.receive(0.0 if finished and
+                                               watch.revision >= goal else 0.3)
+                        if change:
+                            counts["changes"] += 1
+                            apply(objects, change)
+                            revision = change.revision
+                        elif finished and watch.revision >= goal:
+                            now, _ = list_all(client)
+                            if newest(client) == goal:
+                                bad = differences(objects, now)
+                                assert not bad, bad[0]
+                                return
+            except Refused as refused:
+                assert refused.id in ("watch.expired", "watch.slow"), refused
+                revision = None
+            except (OSError, AssertionError) as error:
+                if isinstance(error, AssertionError) and \
+                        "closed" not in str(error):
+                    raise
+                time.sleep(0.05)
+    except BaseException as error:  # for the test to see
+        trouble.append(error)
+
+
+@pytest.mark.parametrize("kills", [0, 3])
+def test_many_watchers_agree_under_load(sim, kills):
+    """Devices come and go by several hands at once; with kills, ioasidd too."""
+    over, trouble = threading.Event(), []
+    counts = {"changes": 0, "lists": 0}
+    workers = [threading.Thread(target=work, args=(sim, bdf, over, trouble))
+               for bdf in NAMES]
+    watchers = [threading.Thread(target=follow,
+                                 args=(sim, over, trouble, counts))
+                for _ in range(4)]
+    for thread in workers + watchers:
+        thread.start()
+    for _ in range(kills):
+        time.sleep(1.0)
+        sim.restart()
+    time.sleep(2.5)
+    over.set()
+    for thread in workers + watchers:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert not trouble, trouble[0]
+    print(f"{counts['changes']} changes, {counts['lists']} lists")
+    assert counts["changes"] > 400
+
+
+# --- where it begins and ends ---
+
+def test_a_revision_of_another_life_has_expired(sim):
+    with sim.connect() as client:
+        prepare(client, EDU)
+        old = newest(client)
+    sim.restart()
+    with sim.connect() as client:
+        with pytest.raises(Refused) as refused:
+            Watch(client, old).receive()
+        assert refused.value.id == "watch.expired"
+        with pytest.raises(Refused) as refused:
+            Watch(client, newest(client) + 1000).receive()
+        assert refused.value.id == "watch.expired"
+        # The connection goes on, and what the message asks for helps.
+        Watch(client, newest(client))
+
+
+def test_from_now_on_is_from_now_on(sim):
+    with sim.connect() as client, sim.connect() as watching:
+        prepare(client, EDU)
+        watch = Watch(watching)
+        assert watch.receive(0.2) is None
+        now = newest(client)
+        restore(client, EDU)
+        assert watch.receive().revision > now
+
+
+def test_collections_are_chosen(sim):
+    with sim.connect() as client, sim.connect() as watching:
+        watch = Watch(watching, newest(client), ["operations"])
+        prepare(client, EDU)
+        name = restore(client, EDU).name
+        kinds = set()
+        while True:
+            change = watch.receive()
+            kinds.add(change.WhichOneof("object"))
+            if change.name == name and change.operation.state == \
+                    change.operation.DONE:
+                break
+        assert kinds == {"operation"}
+        with pytest.raises(Refused) as refused:
+            Watch(client, 0, ["windows"]).receive()
+        assert refused.value.id == "request.invalid"
+
+
+def test_a_watch_ends_when_it_is_cancelled_and_only_it(sim):
+    with sim.connect() as client:
+        watch, other = Watch(client), client.send(
+            "Operations/WaitOperation", b"\n\x0coperations/x")
+        assert client.receive().id == other  # there is none
+        watch.cancel()
+        with pytest.raises(Refused) as refused:
+            watch.receive()
+        assert refused.value.id == "request.cancelled"
+        # Of what is not there nothing comes.
+        watch.cancel()
+        assert client.call("Host/GetVersion").revision
+
+
+def test_waiting_ends_when_it_is_cancelled_and_the_change_goes_on(sim):
+    with sim.connect() as client, sim.connect() as other:
+        op = other.call("Devices/PrepareDevice", name=NAMES[EDU])
+        request = envelope_pb2.Envelope(id=77, request=envelope_pb2.Request(
+            method="ioasid.v1.Operations/WaitOperation",
+            payload=b"\n" + bytes([len(op.name)]) + op.name.encode()))
+        client.send_raw(request.SerializeToString())
+        client.send_raw(envelope_pb2.Envelope(
+            id=77, cancel=envelope_pb2.Cancel()).SerializeToString())
+        answer = client.receive()
+        assert answer.id == 77
+        assert answer.WhichOneof("body") == "reply" or \
+            answer.error.id == "request.cancelled"
+        assert other.call("Operations/WaitOperation", name=op.name).state == \
+            op.DONE
+
+
+# --- asking an operation to stop ---
+
+def slow_unbind(sim, bdf):
+    """Let a device take its time to let go."""
+    sim.poke(f"slow {bdf} unbind 1500")
+
+
+# --- who is told ---
+
+def watch_as_nobody(path, revision, seconds):
+    """What nobody is told: (name, removed, lease) of each change."""
+    with Client(path) as client:
+        watch, seen = Watch(client, revision), []
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            change = watch.receive(0.2)
+            if change:
+                seen.append((change.name, change.removed,
+                             change.device.lease or
+                             str(change.lease.claimant.uid)))
+        return seen
+
+
+def test_a_stranger_is_told_of_what_is_his_while_it_is_his(sim):
+    with sim.connect() as client:
+        start = newest(client)
+        prepare(client, EDU)
+        prepare(client, OTHER_EDU)
+        theirs = client.call("Leases/CreateLease", devices=[NAMES[EDU]],
+                             claimant={"uid": NOBODY})
+        client.call("Leases/CreateLease", devices=[NAMES[OTHER_EDU]],
+                    claimant={"uid": NOBODY + 1})
+        client.call("Leases/ReleaseLease", name=theirs.name)
+        seen = child(watch_as_nobody, sim.socket, start, 1.0)
+    assert {name for name, _, _ in seen} == {theirs.name, NAMES[EDU]}
+    device = [(removed, lease) for name, removed, lease in seen
+              if name == NAMES[EDU]]
+    # Told while it is leased to him, and once that it is not any more.
+    assert device[-1][0] and not any(removed for removed, _ in device[:-1])
+    assert {lease for removed, lease in device if not removed} == \
+        {theirs.name}
+
+
+# --- what it costs ---
+
+def flood(client, rounds, uid=NOBODY):
+    """Make changes: offers that are taken back."""
+    for _ in range(rounds):
+        lease = client.call("Leases/CreateLease", devices=[NAMES[EDU]],
+                            claimant={"uid": uid})
+        client.call("Leases/ReleaseLease", name=lease.name)
+
+
+def test_one_who_does_not_read_is_cut_and_can_resume(sim):
+    with sim.connect() as client, sim.connect() as watching:
+        prepare(client, EDU)
+        revision = newest(client)
+        slow = Watch(watching, revision)
+        with sim.connect() as reading:
+            quick = Watch(reading, revision)
+            # More than the log, and what the slow one's socket holds, keep.
+            told = 0
+            for _ in range(20):
+                flood(client, 100)
+                told += len(quick.until(newest(client)))
+        assert told > 8000
+        with pytest.raises(Refused) as refused:
+            while slow.receive() is not None:
+                pass
+        assert refused.value.id == "watch.slow"
+        assert str(slow.revision) in refused.value.error.message
+        with pytest.raises(Refused) as refused:
+            Watch(watching, slow.revision).receive()
+        assert refused.value.id == "watch.expired"
+        objects, revision = list_all(client)
+        again = Watch(watching, revision)
+        flood(client, 1)
+        for change in again.until(newest(client)):
+            apply(objects, change)
+        assert not differences(objects, list_all(client)[0])
+
+
+def watch_and_not_read(path, revision, ready, over):
+    """32 watches that are never read, until the end of a pipe."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(32):
+            Watch(stack.enter_context(Client(path)), revision)
+        os.write(ready, b".")
+        os.read(over, 1)
+
+
+def test_256_watches_that_nobody_reads_cost_a_bounded_amount(sim):
+    uids = range(NOBODY - 7, NOBODY + 1)
+    with sim.connect() as client, contextlib.ExitStack() as stack:
+        prepare(client, EDU)
+        flood(client, 100)
+        before, revision = sim.rss(), newest(client)
+        is_ready, ready = os.pipe()
+        over, end = os.pipe()
+        children = [threading.Thread(target=child, args=(
+            watch_and_not_read, sim.socket, revision, ready, over),
+            kwargs={"uid": uid}) for uid in uids]
+        for one in children:
+            one.start()
+        stack.callback(lambda: [one.join(60) for one in children])
+        stack.callback(os.write, end, b"." * len(children))
+        for _ in children:
+            assert os.read(is_ready, 1) == b"."
+        with sim.others_served():
+            for uid in uids:
+                flood(client, 300, uid)
+        grown = sim.rss() - before
+        print(f"256 watches, 14,400 changes: RSS {before} KiB, +{grown} KiB")
+        # The log itself is 8 MiB at most.
+        if not sim.sanitizer:
+            assert grown < 24 << 10
+
+
+def test_watches_have_a_limit(sim):
+    with sim.connect() as client, sim.connect() as watching:
+        watches = [Watch(watching) for _ in range(32)]
+        with pytest.raises(Refused) as refused:
+            Watch(client).receive()
+        assert refused.value.id == "limit.watchers"
+        watches[3].cancel()
+        assert watching.receive().error.id == "request.cancelled"
+        assert Watch(client, newest(client)).receive(0.2) is None
+
+
+def test_a_connection_that_closes_takes_its_watches_with_it(sim):
+    with sim.connect() as client:
+        for _ in range(5):
+            with sim.connect() as watching:
+                for _ in range(32):
+                    Watch(watching)
+        wait(lambda: Watch(client, newest(client)).receive(0.05) is None,
+             "there is room again")
