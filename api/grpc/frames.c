@@ -6,7 +6,7 @@
  *
  * Each connection has two buckets. One is for frames that cost their sender
  * next to nothing and ask for nothing: PING, SETTINGS, PRIORITY, CONTINUATION,
- * empty DATA, unknown ones. It is full again whenever we send an answer: gRPC's
+ * empty DATA. (Unknown ones nghttp2 passes over by itself.) It is full again whenever we send an answer: gRPC's
  * C core and Go measure the line by PINGs while a stream runs. The other is
  * for streams that are begun in vain: those that the client resets (CVE-2023-
  * 44487), and those where it has us reset them by breaking the rules (CVE-2025-

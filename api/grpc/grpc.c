@@ -6,8 +6,13 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "grpc/session.h"
+
+/* How long clients have to read why it ends, and to close. */
+#define FAREWELL_NS 200000000
+#define FAREWELL_NAPS 40
 
 /* grpc_new() - Be able to serve gRPC */
 int grpc_new(struct loop *loop, struct link *link, const struct limits *limits,
@@ -44,10 +49,7 @@ void grpc_use_contract(struct grpc *grpc, const struct contract *contract)
 	grpc->contract = contract;
 }
 
-/**
- * stop() - End a connection: its calls are told why
- * @session:	Gone afterwards
- */
+/* stop() - Tell the calls of a connection why they end, and its client. */
 static void stop(struct session *session)
 {
 	struct error err = ERROR_NULL;
@@ -56,8 +58,31 @@ static void stop(struct session *session)
 		   "the API process is stopping");
 	for (struct grpc_call *call = session->calls; call; call = call->next)
 		answer_end(call, &err);
-	session_goodbye(session, NGHTTP2_NO_ERROR);
-	session_free(session);
+	session_goodbye(session);
+}
+
+/**
+ * wait_closed() - Let clients read what they were told, and close
+ * @grpc:	Every session has said goodbye
+ *
+ * A client that writes to a connection that is closed, if only that it has read,
+ * may hear of that first and of nothing else (gRPC's C core: "Broken pipe").
+ */
+static void wait_closed(struct grpc *grpc)
+{
+	const struct timespec nap = { .tv_nsec = FAREWELL_NS / FAREWELL_NAPS };
+
+	for (int i = 0; i < FAREWELL_NAPS && grpc->sessions; i++) {
+		struct session *session = grpc->sessions, *next;
+
+		for (; session; session = next) {
+			next = session->next;
+			if (!session_step(session, true))
+				session_free(session);
+		}
+		if (grpc->sessions)
+			(void)nanosleep(&nap, NULL); /* or a little less */
+	}
 }
 
 /* grpc_free() - End all connections */
@@ -67,8 +92,11 @@ struct grpc *grpc_free(struct grpc *grpc)
 		return NULL;
 	grpc->serving = false;
 	health_changed(grpc);
+	for (struct session *s = grpc->sessions; s; s = s->next)
+		stop(s);
+	wait_closed(grpc);
 	while (grpc->sessions)
-		stop(grpc->sessions);
+		session_free(grpc->sessions);
 	nghttp2_session_callbacks_del(grpc->callbacks);
 	nghttp2_option_del(grpc->options);
 	free(grpc);
@@ -91,6 +119,6 @@ void grpc_close(struct grpc *grpc, uint64_t connection)
 		session = session->next;
 	if (!session)
 		return;
-	session_goodbye(session, NGHTTP2_NO_ERROR);
+	session_goodbye(session);
 	session_free(session);
 }

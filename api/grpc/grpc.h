@@ -29,8 +29,8 @@ int grpc_new(struct loop *loop, struct link *link, const struct limits *limits,
 void grpc_use_contract(struct grpc *grpc, const struct contract *contract);
 
 /* grpc_free() - End all connections: calls fail with daemon.stopping, a GOAWAY
- * is sent, as far as that can be done at once. @closed is not called. NULL is
- * allowed. Return: NULL.
+ * is sent, and clients have a fifth of a second to read it: the one thing here
+ * that waits. @closed is not called. NULL is allowed. Return: NULL.
  */
 struct grpc *grpc_free(struct grpc *grpc);
 

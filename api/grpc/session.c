@@ -294,7 +294,8 @@ static void send_out(struct session *session)
 		for (struct grpc_call *c = session->calls; c; c = c->next)
 			answer_passed(c);
 	}
-	if (!session->why && !nghttp2_session_want_read(session->h2) &&
+	if (!session->why && !session->leaving &&
+	    !nghttp2_session_want_read(session->h2) &&
 	    !nghttp2_session_want_write(session->h2))
 		session->why = "it has ended";
 }
@@ -330,18 +331,24 @@ static void take_in(struct session *session)
 	session->again = !session->why;
 }
 
-/**
- * run() - Read, if it is time to, and write
- * @session:	May be gone afterwards
- */
-static void run(struct session *session, bool read)
+/* session_step() - Read, if it is time to, and write */
+bool session_step(struct session *session, bool read)
 {
 	session->busy = true;
 	if (read)
 		take_in(session);
 	send_out(session);
 	session->busy = false;
-	if (session->why)
+	return !session->why;
+}
+
+/**
+ * run() - Read, if it is time to, and write
+ * @session:	May be gone afterwards
+ */
+static void run(struct session *session, bool read)
+{
+	if (!session_step(session, read))
 		end(session);
 	else
 		loop_arm(session->timer, next_due(session));
@@ -401,14 +408,13 @@ static void due(void *data)
 }
 
 /* session_goodbye() - Say that no further call is taken */
-void session_goodbye(struct session *session, uint32_t code)
+void session_goodbye(struct session *session)
 {
 	/* It is ended in any case: what cannot be said is not. */
 	(void)nghttp2_submit_goaway(
 		session->h2, NGHTTP2_FLAG_NONE,
-		nghttp2_session_get_last_proc_stream_id(session->h2), code,
-		NULL, 0);
-	session->busy = true;
-	send_out(session);
-	session->busy = false;
+		nghttp2_session_get_last_proc_stream_id(session->h2),
+		NGHTTP2_NO_ERROR, NULL, 0);
+	session->leaving = true;
+	(void)session_step(session, false);
 }

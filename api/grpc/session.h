@@ -32,7 +32,7 @@
  * call begins and streams wait; above the second an answer is lost, and its
  * call fails.
  */
-#define OUTPUT_HIGH (1 << 20)
+#define OUTPUT_HIGH (4 << 20)
 #define OUTPUT_MAX (8 << 20)
 
 /* Requests of a connection that have not ended, bytes. */
@@ -87,6 +87,7 @@ struct grpc {
  * @left_at:	How many of them it has taken since
  * @busy:	Bytes are being read or written: session_wake() is for later
  * @again:	There is more to be read, of which nobody will tell
+ * @leaving:	It has been told goodbye: its client is to close it
  * @why:	It is over, and why; NULL while it is not
  * @heard_ns:	When the client last said anything
  * @ping_ns:	When it was asked whether it is there; 0 if it was not
@@ -113,6 +114,7 @@ struct session {
 	size_t left_at;
 	bool busy;
 	bool again;
+	bool leaving;
 	const char *why;
 	uint64_t heard_ns;
 	uint64_t ping_ns;
@@ -154,7 +156,15 @@ void session_calm(struct session *session, const char *why);
 /* session_goodbye() - Say that no further call is taken, as far as that can be
  * said at once. For its end.
  */
-void session_goodbye(struct session *session, uint32_t code);
+void session_goodbye(struct session *session);
+
+/**
+ * session_step() - Read, if it is time to, and write
+ * @session:	Any call on it may be gone afterwards; it is not itself
+ *
+ * Return: false if it is over.
+ */
+bool session_step(struct session *session, bool read);
 
 /* frames.c: what nghttp2 calls. */
 int frames_callbacks(nghttp2_session_callbacks **ret);

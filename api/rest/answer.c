@@ -108,10 +108,19 @@ static void drop_answer(struct exchange *exchange)
 	exchange->response = NULL;
 }
 
-/* problem_of() - Write a problem. Return: its HTTP status; -errno. */
+/**
+ * problem_of() - Write a problem
+ * @exchange:	Which has it; NULL if not even its path is known
+ * @error:	The error
+ * @text:	Appended to
+ *
+ * Return: its HTTP status; -errno.
+ */
 static int problem_of(struct exchange *exchange, const struct error *error,
 		      struct text *text)
 {
+	if (!exchange)
+		return problem_write(error, NULL, text, NULL);
 	exchange->uri[exchange->path_size] = '\0';
 	return problem_write(error, exchange->uri, text, NULL);
 }
@@ -224,10 +233,10 @@ void answer_stream(struct exchange *exchange, MHD_ContentReaderCallback reader,
 }
 
 /* answer_cut() - Write a problem past libmicrohttpd */
-void answer_cut(struct exchange *exchange, const struct error *error)
+void answer_cut(struct client *client, const struct error *error)
 {
 	_cleanup_text_ struct text text = TEXT_NULL(ANSWER_MAX);
-	int status = problem_of(exchange, error, &text);
+	int status = problem_of(client->exchange, error, &text);
 	char head[256];
 
 	if (status < 0)
@@ -239,8 +248,8 @@ void answer_cut(struct exchange *exchange, const struct error *error)
 		   status, MHD_get_reason_phrase_for((unsigned int)status),
 		   text.size);
 	/* Its buffer is empty, so there is room; if not, so be it. */
-	(void)send(exchange->client->fd, head, strlen(head),
+	(void)send(client->fd, head, strlen(head),
 		   MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE);
-	(void)send(exchange->client->fd, text.data, text.size,
+	(void)send(client->fd, text.data, text.size,
 		   MSG_DONTWAIT | MSG_NOSIGNAL);
 }

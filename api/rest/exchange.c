@@ -206,7 +206,7 @@ bool exchange_take(struct exchange *exchange, const char *data, size_t size)
 			   "the body has more than %zu bytes", body->limit);
 	if (error.kind == ERROR_NONE)
 		return true;
-	answer_cut(exchange, &error);
+	answer_cut(exchange->client, &error);
 	return false;
 }
 

@@ -76,6 +76,7 @@ struct rest {
  * @timer:	Armed for when it has taken too long for something
  * @gone:	The other side has hung up, or we have ended it
  * @ended:	ioasidd has ended it, and need not be told
+ * @asked:	A request of it has been answered
  * @suspended:	libmicrohttpd lets it rest
  * @exchange:	At work; NULL between requests
  */
@@ -90,6 +91,7 @@ struct client {
 	struct loop_source *timer;
 	bool gone;
 	bool ended;
+	bool asked;
 	bool suspended;
 	struct exchange *exchange;
 };
@@ -220,9 +222,9 @@ void answer_stream(struct exchange *exchange,
 		   MHD_ContentReaderCallback reader, void *data);
 
 /* answer_cut() - Write a problem past libmicrohttpd, which is still reading,
- * and say that nothing follows. It then finds the connection at its end.
+ * and say that nothing follows. The caller ends the connection.
  */
-void answer_cut(struct exchange *exchange, const struct error *error);
+void answer_cut(struct client *client, const struct error *error);
 
 /* --- feed.c --- */
 

@@ -102,21 +102,23 @@ static void client_end(struct client *client)
  * client_late() - A connection has taken too long
  * @data:	The connection
  *
- * Who was about to say something is told; who only was idle is not, lest he
- * take it for the answer to what he sends just now.
+ * Who was about to say something is told; who only was idle since his last
+ * request is not, lest he take it for the answer to what he sends just now.
+ * Before the first request something was said: that got him through the door.
  */
 static void client_late(void *data)
 {
 	struct client *client = data;
 	struct exchange *exchange = client->exchange;
+	bool body = exchange && exchange->stage != STAGE_HEADERS;
 	struct error error = ERROR_NULL;
 
-	if (!client->gone && exchange && exchange->stage < STAGE_CALL) {
+	if (!client->gone &&
+	    (exchange ? exchange->stage < STAGE_CALL : !client->asked)) {
 		error_fill(&error, -ETIMEDOUT, ERROR_REQUEST_TOO_SLOW,
 			   "the %s did not come in time",
-			   exchange->stage == STAGE_HEADERS ? "headers" :
-							      "body");
-		answer_cut(exchange, &error);
+			   body ? "body" : "headers");
+		answer_cut(client, &error);
 	}
 	client_end(client);
 }
@@ -209,6 +211,7 @@ static void on_completed(void *data, struct MHD_Connection *mhd, void **context,
 		exchange_free(*context);
 	*context = NULL;
 	client->exchange = NULL;
+	client->asked = true;
 	client_limit(client, client->rest->limits->idle_timeout_ms);
 }
 

@@ -287,6 +287,32 @@ int listener_new(struct loop *loop, const char *path, int type,
 }
 
 /**
+ * split_address() - Take "HOST:PORT" or "[HOST]:PORT" apart
+ * @text:	The words; changed
+ * @ret_port:	Digits, a number that is a port
+ *
+ * getaddrinfo(3) takes an empty host or port for any, and 65,616 for 80.
+ *
+ * Return: the host; NULL if that is not what it is.
+ */
+static const char *split_address(char *text, const char **ret_port)
+{
+	char *colon = strrchr(text, ':');
+	uint64_t port;
+
+	if (!colon || colon == text || str_u64(colon + 1, 10, 65535, &port) < 0)
+		return NULL;
+	*ret_port = colon + 1;
+	*colon = '\0';
+	if (*text != '[')
+		return strchr(text, ':') ? NULL : text;
+	if (colon - text < 3 || colon[-1] != ']')
+		return NULL;
+	colon[-1] = '\0';
+	return text + 1;
+}
+
+/**
  * parse_address() - What "HOST:PORT" stands for
  * @text:	The words; no names, which would have to be asked for
  * @ret:	To be freed with freeaddrinfo()
@@ -300,22 +326,13 @@ static int parse_address(const char *text, struct addrinfo **ret,
 		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
 		.ai_socktype = SOCK_STREAM,
 	};
-	char host[64], *colon, *start = host;
-	size_t end;
+	const char *host = NULL, *port;
+	char copy[64];
 
-	if (str_copy(host, sizeof(host), text)) {
-		colon = strrchr(host, ':');
-		end = colon ? (size_t)(colon - host) : 0;
-		if (end > 2 && host[0] == '[' && host[end - 1] == ']') {
-			host[end - 1] = '\0';
-			start++;
-		}
-		if (colon) {
-			*colon = '\0';
-			if (!getaddrinfo(start, colon + 1, &hints, ret))
-				return 0;
-		}
-	}
+	if (str_copy(copy, sizeof(copy), text))
+		host = split_address(copy, &port);
+	if (host && !getaddrinfo(host, port, &hints, ret))
+		return 0;
 	return error_set(err, -EINVAL, ERROR_KERNEL_SYSTEM,
 			 "'%s' is no address and port, such as 192.0.2.1:8443 or [2001:db8::1]:8443",
 			 text);

@@ -35,7 +35,7 @@ enum fate {
  * @due_ns:	When something is to become of it
  * @payload:	The reply
  * @left:	Items to come; UINT64_MAX for no end
- * @item_size:	Of each
+ * @item_size:	Of each; of a reply that is not kept at @payload
  * @credit:	How many may come now
  * @n:		How many have come
  * @error:	With which it fails
@@ -161,6 +161,8 @@ static bool act(struct link_call *call, uint64_t now_ns)
 	unhang(call);
 	if (call->fate == FATE_FAIL)
 		call->events->failed(call->data, &call->error);
+	else if (call->item_size)
+		call->events->reply(call->data, link->item, call->item_size);
 	else
 		call->events->reply(call->data, call->payload, call->size);
 	forget(call);
@@ -254,8 +256,10 @@ static void decide(struct link_call *call, const char *text)
 		counts(call);
 	else if (sscanf(text, "late %u ", &n) == 1)
 		call->due_ns = clock_mono_ns() + n * 1000000ull;
-	else if (sscanf(text, "reply %zu", &size) == 1)
-		fill(call, size);
+	else if (sscanf(text, "reply %zu", &size) == 1) {
+		call->size = 0;
+		call->item_size = size < ITEM_MAX ? size : ITEM_MAX;
+	}
 	else if (sscanf(text, "fail %63s %u", id, &n) == 2)
 		fail(call, id, n);
 	else if (sscanf(text, "stream %" SCNu64 " %zu", &left, &size) == 2) {

@@ -5,7 +5,8 @@
  * usage: grpc-peer CONTRACT SOCKET [LIMIT=N ...]
  *
  * CONTRACT is "ioasid" or "everything"; limits are named as in struct limits.
- * Prints "ready", then serves until SIGTERM.
+ * Prints "ready", then serves until SIGTERM. With GRPC_PEER_DEBUG set it says
+ * why connections end.
  */
 #include <errno.h>
 #include <signal.h>
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "fake-link.h"
 #include "grpc/grpc.h"
@@ -137,6 +139,8 @@ int main(int argc, char **argv)
 		return 2;
 	for (int i = 3; i < argc; i++)
 		set_limit(&limits, argv[i]);
+	log_init(getenv("GRPC_PEER_DEBUG") ? LOG_LEVEL_DEBUG :
+					     LOG_LEVEL_WARNING);
 	terminate = signals();
 	listener = listen_at(argv[2]);
 	if (loop_new(&loop) < 0)

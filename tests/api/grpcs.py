@@ -36,7 +36,8 @@ class Server:
         self.path.unlink(missing_ok=True)
         self.process = subprocess.Popen(
             [BUILD / "tests" / "api" / "grpc-peer", contract, self.path,
-             *limits], stdout=subprocess.PIPE)
+             *limits], stdout=subprocess.PIPE,
+            env={**os.environ, "ASAN_OPTIONS": "quarantine_size_mb=1"})
         assert self.process.stdout.readline() == b"ready\n"
 
     def channel(self, **options: int) -> grpc.Channel:
@@ -53,10 +54,18 @@ class Server:
         return {name: int(value) for name, value in
                 (pair.split("=") for pair in text.decode().split())}
 
-    def kib(self) -> int:
+    def kib(self, field: str = "VmRSS") -> int:
         """What of it is in memory, KiB."""
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.split("VmRSS:")[1].split()[0])
+        return int(status.split(f"{field}:")[1].split()[0])
+
+    def forget_peak(self) -> None:
+        """Let peak_kib() begin anew (proc(5), clear_refs)."""
+        pathlib.Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+
+    def peak_kib(self) -> int:
+        """The most that was in memory since, KiB."""
+        return self.kib("VmHWM")
 
     def cpu(self) -> float:
         """CPU time that it has used, seconds."""

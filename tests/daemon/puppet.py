@@ -6,7 +6,6 @@ from then on passes packets on in both directions, with their descriptors: so
 the test itself speaks on the link.
 """
 
-import array
 import contextlib
 import json
 import os
@@ -189,12 +188,3 @@ def memory(fd):
     with contextlib.closing(os.fdopen(fd, "rb")) as file:
         file.seek(0)
         return file.read()
-
-
-def unread(sock):
-    """How many bytes a socket has for its reader."""
-    count = array.array("i", [0])
-    import fcntl  # noqa: PLC0415
-    import termios  # noqa: PLC0415
-    fcntl.ioctl(sock, termios.FIONREAD, count)
-    return count[0]

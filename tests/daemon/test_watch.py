@@ -256,9 +256,144 @@ def test_waiting_ends_when_it_is_cancelled_and_the_change_goes_on(sim):
 
 # --- asking an operation to stop ---
 
-def slow_unbind(sim, bdf):
-    """Let a device take its time to let go."""
-    sim.poke(f"slow {bdf} unbind 1500")
+def begin(sim, client, verb, bdf):
+    """Begin to prepare or restore a device that is slow to let go, and be in
+    the middle of it; the operation."""
+    sim.poke(f"delay {bdf} unbind_ms 700")
+    op = client.call(f"Devices/{verb}Device", name=NAMES[bdf])
+    wait(lambda: client.call("Operations/GetOperation", name=op.name).step ==
+         "unbind", "it unbinds")
+    return op.name
+
+
+def outline(client, bdf):
+    """What of a device must be as before."""
+    device = client.call("Devices/GetDevice", name=NAMES[bdf])
+    return (device.state, device.driver, device.former_driver,
+            device.operation, device.state_reason)
+
+
+@pytest.mark.parametrize("verb", ["Prepare", "Restore"])
+def test_an_operation_that_is_cancelled_walks_back(sim, verb):
+    with sim.connect() as client:
+        if verb == "Restore":
+            prepare(client, NVME)
+        before = outline(client, NVME)
+        name = begin(sim, client, verb, NVME)
+        assert client.call("Operations/CancelOperation",
+                           name=name).cancelling
+        # Twice is as once.
+        client.call("Operations/CancelOperation", name=name)
+        op = client.call("Operations/WaitOperation", name=name)
+        assert (op.state, op.error.id, op.cancelling) == \
+            (op.FAILED, "operation.cancelled", False), op
+        assert outline(client, NVME) == before
+        assert client.call("Operations/CancelOperation",
+                           name=name).state == op.FAILED
+        # And it can be done after all.
+        sim.poke(f"delay {NVME} unbind_ms 0")
+        (prepare if verb == "Prepare" else restore)(client, NVME)
+
+
+def test_what_cannot_be_cancelled_says_so(sim):
+    with sim.connect() as client:
+        def cancel(name, **more):
+            return client.refusal("Operations/CancelOperation", name=name,
+                                  **more)
+        name = prepare(client, NVME).name
+        assert cancel(name) == "operation.not-running"
+        assert cancel("operations/none") == "operation.not-found"
+        assert cancel("devices/none") == "request.invalid"
+        holder = sim.hold(NVME, "wait")
+        sim.poke(f"delay {NVME} unbind_ms 700")
+        lease = sim.lease_of(holder.pid)
+        holder.kill()
+        reclaim = wait(lambda: [op for op in client.call(
+            "Operations/ListOperations", state="RUNNING").operations
+            if op.kind == "reclaim"], "it is reclaimed")[0]
+        assert cancel(reclaim.name) == "operation.not-cancellable"
+        sim.wait_ended(lease)
+        name = begin(sim, client, "Restore", NVME)
+        assert cancel(name, etag="0") == "request.etag-mismatch"
+        assert cancel(name, dry_run=True) == "ok"
+        assert child(cancel_as_nobody, sim.socket, name) == "permission.denied"
+        op = client.call("Operations/WaitOperation", name=name)
+        assert op.state == op.DONE
+
+
+def cancel_as_nobody(path, name):
+    with Client(path) as client:
+        return client.refusal("Operations/CancelOperation", name=name)
+
+
+# --- a part of a list ---
+
+def test_lists_are_filtered(sim):
+    with sim.connect() as client:
+        def names(**fields):
+            return [one.name for one in
+                    client.call("Devices/ListDevices", **fields).devices]
+        every = client.call("Devices/ListDevices").devices
+        prepare(client, NVME)
+        assert names(state="READY") == [NAMES[NVME]]
+        assert names(driver="vfio-pci") == [NAMES[NVME]]
+        one = client.call("Devices/GetDevice", name=NAMES[EDU])
+        same = [d.name for d in every if (d.pci.vendor, d.pci.device) ==
+                (one.pci.vendor, one.pci.device)]
+        assert 1 <= len(same) < len(every)
+        number = f"{one.pci.vendor:04x}:{one.pci.device:04x}"
+        assert names(id=number) == names(id=number.upper()) == same
+        assert names(id=f"{one.pci.vendor:x}:") == [
+            d.name for d in every if d.pci.vendor == one.pci.vendor]
+        assert names(group=one.group) == [
+            d.name for d in every if d.group == one.group]
+        assert names(driver="none") == [
+            d.name for d in every if not d.driver and d.name != NAMES[NVME]]
+        for node in {d.numa_node for d in every}:
+            assert names(numa_node=node) == [
+                d.name for d in every if d.numa_node == node]
+        assert names(numa_node=0, state="LEASED") == []
+        for bad in ("8086", "8086:1:2", ":", "x:", "10000:"):
+            assert client.refusal("Devices/ListDevices", id=bad) == \
+                "request.invalid"
+        assert client.refusal("Devices/ListDevices", group="devices/x") == \
+            "request.invalid"
+        lease = client.call("Leases/CreateLease", devices=[NAMES[NVME]],
+                            claimant={"uid": NOBODY}).name
+        leases = client.call("Leases/ListLeases", state="OFFERED").leases
+        assert [one.name for one in leases] == [lease]
+        client.call("Leases/ReleaseLease", name=lease)
+        assert not client.call("Leases/ListLeases", state="OFFERED").leases
+        assert client.call("Leases/ListLeases", state="ENDED").leases
+        assert not client.call("Operations/ListOperations",
+                               state="FAILED").operations
+        assert client.call("Operations/ListOperations",
+                           state="DONE").operations
+
+
+# --- the machine changes by itself ---
+
+def test_what_is_plugged_and_pulled_is_told(sim):
+    with sim.connect() as client, sim.connect() as watching:
+        objects, revision = list_all(client)
+        watch = Watch(watching, revision)
+        gone = NAMES[OTHER_EDU]
+        sim.poke(f"remove {OTHER_EDU}")
+        changes = []
+
+        def follow_until(condition):
+            while not condition():
+                change = watch.receive()
+                assert change is not None
+                changes.append(change)
+                apply(objects, change)
+        follow_until(lambda: gone not in objects)
+        sim.poke(f"add {OTHER_EDU}")
+        follow_until(lambda: gone in objects)
+        for change in watch.until(newest(client)):
+            apply(objects, change)
+        now, _ = list_all(client)
+        assert not differences(objects, now), differences(objects, now)[0]
 
 
 # --- who is told ---
