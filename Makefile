@@ -35,6 +35,10 @@ PROTO_OPTIONS = ioasid/v1/options google/api/annotations google/api/http \
 	google/protobuf/descriptor
 PROTO_NAMES = $(filter-out $(PROTO_OPTIONS),$(PROTO:schema/%.proto=%)) \
 	google/protobuf/timestamp
+# Beside the contract, which has none of them: what gRPC clients know by heart.
+GRPC_PROTO = $(wildcard schema/google/rpc/*.proto schema/grpc/*/*/*.proto)
+GRPC_PROTO_NAMES = google/rpc/status google/rpc/error_details \
+	google/protobuf/any grpc/health/v1/health grpc/reflection/v1/reflection
 SQL	= $(sort $(wildcard schema/sql/*.sql))
 
 # In builds with FAULTS alone. That memory is refused is linked into programs,
@@ -90,15 +94,22 @@ SIM_A	= $(OBJ)/sim.a
 # A second contract, of what the first may contain and does not yet.
 TEST_GEN = $(BUILD)/tests/api/gen
 PEER	= $(BUILD)/tests/api/transcode-peer
+TLS_PEER = $(BUILD)/tests/api/tls-peer
+# With a fake link in the place of core/link.c.
+GRPC_PEERS = $(BUILD)/tests/api/grpc-peer $(BUILD)/tests/api/grpc-fuzz
+GRPC_PEER_OBJ = $(patsubst %.c,$(OBJ)/%.o,$(filter api/grpc/% api/transcode/%,$(API_SRC)) \
+	tests/api/fake-link.c api/core/stream.c) $(filter $(OBJ)/gen/%,$(API_OBJ))
 TEST_API_OBJ = $(OBJ)/tests/api/tables.o $(OBJ)/tests/api/everything.pb-c.o \
 	$(OBJ)/tests/api/duration.pb-c.o
-PRODUCTS = $(BUILD)/ioasidd $(BUILD)/ioasidd-sim $(BUILD)/ioasidctl $(LIB_SO) \
-	$(LIB_A)
+PRODUCTS = $(BUILD)/ioasidd $(BUILD)/ioasidd-sim $(BUILD)/ioasid-api \
+	$(BUILD)/ioasidctl $(LIB_SO) $(LIB_A)
 
 GENERATED = $(GEN)/errors.h $(GEN)/errors.inc $(GEN)/migrations.inc \
-	$(GEN)/methods.inc $(GEN)/errors.md
+	$(GEN)/methods.inc $(GEN)/errors.md $(GEN)/openapi.inc
 API_SRC	= $(wildcard api/core/*.c api/rest/*.c api/grpc/*.c api/tls/*.c api/transcode/*.c)
-API_OBJ	= $(API_SRC:%.c=$(OBJ)/%.o) $(OBJ)/gen/api-tables.o
+API_OBJ	= $(API_SRC:%.c=$(OBJ)/%.o) $(OBJ)/gen/api-tables.o \
+	$(OBJ)/gen/reflection-tables.o $(GRPC_PROTO_NAMES:%=$(OBJ)/gen/%.pb-c.o)
+TLS_OBJ	= $(filter $(OBJ)/api/tls/%,$(API_OBJ))
 API_LIBS = -lmicrohttpd -lnghttp2 -lgnutls -lseccomp
 
 # --- what people ask for -----------------------------------------------------
@@ -108,7 +119,7 @@ all: $(PRODUCTS) $(API_OBJ) $(GEN)/.openapi
 help:
 	@sed -n 's/^## //p' Makefile
 
-## make all          build the daemon, ioasidctl and libioasid into build/
+## make all          build the daemons, ioasidctl and libioasid into build/
 ## make demo         the main job on a simulated server, in a minute
 ## make demo-vm      the main job on a real kernel, to a disk read in a VM
 ## make check        build, all tests, a real kernel in a VM; what CI runs
@@ -153,7 +164,7 @@ openapi: $(GEN)/openapi.json
 vm-shell: tests
 	tests/vm/boot --build $(BUILD) --shell
 
-tests: all $(UNIT) $(PEER) $(VM_PROGS) $(BELIEFS) $(BENCH) $(CONF) $(BUILD)/tests/pb/.stamp
+tests: all $(UNIT) $(PEER) $(GRPC_PEERS) $(TLS_PEER) $(VM_PROGS) $(BELIEFS) $(BENCH) $(CONF) $(BUILD)/tests/pb/.stamp
 
 # --- generated ---------------------------------------------------------------
 
@@ -169,13 +180,17 @@ $(GEN)/migrations.inc: schema/sql/embed.awk $(SQL)
 	awk -f $^ > $@.tmp && mv $@.tmp $@
 
 # One run makes all of them; options' code is generated for its header only.
-$(GEN)/.proto: $(PROTO) $(wildcard schema/google/api/*.proto)
+$(GEN)/.proto: $(PROTO) $(GRPC_PROTO) $(wildcard schema/google/api/*.proto)
 	@mkdir -p $(GEN)
 	protoc-c -Ischema -I/usr/include --c_out=$(GEN) $(PROTO:schema/%=%) \
 		google/api/http.proto google/api/annotations.proto \
-		google/protobuf/timestamp.proto google/protobuf/descriptor.proto
+		google/protobuf/timestamp.proto google/protobuf/descriptor.proto \
+		$(GRPC_PROTO_NAMES:%=%.proto)
 	protoc -Ischema -I/usr/include --include_imports --include_source_info \
 		--descriptor_set_out=$(GEN)/schema.fds $(PROTO:schema/%=%)
+	protoc -Ischema -I/usr/include --include_imports --include_source_info \
+		--descriptor_set_out=$(GEN)/reflection.fds $(PROTO:schema/%=%) \
+		$(GRPC_PROTO:schema/%=%)
 	@touch $@
 
 $(PROTO_NAMES:%=$(GEN)/%.pb-c.c): $(GEN)/.proto ;
@@ -194,8 +209,15 @@ $(GEN)/methods.inc: $(BUILD)/schema-tables
 $(GEN)/api-tables.c: $(BUILD)/schema-tables
 	$< $(GEN)/schema.fds ioasid.v1 schema api contract_ioasid > $@.tmp && mv $@.tmp $@
 
+$(GEN)/reflection-tables.c: $(BUILD)/schema-tables
+	$< $(GEN)/reflection.fds ioasid.v1 schema reflection reflection_ioasid > $@.tmp && mv $@.tmp $@
+
 $(GEN)/openapi.json: $(BUILD)/schema-tables
 	$< $(GEN)/schema.fds ioasid.v1 schema openapi > $@.tmp && mv $@.tmp $@
+
+# ioasid-api opens no file, so it has the document in itself.
+$(GEN)/openapi.inc: $(GEN)/openapi.json
+	od -An -v -td1 $< | sed 's/  */,/g; s/^,//; s/$$/,/' > $@.tmp && mv $@.tmp $@
 
 # It is committed, so that what changes for clients shows in review.
 $(GEN)/.openapi: $(GEN)/openapi.json schema/openapi.json
@@ -208,7 +230,11 @@ $(GEN)/.openapi: $(GEN)/openapi.json schema/openapi.json
 $(BUILD)/tests/pb/.stamp: $(GEN)/.proto
 	@mkdir -p $(@D)
 	protoc -Ischema -I/usr/include --python_out=$(@D) $(PROTO:schema/%=%) \
-		google/api/http.proto google/api/annotations.proto
+		google/api/http.proto google/api/annotations.proto \
+		google/rpc/status.proto google/rpc/error_details.proto
+	mkdir -p $(@D)/../grpc-pb
+	protoc -Ischema -I/usr/include --python_out=$(@D)/../grpc-pb \
+		$(filter schema/grpc/%,$(GRPC_PROTO:schema/%=schema/%))
 	@touch $@
 
 # --- compiled ----------------------------------------------------------------
@@ -217,7 +243,8 @@ $(OBJ)/gen/%.o: $(GEN)/.proto
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Wno-shadow -c -o $@ $(GEN)/$*.c
 
-$(OBJ)/gen/api-tables.o: $(GEN)/api-tables.c api/transcode/tables.h
+$(OBJ)/gen/api-tables.o $(OBJ)/gen/reflection-tables.o: $(OBJ)/gen/%.o: $(GEN)/%.c \
+		api/transcode/tables.h $(wildcard api/grpc/reflection.h)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
@@ -244,7 +271,16 @@ $(OBJ)/tests/api/duration.pb-c.o: $(TEST_GEN)/.stamp
 
 $(PEER): $(OBJ)/tests/api/transcode-peer.o $(API_OBJ) $(TEST_API_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -pthread
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(API_LIBS) -lprotobuf-c -pthread
+
+$(GRPC_PEERS): $(BUILD)/tests/api/%: $(OBJ)/tests/api/%.o $(GRPC_PEER_OBJ) $(TEST_API_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lnghttp2 -lprotobuf-c -pthread
+
+# TLS alone, without what comes after it.
+$(TLS_PEER): $(OBJ)/tests/api/tls-peer.o $(TLS_OBJ) $(BASE_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lgnutls -lprotobuf-c -pthread
 
 $(OBJ)/%.o: %.c | $(GENERATED) $(GEN)/.proto
 	@mkdir -p $(@D)
@@ -253,6 +289,7 @@ $(OBJ)/%.o: %.c | $(GENERATED) $(GEN)/.proto
 $(OBJ)/ioasidd/base/error.o: $(GEN)/errors.inc
 $(OBJ)/ioasidd/store/migrate.o: $(GEN)/migrations.inc
 $(OBJ)/ioasidd/front/methods.o: $(GEN)/methods.inc
+$(OBJ)/api/rest/exchange.o: $(GEN)/openapi.inc
 
 $(BUILD)/ioasidd: $(OBJ)/ioasidd/run/main.o $(DAEMON_OBJ) $(ROOT_BASE_OBJ) $(PROTO_OBJ) $(FAULT_OBJ)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FAULT_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -linih -pthread
@@ -311,6 +348,7 @@ install: all
 	@test -z "$(FAULTS)" || { echo "a build with FAULTS is not installed" >&2; exit 1; }
 	install -D -m 755 $(BUILD)/ioasidd $(DESTDIR)$(PREFIX)/sbin/ioasidd
 	install -D -m 755 $(BUILD)/ioasidd-sim $(DESTDIR)$(PREFIX)/bin/ioasidd-sim
+	install -D -m 755 $(BUILD)/ioasid-api $(DESTDIR)$(PREFIX)/libexec/ioasid-api
 	install -D -m 755 $(BUILD)/ioasidctl $(DESTDIR)$(PREFIX)/bin/ioasidctl
 	install -D -m 755 $(LIB_SO) $(DESTDIR)$(PREFIX)/lib/libioasid.so.0
 	ln -sf libioasid.so.0 $(DESTDIR)$(PREFIX)/lib/libioasid.so
@@ -321,6 +359,8 @@ install: all
 		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/libioasid.pc
 	install -D -m 644 packaging/completions/ioasidctl.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/ioasidctl
+	install -D -m 644 packaging/completions/_ioasidctl \
+		$(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_ioasidctl
 	install -D -m 644 packaging/systemd/ioasidd.service \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/ioasidd.service
 	install -D -m 644 packaging/sysusers/ioasidd.conf \

@@ -23,7 +23,15 @@ int grpc_new(struct loop *loop, struct link *link, const struct limits *limits,
 	     void (*closed)(void *data, uint64_t connection), void *data,
 	     struct grpc **ret, struct error *err);
 
-/* grpc_free() - End all connections. NULL is allowed. Return: NULL. */
+/* grpc_use_contract() - Serve another contract than that of ioasidd: for tests,
+ * before there is a connection.
+ */
+void grpc_use_contract(struct grpc *grpc, const struct contract *contract);
+
+/* grpc_free() - End all connections: calls fail with daemon.stopping, a GOAWAY
+ * is sent, and clients have a fifth of a second to read it: the one thing here
+ * that waits. @closed is not called. NULL is allowed. Return: NULL.
+ */
 struct grpc *grpc_free(struct grpc *grpc);
 
 /**
@@ -36,7 +44,9 @@ struct grpc *grpc_free(struct grpc *grpc);
 int grpc_add_consume(struct grpc *grpc, uint64_t connection,
 		     struct stream *stream);
 
-/* grpc_close() - ioasidd has ended a connection. Nothing if there is none. */
+/* grpc_close() - ioasidd has ended a connection. Nothing if there is none.
+ * @closed is not called.
+ */
 void grpc_close(struct grpc *grpc, uint64_t connection);
 
 #endif

@@ -221,12 +221,8 @@ static size_t length_size(size_t length)
 	return n;
 }
 
-/**
- * print_descriptors() - Print the descriptor set, without comments, and where
- * each file is in it
- * @contract:	All; loses its comments
- */
-static void print_descriptors(const struct contract *contract)
+/* print_descriptors() - The descriptor set, and where each file is in it */
+void print_descriptors(const struct contract *contract)
 {
 	file_set *set = contract->set;
 	size_t at = 0, size;

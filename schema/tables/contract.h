@@ -7,7 +7,8 @@
  * schema-tables reads the FileDescriptorSet that protoc wrote, checks the
  * contract, and prints one thing made from it: the daemon's table of methods
  * (methods.c), the API process's tables of messages, routes and descriptors
- * (api.c), or the OpenAPI document (openapi.c). It is linked with the generated
+ * (api.c), those of gRPC reflection (reflection.c), or the OpenAPI document
+ * (openapi.c). It is linked with the generated
  * code of descriptor.proto, which no other program is. It runs once and ends:
  * nothing is freed.
  */
@@ -236,6 +237,18 @@ void print_methods(const struct contract *contract);
 
 /* print_api() - The API process's tables, as struct contract @name. */
 void print_api(const struct contract *contract, const char *name);
+
+/**
+ * print_descriptors() - Print the descriptor set, without comments, and where
+ * each file is in it
+ * @contract:	All; loses its comments
+ */
+void print_descriptors(const struct contract *contract);
+
+/* print_reflection() - Tables of gRPC reflection of all files, as struct
+ * reflection_tables @name.
+ */
+void print_reflection(const struct contract *contract, const char *name);
 
 /* print_openapi() - The OpenAPI document. Return: false if it cannot be. */
 bool print_openapi(struct contract *contract);

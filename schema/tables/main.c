@@ -18,6 +18,7 @@ int main(int argc, char **argv)
 		fprintf(stderr,
 			"usage: schema-tables SCHEMA.FDS PACKAGE FOLDER methods\n"
 			"       schema-tables SCHEMA.FDS PACKAGE FOLDER api SYMBOL\n"
+			"       schema-tables SCHEMA.FDS PACKAGE FOLDER reflection SYMBOL\n"
 			"       schema-tables SCHEMA.FDS PACKAGE FOLDER openapi\n");
 		return 2;
 	}
@@ -32,6 +33,8 @@ int main(int argc, char **argv)
 		print_methods(&contract);
 	else if (!strcmp(want, "api") && argc == 6)
 		print_api(&contract, argv[5]);
+	else if (!strcmp(want, "reflection") && argc == 6)
+		print_reflection(&contract, argv[5]);
 	else if (strcmp(want, "openapi") != 0)
 		return 2;
 	else if (!print_openapi(&contract))
