@@ -7,6 +7,7 @@ what no ioasidd would.
 """
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import re
@@ -113,6 +114,7 @@ class Standin:
         self.asked: list[Asked] = []
         self.open: dict[int, Asked] = {}
         self.closed: list[int] = []
+        self.certificates: dict[int, link_pb2.LinkCertificate] = {}
         self.configured: list[str] = []
         self.answers: dict[str, Callable[[Asked], None]] = {}
         self.ended = threading.Event()
@@ -140,11 +142,20 @@ class Standin:
 
     def configure(self, limits: link_pb2.LinkLimits | bytes) -> str:
         """Send limits and wait; why they were refused, or ""."""
-        fd = os.memfd_create("limits")
-        os.write(fd, bytes_of(limits))
+        return self.configure_all(limits=bytes_of(limits))
+
+    def configure_all(self, **files: bytes) -> str:
+        """Send files and wait; why they were refused, or ""."""
+        fds = []
+        for name, data in files.items():
+            fds.append(os.memfd_create(name, os.MFD_ALLOW_SEALING))
+            os.write(fds[-1], data)
+            fcntl.fcntl(fds[-1], fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK |
+                        fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)
         count = len(self.configured)
-        self.send(0, (fd,), config=link_pb2.LinkConfig(files=["limits"]))
-        os.close(fd)
+        self.send(0, tuple(fds), config=link_pb2.LinkConfig(files=list(files)))
+        for fd in fds:
+            os.close(fd)
         wait_for(lambda: len(self.configured) > count or self.ended.is_set())
         return self.configured[-1]
 
@@ -181,6 +192,10 @@ class Standin:
                           envelope_pb2.Envelope.FromString(packet.envelope))
             elif kind == "closed":
                 self.closed.append(packet.connection)
+            elif kind == "certificate":
+                assert not any(asked.connection == packet.connection
+                               for asked in self.asked)
+                self.certificates[packet.connection] = packet.certificate
             elif kind == "configured":
                 self.configured.append(packet.configured.refused)
             elif kind == "credit":
