@@ -359,6 +359,8 @@ install: all
 		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/libioasid.pc
 	install -D -m 644 packaging/completions/ioasidctl.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/ioasidctl
+	install -D -m 644 packaging/completions/_ioasidctl \
+		$(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_ioasidctl
 	install -D -m 644 packaging/systemd/ioasidd.service \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/ioasidd.service
 	install -D -m 644 packaging/sysusers/ioasidd.conf \

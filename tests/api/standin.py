@@ -142,15 +142,16 @@ class Standin:
 
     def configure(self, limits: link_pb2.LinkLimits | bytes) -> str:
         """Send limits and wait; why they were refused, or ""."""
-        return self.configure_all(limits=bytes_of(limits))
+        return self.configure_files({"limits": bytes_of(limits)})
 
-    def configure_all(self, **files: bytes) -> str:
+    def configure_files(self, files: dict[str, bytes]) -> str:
         """Send files and wait; why they were refused, or ""."""
         fds = []
-        for name, data in files.items():
+        for name, content in files.items():
             fds.append(os.memfd_create(name, os.MFD_ALLOW_SEALING))
-            os.write(fds[-1], data)
-            fcntl.fcntl(fds[-1], fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK |
+            os.write(fds[-1], content)
+            fcntl.fcntl(fds[-1], fcntl.F_ADD_SEALS,
+                        fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK |
                         fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)
         count = len(self.configured)
         self.send(0, tuple(fds), config=link_pb2.LinkConfig(files=list(files)))
@@ -163,6 +164,7 @@ class Standin:
         """A client's connection, which ioasid-api has been given."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         ours.settimeout(30)
+        theirs.setblocking(False)
         self.last += 1
         self.send(self.last, (theirs.fileno(),),
                   opened=link_pb2.LinkOpened(tcp=tcp, peer="uid 1000"))

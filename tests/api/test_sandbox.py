@@ -5,18 +5,20 @@ With builds whose sanitizer needs system calls of its own there is no filter;
 all else holds there, too.
 """
 
+import contextlib
 import errno
 import json
 import os
 import pathlib
 import re
 import socket
+import ssl
 import subprocess
 
 import pytest
 from ioasid.v1 import link_pb2
 
-from conftest import BUILD
+from conftest import BUILD, ROOT
 from standin import Standin, ask, ended
 
 # A build with FAULTS has the request that tries to open a file.
@@ -83,14 +85,50 @@ def test_it_has_no_descriptor_of_worth(tmp_path: pathlib.Path) -> None:
     os.close(secret)
 
 
+def use_tls(api: Standin, pki: pathlib.Path) -> None:
+    """Have it read credentials, and speak TLS with good clients and bad."""
+    names = {"certificate": "server", "key": "server-key",
+             "authorities": "ca", "revoked": "revoked"}
+    files = {name: (pki / f"{file}.pem").read_bytes()
+             for name, file in names.items()}
+    assert api.configure_files({**files, "key": b"no key"}) != ""
+    assert api.configure_files(files) == ""
+    for protocol in ("http/1.1", "h2"):
+        for name in ("client", "client-expired", "client-revoked", None):
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.load_verify_locations(pki / "ca.pem")
+            context.set_alpn_protocols([protocol])
+            if name:
+                context.load_cert_chain(pki / f"{name}.pem",
+                                        pki / f"{name}-key.pem")
+            # What a bad one is told depends on when it is looked at.
+            with contextlib.suppress(OSError):
+                with context.wrap_socket(api.connect(tcp=True),
+                                         server_hostname="localhost") as one:
+                    if protocol == "h2":
+                        one.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+                                    b"\0\0\0\4\0\0\0\0\0")
+                        assert one.recv(9)
+                    else:
+                        assert ask(one, "GET", "/version").status == 200
+                    assert name == "client"
+                    continue
+            assert name != "client"
+
+
 def test_it_opens_nothing_once_it_serves(tmp_path: pathlib.Path) -> None:
     """By strace: none of the calls that would, successful or not, nor any
-    that the filter refuses.
+    that the filter refuses; with TLS, too.
     """
+    subprocess.run([ROOT / "tests/api/pki.sh", tmp_path], check=True,
+                   timeout=120)
     trace = tmp_path / "trace"
+    # Leaks are looked for as a debugger, of which there can be one only.
     api = Standin(BUILD, tmp_path, wrapper=(
-        "strace", "-f", "-qq", "-e", "signal=none", "-o", str(trace)))
+        "env", "ASAN_OPTIONS=detect_leaks=0", "strace", "-f",
+        "-qq", "-e", "signal=none", "-o", str(trace)))
     use(api)
+    use_tls(api, tmp_path)
     api.end()
     calls = trace.read_text(encoding="utf-8", errors="replace")
     start = "capset(" if api.sanitizer else "seccomp(SECCOMP_SET_MODE_FILTER"

@@ -46,7 +46,7 @@ def files(pki: pathlib.Path, **names: str) -> dict[str, bytes]:
 def api(pki: pathlib.Path, tmp_path: pathlib.Path) -> Iterator[Standin]:
     """ioasid-api with credentials."""
     one = Standin(BUILD, tmp_path)
-    assert one.configure_all(**files(pki)) == ""
+    assert one.configure_files(files(pki)) == ""
     yield one
     one.end()
 
@@ -117,7 +117,8 @@ def test_a_new_list_ends_who_watches(api: Standin, pki: pathlib.Path) -> None:
         bad.sendall(b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
         wait_for(lambda: api.asked)
         assert ask(good, "GET", "/healthz").status == 200
-        assert api.configure_all(**files(pki, revoked="revoked-more")) == ""
+        assert api.configure_files(
+            files(pki, revoked="revoked-more")) == ""
         with pytest.raises(ssl.SSLError, match="revoked"):
             while bad.recv(4096):
                 pass
@@ -132,7 +133,7 @@ def test_a_config_with_a_wrong_part_changes_nothing(
     """Its limits are not used either, and the words name the file."""
     limits = link_pb2.LinkLimits(message_bytes=10).SerializeToString()
     wrong = files(pki, key="client-key") | {"limits": limits}
-    assert api.configure_all(**wrong) == \
+    assert api.configure_files(wrong) == \
         "key: does not belong to the certificate"
     body = json.dumps({"devices": ["d" * 100]})
     with secure(api, pki) as client:
@@ -159,7 +160,7 @@ def test_ioasidd_ends_a_connection(api: Standin, pki: pathlib.Path) -> None:
 def test_without_credentials_nobody_is_let_in(
         api: Standin, pki: pathlib.Path) -> None:
     """A config without them is one without TLS."""
-    assert api.configure_all(limits=b"") == ""
+    assert api.configure_files({"limits": b""}) == ""
     with api.connect(tcp=True) as client:
         assert client.recv(100) == b""
     wait_for(lambda: api.last in api.closed)
