@@ -42,6 +42,10 @@
 
 struct feed;
 
+/* schema/openapi.json; generated. */
+extern const char rest_document[];
+extern const size_t rest_document_size;
+
 /**
  * struct rest - All of it; loop thread only
  * @closed:	Told of connections that are over, with @data
