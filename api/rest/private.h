@@ -167,7 +167,7 @@ struct exchange {
 
 /* --- rest.c: connections --- */
 
-/* client_suspend() - Let a connection rest; from a callback of libmicrohttpd. */
+/* client_suspend() - Let a connection rest; from libmicrohttpd's callbacks. */
 void client_suspend(struct client *client);
 
 /* client_resume() - Let it go on, if it rests; from the loop. */

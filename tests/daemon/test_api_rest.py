@@ -222,7 +222,8 @@ def test_killed_it_is_back_and_nothing_is_done_twice(sim: Machine) -> None:
 def test_it_ends_with_ioasidd(sim: Machine, sig: signal.Signals) -> None:
     """However that ends."""
     pid = api_pid(sim)
-    assert pathlib.Path(f"/proc/{pid}/comm").read_text() == "ioasid-api\n"
+    comm = pathlib.Path(f"/proc/{pid}/comm")
+    wait(lambda: comm.read_text() == "ioasid-api\n", "it is executed")
     sim.process.send_signal(sig)
     sim.process.wait(60)
     sim.process = None
