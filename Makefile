@@ -94,6 +94,7 @@ SIM_A	= $(OBJ)/sim.a
 # A second contract, of what the first may contain and does not yet.
 TEST_GEN = $(BUILD)/tests/api/gen
 PEER	= $(BUILD)/tests/api/transcode-peer
+TLS_PEER = $(BUILD)/tests/api/tls-peer
 # With a fake link in the place of core/link.c.
 GRPC_PEERS = $(BUILD)/tests/api/grpc-peer $(BUILD)/tests/api/grpc-fuzz
 GRPC_PEER_OBJ = $(patsubst %.c,$(OBJ)/%.o,$(filter api/grpc/% api/transcode/%,$(API_SRC)) \
@@ -108,6 +109,7 @@ GENERATED = $(GEN)/errors.h $(GEN)/errors.inc $(GEN)/migrations.inc \
 API_SRC	= $(wildcard api/core/*.c api/rest/*.c api/grpc/*.c api/tls/*.c api/transcode/*.c)
 API_OBJ	= $(API_SRC:%.c=$(OBJ)/%.o) $(OBJ)/gen/api-tables.o \
 	$(OBJ)/gen/reflection-tables.o $(GRPC_PROTO_NAMES:%=$(OBJ)/gen/%.pb-c.o)
+TLS_OBJ	= $(filter $(OBJ)/api/tls/%,$(API_OBJ))
 API_LIBS = -lmicrohttpd -lnghttp2 -lgnutls -lseccomp
 
 # --- what people ask for -----------------------------------------------------
@@ -162,7 +164,7 @@ openapi: $(GEN)/openapi.json
 vm-shell: tests
 	tests/vm/boot --build $(BUILD) --shell
 
-tests: all $(UNIT) $(PEER) $(GRPC_PEERS) $(VM_PROGS) $(BELIEFS) $(BENCH) $(CONF) $(BUILD)/tests/pb/.stamp
+tests: all $(UNIT) $(PEER) $(GRPC_PEERS) $(TLS_PEER) $(VM_PROGS) $(BELIEFS) $(BENCH) $(CONF) $(BUILD)/tests/pb/.stamp
 
 # --- generated ---------------------------------------------------------------
 
@@ -275,6 +277,11 @@ $(GRPC_PEERS): $(BUILD)/tests/api/%: $(OBJ)/tests/api/%.o $(GRPC_PEER_OBJ) $(TES
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lnghttp2 -lprotobuf-c -pthread
 
+# TLS alone, without what comes after it.
+$(TLS_PEER): $(OBJ)/tests/api/tls-peer.o $(TLS_OBJ) $(BASE_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lgnutls -lprotobuf-c -pthread
+
 $(OBJ)/%.o: %.c | $(GENERATED) $(GEN)/.proto
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -352,8 +359,12 @@ install: all
 		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/libioasid.pc
 	install -D -m 644 packaging/completions/ioasidctl.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/ioasidctl
+	install -D -m 644 packaging/completions/_ioasidctl \
+		$(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_ioasidctl
 	install -D -m 644 packaging/systemd/ioasidd.service \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/ioasidd.service
+	install -D -m 644 packaging/sysusers/ioasidd.conf \
+		$(DESTDIR)$(PREFIX)/lib/sysusers.d/ioasidd.conf
 	install -D -m 644 $(GEN)/errors.md $(DESTDIR)$(PREFIX)/share/doc/ioasidd/errors.md
 	install -m 644 schema/handover.md $(DESTDIR)$(PREFIX)/share/doc/ioasidd
 	for m in packaging/man/*.[1-8]; do install -D -m 644 $$m \

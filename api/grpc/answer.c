@@ -193,7 +193,7 @@ static void only_status(struct grpc_call *call)
 						NGHTTP2_INTERNAL_ERROR);
 }
 
-/* room_for() - A message to be sent, without its bytes; NULL: the call fails. */
+/* room_for() - A message without its bytes. Return: NULL: the call fails. */
 static struct out_message *room_for(struct grpc_call *call, size_t size)
 {
 	struct out_message *message;

@@ -6,12 +6,13 @@
  *
  * Each connection has two buckets. One is for frames that cost their sender
  * next to nothing and ask for nothing: PING, SETTINGS, PRIORITY, CONTINUATION,
- * empty DATA. (Unknown ones nghttp2 passes over by itself.) It is full again whenever we send an answer: gRPC's
- * C core and Go measure the line by PINGs while a stream runs. The other is
- * for streams that are begun in vain: those that the client resets (CVE-2023-
- * 44487), and those where it has us reset them by breaking the rules (CVE-2025-
- * 8671). Only time fills that one. nghttp2 has limits of its own, which are set
- * too where this version of it has them; these here hold with every version.
+ * empty DATA. (Unknown ones nghttp2 passes over by itself.) It is full again
+ * whenever we send an answer: gRPC's C core and Go measure the line by PINGs
+ * while a stream runs. The other is for streams that are begun in vain: those
+ * that the client resets (CVE-2023-44487), and those where it has us reset them
+ * by breaking the rules (CVE-2025-8671). Only time fills that one. nghttp2 has
+ * limits of its own, which are set too where this version of it has them; these
+ * here hold with every version.
  */
 #include <errno.h>
 #include <stdlib.h>

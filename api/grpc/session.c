@@ -379,18 +379,18 @@ void session_wake(struct session *session)
 static void late(struct session *session)
 {
 	const struct limits *limits = &session->limits;
+	uint64_t idle_ns = MS_NS * limits->idle_timeout_ms;
 	uint64_t now_ns = clock_mono_ns();
 
 	if (session->headers_ns &&
 	    now_ns >= session->headers_ns + MS_NS * limits->header_timeout_ms)
 		session_calm(session, "its headers did not come to their end");
 	else if (session->stuck_ns &&
-		 now_ns >= session->stuck_ns + MS_NS * limits->idle_timeout_ms)
+		 now_ns >= session->stuck_ns + idle_ns)
 		session_calm(session, "it does not read");
 	else if (session->ping_ns && now_ns >= session->ping_ns + PING_NS)
 		session_calm(session, "it does not answer a PING");
-	else if (!session->ping_ns &&
-		 now_ns >= session->heard_ns + MS_NS * limits->idle_timeout_ms) {
+	else if (!session->ping_ns && now_ns >= session->heard_ns + idle_ns) {
 		session->ping_ns = now_ns;
 		if (nghttp2_submit_ping(session->h2, NGHTTP2_FLAG_NONE, NULL))
 			session_calm(session, "no memory for a PING");

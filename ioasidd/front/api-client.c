@@ -106,20 +106,18 @@ static void on_hang_up(void *data, uint32_t events)
  */
 static void send_consume(struct client *client, struct packet *packet)
 {
-	_cleanup_free_ struct packet *owned = packet;
 	struct api_client *one = api_client_of(client);
 	pb_link_packet out = IOASID__V1__LINK_PACKET__INIT;
 
-	if (!one->clients)
-		return;
-	if (!packet) {
+	if (one->clients && packet) {
+		out.body_case = IOASID__V1__LINK_PACKET__BODY_ENVELOPE;
+		out.envelope.data = packet->data;
+		out.envelope.len = packet->size;
+		say(one, &out, NULL, 0);
+	} else if (one->clients) {
 		api_client_close(one, "there is no memory for an answer");
-		return;
 	}
-	out.body_case = IOASID__V1__LINK_PACKET__BODY_ENVELOPE;
-	out.envelope.data = packet->data;
-	out.envelope.len = packet->size;
-	say(one, &out, NULL, 0);
+	free(packet);
 }
 
 /**
@@ -222,7 +220,7 @@ static int identify_tcp(int fd, struct caller *ret, char peer[128])
 	char host[64], port[16];
 
 	if (getpeername(fd, (struct sockaddr *)&address, &size))
-		return -errno;
+		return error_number(-errno);
 	if (getnameinfo((struct sockaddr *)&address, size, host, sizeof(host),
 			port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
 		return -EIO;
