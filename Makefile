@@ -292,10 +292,10 @@ $(OBJ)/ioasidd/front/methods.o: $(GEN)/methods.inc
 $(OBJ)/api/rest/exchange.o: $(GEN)/openapi.inc
 
 $(BUILD)/ioasidd: $(OBJ)/ioasidd/run/main.o $(DAEMON_OBJ) $(ROOT_BASE_OBJ) $(PROTO_OBJ) $(FAULT_OBJ)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FAULT_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -pthread
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FAULT_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -linih -pthread
 
 $(BUILD)/ioasidd-sim: $(OBJ)/ioasidd/run/main.o $(SIM_DAEMON_OBJ) $(SIM_OBJ) $(BASE_OBJ) $(PROTO_OBJ) $(FAULT_OBJ)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FAULT_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -ljson-c -pthread
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FAULT_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -linih -ljson-c -pthread
 
 $(LIB_A): $(LIB_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
 	rm -f $@
@@ -323,19 +323,19 @@ $(SIM_A): $(SIM_OBJ)
 $(BUILD)/tests/unit/%: $(OBJ)/tests/unit/%.o $(SIM_A) $(DAEMON_OBJ) $(BASE_OBJ) $(PROTO_OBJ) \
 		$(API_OBJ) $(TEST_API_OBJ) $(FAULT_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FAULT_LDFLAGS) -o $@ $^ -lcmocka -lprotobuf-c -lsqlite3 -ljson-c $(API_LIBS) -pthread
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FAULT_LDFLAGS) -o $@ $^ -lcmocka -lprotobuf-c -lsqlite3 -linih -ljson-c $(API_LIBS) -pthread
 
 $(BUILD)/tests/progs/%: $(OBJ)/tests/vm/progs/%.o $(DAEMON_OBJ) $(LIB_A)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -pthread
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -linih -pthread
 
 $(BUILD)/tests/beliefs/%: $(OBJ)/tests/vm/beliefs/%.o $(DAEMON_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -pthread
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -linih -pthread
 
 $(BUILD)/tests/bench/%: $(OBJ)/tests/bench/%.o $(DAEMON_OBJ) $(LIB_A)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -pthread
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -linih -pthread
 
 # Linked like a client of anybody's, but for its own words.
 $(CONF): $(CONF_OBJ) $(LIB_A)

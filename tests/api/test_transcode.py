@@ -380,6 +380,14 @@ def test_damaged_json_is_read_as_google_reads_it_or_refused(peer) -> None:
     assert taken > 20
 
 
+def test_an_empty_string_in_a_oneof_is_given(peer) -> None:
+    """That it is, and not what it is, tells the choice."""
+    answer = peer.ask(EVERYTHING, "read", b'{"choiceText": ""}')
+    ours = CLASSES.GetSymbol(EVERYTHING)()
+    ours.ParseFromString(bytes.fromhex(answer[3:].rstrip(".")))
+    assert ours.WhichOneof("choice") == "choice_text"
+
+
 def test_descriptors_are_what_protoc_says(peer) -> None:
     """All files, imports first, without comments, options kept."""
     found = descriptor_pb2.FileDescriptorSet.FromString(
