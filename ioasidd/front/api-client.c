@@ -220,7 +220,7 @@ static int identify_tcp(int fd, struct caller *ret, char peer[128])
 	char host[64], port[16];
 
 	if (getpeername(fd, (struct sockaddr *)&address, &size))
-		return -errno;
+		return error_number(-errno);
 	if (getnameinfo((struct sockaddr *)&address, size, host, sizeof(host),
 			port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
 		return -EIO;

@@ -16,7 +16,7 @@
 #include "base/str.h"
 
 /* Packets read before others have their turn. */
-#define PACKETS_PER_ROUND 32
+#define PACKETS_PER_ROUND 8
 
 /* What reading a packet may take: its envelope and a few heads, or the names in
  * a certificate.

@@ -19,7 +19,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -190,22 +189,18 @@ int api_spawn(const struct api_spawn *spawn, pid_t *ret_pid, int *ret_pidfd)
 {
 	_cleanup_fd_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	_cleanup_fd_ int high_null = -1, link = -1, program = -1;
-	_cleanup_free_ char *journal = NULL;
 	const char *stream = getenv("JOURNAL_STREAM");
 	struct plan plan = { .spawn = spawn, .parent = getpid() };
+	char journal[80]; /* two numbers */
 
 	if (null < 0 || getrlimit(RLIMIT_NOFILE, &plan.files))
 		return -errno;
 	if (plan.files.rlim_max > FILES_MAX)
 		plan.files.rlim_max = FILES_MAX;
 	plan.files.rlim_cur = plan.files.rlim_max;
-	if (stream) {
-		journal = malloc(strlen(stream) + sizeof("JOURNAL_STREAM="));
-		if (!journal)
-			return -ENOMEM;
-		strcpy(stpcpy(journal, "JOURNAL_STREAM="), stream);
+	if (stream && str_format(journal, sizeof(journal), "JOURNAL_STREAM=%s",
+				 stream))
 		plan.envp[0] = journal;
-	}
 	/* Out of the way of those that are made of them. */
 	high_null = fcntl(null, F_DUPFD_CLOEXEC, LINK_FD + 1);
 	link = fcntl(spawn->link, F_DUPFD_CLOEXEC, LINK_FD + 1);

@@ -127,6 +127,17 @@ def test_it_has_four_descriptors_and_no_environment(puppet, machine):
     assert re.search(r"Max open files +(\d+) +\1 ", puppet.facts["limits"])
 
 
+def test_of_our_environment_it_has_the_journal_alone(make_machine, theatre,
+                                                     monkeypatch):
+    monkeypatch.setenv("JOURNAL_STREAM", "8:4711")
+    monkeypatch.setenv("IOASIDD_SECRET", "x")
+    machine = make_machine()
+    machine.start("--api-program", str(theatre.program))
+    had = theatre.next().facts["environment"]
+    assert had["JOURNAL_STREAM"] == "8:4711"
+    assert set(had) <= {"LC_CTYPE", "JOURNAL_STREAM"}
+
+
 def test_run_by_who_is_not_root_it_is_he(make_machine, theatre):
     machine = make_machine()
     machine.uid = 65533
