@@ -28,7 +28,7 @@
 #define BEGIN_NS 200000000ull
 #define HEARTBEAT_NS 15000000000ull
 
-/* Items that ioasidd may send, the last words, and a comment. */
+/* A comment, the items that ioasidd may send, and the last words. */
 #define EVENTS_MAX (LINK_CREDIT + 2)
 
 /**
@@ -146,7 +146,8 @@ static bool feed_put(struct feed *feed, struct text *text, bool item)
 {
 	struct event *event;
 
-	if (feed->n == EVENTS_MAX || text_error(text, NULL) < 0) {
+	/* The last place is for the last words. */
+	if (feed->n >= EVENTS_MAX - (item ? 1 : 0) || text_error(text, NULL) < 0) {
 		text_deinit(text);
 		return false;
 	}

@@ -73,7 +73,8 @@ struct verb {
 extern const struct verb verb_devices, verb_device_show, verb_device_recover,
 	verb_groups, verb_prepare, verb_restore, verb_lease_create,
 	verb_lease_list, verb_lease_show, verb_lease_release,
-	verb_operation_list, verb_operation_show, verb_version, verb_run,
+	verb_operation_list, verb_operation_show, verb_operation_wait,
+	verb_operation_cancel, verb_watch, verb_version, verb_run,
 	verb_machine_capture;
 
 /* No option; what ends a table of them. */
@@ -81,17 +82,20 @@ extern const struct verb verb_devices, verb_device_show, verb_device_recover,
 
 /**
  * struct ctl_change - What every verb that starts an operation can be told
+ * @wait:	Wait for its end, as without it
  * @no_wait:	Print the operation's name instead of waiting for its end
  * @dry_run:	Check everything, change nothing
  */
 struct ctl_change {
-	bool no_wait, dry_run;
+	bool wait, no_wait, dry_run;
 };
 
 /* Filled by CHANGE_OPTIONS, which such a verb has in its table. */
 extern struct ctl_change ctl_change;
 
 #define CHANGE_OPTIONS                                                     \
+	{ "wait", 'w', OPTION_FLAG, &ctl_change.wait, NULL,                \
+	  "wait until the operation has ended, the default" },             \
 	{ "no-wait", 0, OPTION_FLAG, &ctl_change.no_wait, NULL,            \
 	  "print the operation's name instead of waiting for its end" },   \
 	{ "dry-run", 'n', OPTION_FLAG, &ctl_change.dry_run, NULL,          \
@@ -212,6 +216,17 @@ const char *ctl_short_name(const char *name);
  */
 const char *ctl_word(const ProtobufCEnumDescriptor *type, int value,
 		     char ret[32]);
+
+/**
+ * ctl_word_value() - The value of an enum that a word stands for
+ * @type:	The enum
+ * @word:	As of ctl_word()
+ * @ret:	The value; none that is 0 is found
+ *
+ * Return: CTL_DONE; CTL_USAGE, and it has been said which there are.
+ */
+int ctl_word_value(const ProtobufCEnumDescriptor *type, const char *word,
+		   int *ret);
 
 /**
  * ctl_pci_name() - What vendor and device are called

@@ -109,7 +109,7 @@ static void show_result(const Ioasid__V1__Operation *op)
 int ctl_follow(struct ctl *ctl, const char *method,
 	       const ProtobufCMessage *request, const char *object)
 {
-	const bool no_wait = ctl_change.no_wait;
+	const bool no_wait = ctl_change.no_wait && !ctl_change.wait;
 	_cleanup_message_ Ioasid__V1__Operation *op = NULL;
 	Ioasid__V1__Operation *ended;
 	struct ioasid_error err;

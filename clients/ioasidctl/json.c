@@ -364,6 +364,17 @@ struct json_object *json_of(const ProtobufCMessage *message)
 	return object;
 }
 
+/* json_print_line() - See json.h. */
+void json_print_line(const ProtobufCMessage *message)
+{
+	struct json_object *object = json_of(message);
+
+	printf("%s\n", json_object_to_json_string_ext(
+		object, JSON_C_TO_STRING_PLAIN |
+		JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(object);
+}
+
 /* json_print() - See json.h. */
 void json_print(const ProtobufCMessage *message)
 {

@@ -20,6 +20,9 @@
  */
 struct json_object *json_of(const ProtobufCMessage *message);
 
+/* json_print_line() - Print a message as JSON on stdout, in one line. */
+void json_print_line(const ProtobufCMessage *message);
+
 /* json_print() - Print a message as JSON on stdout. */
 void json_print(const ProtobufCMessage *message);
 

@@ -9,10 +9,13 @@
 #include "libioasid/message.h"
 
 static bool opt_all;
+static const char *opt_state;
 
 static const struct option_spec options[] = {
 	{ "all", 'a', OPTION_FLAG, &opt_all, NULL,
 	  "those that have ended too" },
+	{ "state", 0, OPTION_TEXT, &opt_state, "STATE",
+	  "only those in this state: offered, held, ended, ..." },
 	NO_MORE_OPTIONS,
 };
 
@@ -60,9 +63,14 @@ static int run(struct ctl *ctl, char **args, int n_args)
 	_cleanup_table_ struct table table = TABLE_NULL;
 	_cleanup_message_ ProtobufCMessage *reply = NULL;
 	const Ioasid__V1__ListLeasesResponse *list;
-	int r;
+	int r, state = 0;
 
 	request.all = opt_all;
+	if (opt_state && ctl_word_value(
+		    &ioasid__v1__lease__state__descriptor, opt_state,
+		    &state))
+		return CTL_USAGE;
+	request.state = (Ioasid__V1__Lease__State)state;
 	r = ctl_list(ctl, "Leases/ListLeases", &request.base,
 		     &ioasid__v1__list_leases_response__descriptor, &reply);
 	if (r)

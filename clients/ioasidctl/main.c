@@ -16,7 +16,8 @@ static const struct verb *const verbs[] = {
 	&verb_devices, &verb_device_show, &verb_device_recover, &verb_groups,
 	&verb_prepare, &verb_restore, &verb_lease_create, &verb_lease_list,
 	&verb_lease_show, &verb_lease_release, &verb_operation_list,
-	&verb_operation_show, &verb_run, &verb_machine_capture, &verb_version,
+	&verb_operation_show, &verb_operation_wait, &verb_operation_cancel,
+	&verb_watch, &verb_run, &verb_machine_capture, &verb_version,
 };
 
 static struct ctl ctl = { .timeout_ms = -1 };

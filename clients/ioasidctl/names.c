@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "ioasidctl/ctl.h"
@@ -121,6 +122,29 @@ const char *ctl_word(const ProtobufCEnumDescriptor *type, int value,
 	for (char *s = ret; *s; s++)
 		*s = *s == '_' ? '-' : (char)tolower((unsigned char)*s);
 	return ret;
+}
+
+/* ctl_word_value() - See ctl.h. */
+int ctl_word_value(const ProtobufCEnumDescriptor *type, const char *word,
+		   int *ret)
+{
+	char each[32];
+
+	for (unsigned int i = 0; i < type->n_values; i++) {
+		int value = type->values[i].value;
+
+		if (value && !strcasecmp(ctl_word(type, value, each), word)) {
+			*ret = value;
+			return CTL_DONE;
+		}
+	}
+	(void)fprintf(stderr, "ioasidctl: '%s' is none of", word);
+	for (unsigned int i = 0; i < type->n_values; i++)
+		if (type->values[i].value)
+			fprintf(stderr, " %s",
+				ctl_word(type, type->values[i].value, each));
+	fprintf(stderr, "\n");
+	return CTL_USAGE;
 }
 
 /**

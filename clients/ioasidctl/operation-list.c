@@ -7,7 +7,13 @@
 #include "ioasidctl/output.h"
 #include "libioasid/message.h"
 
-static const struct option_spec options[] = { NO_MORE_OPTIONS };
+static const char *opt_state;
+
+static const struct option_spec options[] = {
+	{ "state", 0, OPTION_TEXT, &opt_state, "STATE",
+	  "only those in this state: running, done, failed" },
+	NO_MORE_OPTIONS,
+};
 
 /**
  * add_row() - Add an operation to the table
@@ -43,8 +49,13 @@ static int run(struct ctl *ctl, char **args, int n_args)
 	_cleanup_table_ struct table table = TABLE_NULL;
 	_cleanup_message_ ProtobufCMessage *reply = NULL;
 	const Ioasid__V1__ListOperationsResponse *list;
-	int r;
+	int r, state = 0;
 
+	if (opt_state && ctl_word_value(
+		    &ioasid__v1__operation__state__descriptor, opt_state,
+		    &state))
+		return CTL_USAGE;
+	request.state = (Ioasid__V1__Operation__State)state;
 	r = ctl_list(ctl, "Operations/ListOperations", &request.base,
 		     &ioasid__v1__list_operations_response__descriptor, &reply);
 	if (r)

@@ -341,6 +341,9 @@ static int channel_ask(struct ioasid *conn, const char *method,
 		return fail_set(err, -ENOTCONN, IOASID_ERROR_CLOSED,
 				"the connection was closed after an earlier "
 				"failure");
+	if (conn->streaming)
+		return fail_set(err, -EBUSY, IOASID_ERROR_ARGUMENT,
+				"the connection is taken by a watch");
 	r = envelope_pack(conn, method, request, &packet, &size, err);
 	if (r)
 		return r;
@@ -440,6 +443,150 @@ int channel_call_fds(struct ioasid *conn, const char *method,
 {
 	fds->n = 0;
 	return channel_exchange(conn, method, 0, request, type, fds, ret, err);
+}
+
+/* channel_stream() - See channel.h. */
+int channel_stream(struct ioasid *conn, const char *method,
+		   const ProtobufCMessage *request, struct ioasid_error *err)
+{
+	int r = channel_ask(conn, method, request, channel_deadline(conn, 0),
+			    err);
+
+	conn->streaming = conn->streaming || r == 0;
+	return r;
+}
+
+/**
+ * channel_readable() - Is there something to receive, or will there be in time?
+ * @conn:	The connection
+ * @timeout_ms:	How long to wait; -1 for no limit
+ *
+ * Return: true if so, or if receiving would fail.
+ */
+static bool channel_readable(const struct ioasid *conn, int timeout_ms)
+{
+	struct pollfd p = { .fd = conn->fd, .events = POLLIN };
+	uint64_t end = clock_mono_ns() + (uint64_t)timeout_ms * 1000000;
+	int n, left = timeout_ms;
+
+	while ((n = poll(&p, 1, left)) < 0 && errno == EINTR) {
+		uint64_t now = clock_mono_ns();
+
+		if (timeout_ms >= 0)
+			left = end > now ? (int)((end - now) / 1000000) : 0;
+	}
+	return n != 0;
+}
+
+/**
+ * channel_read_item() - Take an item out of its envelope
+ * @conn:	The connection, with a stream
+ * @envelope:	What came
+ * @type:	Descriptor of the method's reply message
+ * @ret:	The item
+ * @err:	May be NULL
+ *
+ * Return: 0; 1 if it is something else, to be passed over; see ioasid.h.
+ */
+static int channel_read_item(struct ioasid *conn,
+			     const Ioasid__V1__Envelope *envelope,
+			     const ProtobufCMessageDescriptor *type,
+			     ProtobufCMessage **ret, struct ioasid_error *err)
+{
+	int r;
+
+	if (envelope->body_case == IOASID__V1__ENVELOPE__BODY_EVENT)
+		return 1;
+	if (envelope->body_case == IOASID__V1__ENVELOPE__BODY_ERROR &&
+	    (envelope->id == conn->last_id || envelope->id == 0))
+		return channel_refused(conn, envelope, err);
+	if (envelope->body_case != IOASID__V1__ENVELOPE__BODY_ITEM ||
+	    envelope->id != conn->last_id)
+		return channel_broken(conn, "what is no item of the stream",
+				      err);
+	r = message_unpack(type, envelope->item->payload.data,
+			   envelope->item->payload.len, ret);
+	if (r == -EPROTO)
+		return channel_broken(conn, "an item that cannot be read",
+				      err);
+	if (r < 0) {
+		(void)fail_set(err, r, IOASID_ERROR_MEMORY,
+			       "no memory for an item");
+		return channel_dead(conn, r);
+	}
+	return 0;
+}
+
+/* channel_item() - See channel.h. */
+int channel_item(struct ioasid *conn, int timeout_ms,
+		 const ProtobufCMessageDescriptor *type,
+		 ProtobufCMessage **ret, struct ioasid_error *err)
+{
+	int r;
+
+	if (conn->fd < 0)
+		return fail_set(err, -ENOTCONN, IOASID_ERROR_CLOSED,
+				"the connection was closed after an earlier failure");
+	if (!conn->streaming)
+		return fail_set(err, -EINVAL, IOASID_ERROR_ARGUMENT,
+				"there is no watch on this connection");
+	do {
+		_cleanup_message_ Ioasid__V1__Envelope *envelope = NULL;
+
+		if (!channel_readable(conn, timeout_ms))
+			return -EAGAIN;
+		r = channel_receive(conn, NULL, 0, &envelope, err);
+		if (r == 0)
+			r = channel_read_item(conn, envelope, type, ret, err);
+	} while (r > 0);
+	conn->streaming = r == 0;
+	return r;
+}
+
+/**
+ * channel_cancel() - Say that the stream is no longer wanted
+ * @conn:	The connection, with a stream
+ * @deadline:	See channel_deadline()
+ * @err:	May be NULL
+ *
+ * Return: see ioasid.h.
+ */
+static int channel_cancel(struct ioasid *conn, uint64_t deadline,
+			  struct ioasid_error *err)
+{
+	Ioasid__V1__Cancel cancel = IOASID__V1__CANCEL__INIT;
+	Ioasid__V1__Envelope envelope = IOASID__V1__ENVELOPE__INIT;
+	uint8_t packet[32];
+	size_t size;
+
+	envelope.id = conn->last_id;
+	envelope.body_case = IOASID__V1__ENVELOPE__BODY_CANCEL;
+	envelope.cancel = &cancel;
+	/* A number of up to ten bytes, an empty message, and their tags. */
+	size = ioasid__v1__envelope__pack(&envelope, packet);
+	return channel_send(conn, packet, size, deadline, err);
+}
+
+/* channel_stop() - See channel.h. */
+int channel_stop(struct ioasid *conn, struct ioasid_error *err)
+{
+	uint64_t deadline = channel_deadline(conn, 0);
+	bool ended = false;
+	int r;
+
+	if (conn->fd < 0 || !conn->streaming)
+		return 0;
+	r = channel_cancel(conn, deadline, err);
+	while (r == 0 && !ended) {
+		_cleanup_message_ Ioasid__V1__Envelope *envelope = NULL;
+
+		r = channel_receive(conn, NULL, deadline, &envelope, err);
+		if (r == 0 && envelope->id == conn->last_id)
+			ended = envelope->body_case !=
+				IOASID__V1__ENVELOPE__BODY_ITEM;
+	}
+	conn->streaming = false;
+	return r;
 }
 
 /**

@@ -7,7 +7,8 @@
  *
  * DOC: Theory of Operation
  *
- * One request is outstanding at a time. When anything happens that leaves in
+ * One request is outstanding at a time; one that streams takes the connection
+ * until it has ended. When anything happens that leaves in
  * doubt which answer belongs to which request, or where descriptors are, the
  * connection is closed at once: its kernel buffer takes with it what came too
  * late.
@@ -33,6 +34,7 @@
  * @fd:		The socket, not blocking; -1 once the connection is dead
  * @timeout_ms:	For each call; -1 for none
  * @last_id:	Of the newest request
+ * @streaming:	It is one that streams and has not ended
  * @hello:	What the daemon said first
  * @contract:	The text behind @hello
  * @daemon:	The text behind @hello
@@ -42,6 +44,7 @@ struct ioasid {
 	int fd;
 	int timeout_ms;
 	uint64_t last_id;
+	bool streaming;
 	struct ioasid_hello hello;
 	char contract[64];
 	char daemon[64];
@@ -116,6 +119,37 @@ int channel_call_fds(struct ioasid *conn, const char *method,
 		     const ProtobufCMessageDescriptor *type,
 		     struct channel_fds *fds, ProtobufCMessage **ret,
 		     struct ioasid_error *err);
+
+/**
+ * channel_stream() - Call a method that streams
+ * @conn:	The connection; taken until the stream has ended
+ *
+ * Otherwise as channel_call(), but does not wait: channel_item().
+ *
+ * Return: see ioasid.h.
+ */
+int channel_stream(struct ioasid *conn, const char *method,
+		   const ProtobufCMessage *request, struct ioasid_error *err);
+
+/**
+ * channel_item() - Receive the next item of a stream
+ * @conn:	The connection, with a stream
+ * @timeout_ms:	How long to wait for it; -1 for no limit
+ * @type:	Descriptor of the method's reply message
+ * @ret:	The item; message_free()
+ * @err:	May be NULL; not filled for -EAGAIN
+ *
+ * Return: 0; -EAGAIN if there is none yet; others, see ioasid.h, with which the
+ * stream has ended.
+ */
+int channel_item(struct ioasid *conn, int timeout_ms,
+		 const ProtobufCMessageDescriptor *type,
+		 ProtobufCMessage **ret, struct ioasid_error *err);
+
+/* channel_stop() - Cancel the stream, and pass over what is on its way. Return:
+ * 0, also if there is none; others, see ioasid.h.
+ */
+int channel_stop(struct ioasid *conn, struct ioasid_error *err);
 
 /**
  * channel_broken() - The daemon broke the protocol: close, and say how

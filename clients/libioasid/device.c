@@ -11,6 +11,7 @@
 #include "libioasid/channel.h"
 #include "libioasid/fail.h"
 #include "libioasid/message.h"
+#include "libioasid/object.h"
 
 #ifndef __clang__
 /* gcc 12's -fanalyzer forgets what an array of unknown length points to. */
@@ -95,13 +96,8 @@ static void device_fill(struct ioasid_device *pub,
 	}
 }
 
-/**
- * device_new() - Make a device of its message
- * @msg:	Set to NULL once the device owns it
- *
- * Return: the device; NULL without memory.
- */
-static struct ioasid_device *device_new(Ioasid__V1__Device **msg)
+/* object_device() - See object.h. */
+struct ioasid_device *object_device(Ioasid__V1__Device **msg)
 {
 	struct device_box *box;
 
@@ -158,11 +154,12 @@ device_list_new(Ioasid__V1__ListDevicesResponse *reply)
 	list = calloc(1, sizeof(*list));
 	if (!list)
 		return NULL;
+	list->revision = reply->revision;
 	list->items = calloc(reply->n_devices + 1, sizeof(*list->items));
 	if (!list->items)
 		return ioasid_device_list_free(list);
 	for (size_t i = 0; i < reply->n_devices; i++) {
-		list->items[list->n++] = device_new(&reply->devices[i]);
+		list->items[list->n++] = object_device(&reply->devices[i]);
 		if (!list->items[i])
 			return ioasid_device_list_free(list);
 	}
@@ -209,7 +206,7 @@ int ioasid_device_get(struct ioasid *conn, const char *name,
 			 &ioasid__v1__device__descriptor, &reply, err);
 	if (r < 0)
 		return r;
-	device = device_new((Ioasid__V1__Device **)&reply);
+	device = object_device((Ioasid__V1__Device **)&reply);
 	if (!device)
 		return fail_set(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
 

@@ -276,10 +276,12 @@ struct ioasid_device {
  * struct ioasid_device_list - Devices, by name
  * @n:		How many
  * @items:	The devices
+ * @revision:	What the list is of, to watch from: ioasid_watch_start()
  */
 struct ioasid_device_list {
 	size_t n;
 	struct ioasid_device **items;
+	uint64_t revision;
 };
 
 /**
@@ -378,10 +380,12 @@ struct ioasid_lease {
  * struct ioasid_lease_list - Leases, newest first
  * @n:		How many
  * @items:	The leases
+ * @revision:	What the list is of, to watch from: ioasid_watch_start()
  */
 struct ioasid_lease_list {
 	size_t n;
 	struct ioasid_lease **items;
+	uint64_t revision;
 };
 
 /**
@@ -670,9 +674,118 @@ IOASID_PUBLIC int ioasid_operation_wait(struct ioasid *conn, const char *name,
 					struct ioasid_operation **ret,
 					struct ioasid_error *err);
 
+/**
+ * ioasid_operation_cancel() - Ask an operation to stop and walk back
+ * @conn:	The connection
+ * @name:	"operations/<ULID>", of a prepare or a restore
+ * @ret:	The operation as it is then, mostly still RUNNING: wait for it;
+ *		ioasid_operation_free()
+ * @err:	See the head of this file
+ *
+ * It stops at its next step. One that was cancelled ends FAILED with the error
+ * operation.cancelled; one that had no step left ends DONE. Cancelling twice is
+ * the same as once.
+ *
+ * Return: 0; errors as above, of the daemon: operation.not-found,
+ * operation.not-running, operation.not-cancellable, permission.denied.
+ */
+IOASID_PUBLIC int ioasid_operation_cancel(struct ioasid *conn,
+					  const char *name,
+					  struct ioasid_operation **ret,
+					  struct ioasid_error *err);
+
 /* ioasid_operation_free() - Free an operation; NULL allowed; returns NULL. */
 IOASID_PUBLIC struct ioasid_operation *
 ioasid_operation_free(struct ioasid_operation *operation);
+
+/* --- changes ------------------------------------------------------------- */
+
+/**
+ * struct ioasid_change - One object as it was at one revision
+ * @revision:	Of the change; those of one watch grow
+ * @name:	Resource name of the object
+ * @at_us:	When it was made, microseconds since 1970
+ * @removed:	It is not there any more, or not for the caller to see
+ * @device:	The object, if it is a device and was not removed; else NULL
+ * @lease:	Likewise a lease
+ * @operation:	Likewise an operation
+ *
+ * Of groups and IOMMUs it is only told that they have changed.
+ */
+struct ioasid_change {
+	uint64_t revision;
+	const char *name;
+	int64_t at_us;
+	bool removed;
+	const struct ioasid_device *device;
+	const struct ioasid_lease *lease;
+	const struct ioasid_operation *operation;
+};
+
+/**
+ * ioasid_watch_start() - Be told of changes
+ * @conn:	The connection; taken until the watch has ended
+ * @revision:	Of what is later than this: the revision of a list, or of the
+ *		last change received. 0: from now on
+ * @collections: "devices", "groups", "iommus", "leases", "operations"; each
+ *		change is of one
+ * @n_collections: How many; 0 for all
+ * @err:	See the head of this file
+ *
+ * List first, then watch from the list's revision: no change is missed, none
+ * comes twice. Whether the daemon agrees is heard of by ioasid_watch_next().
+ * Another call on @conn meanwhile is -EBUSY.
+ *
+ * Return: 0; errors as above.
+ */
+IOASID_PUBLIC int ioasid_watch_start(struct ioasid *conn, uint64_t revision,
+				     const char *const *collections,
+				     size_t n_collections,
+				     struct ioasid_error *err);
+
+/**
+ * ioasid_watch_fd() - What to poll(2) for POLLIN
+ * @conn:	The connection; the descriptor stays its own
+ *
+ * Call ioasid_watch_next() with a timeout of 0 until it is -EAGAIN, then poll.
+ *
+ * Return: the descriptor; -1 if the connection is dead.
+ */
+IOASID_PUBLIC int ioasid_watch_fd(const struct ioasid *conn);
+
+/**
+ * ioasid_watch_next() - Receive the next change
+ * @conn:	The connection, with a watch
+ * @timeout_ms:	How long to wait for one, milliseconds; -1 for no limit. The
+ *		connection's own limit does not count.
+ * @ret:	The change; ioasid_change_free()
+ * @err:	See the head of this file; not filled for -EAGAIN
+ *
+ * Return: 0; -EAGAIN if there is none yet, the watch goes on; errors as above,
+ * with which the watch has ended. Of the daemon: watch.expired (list again and
+ * watch from there), watch.slow (watch again from the last revision),
+ * limit.watchers. After -ECONNRESET connect anew, and watch from the last
+ * revision: if that is watch.expired the daemon was started anew.
+ */
+IOASID_PUBLIC int ioasid_watch_next(struct ioasid *conn, int timeout_ms,
+				    struct ioasid_change **ret,
+				    struct ioasid_error *err);
+
+/**
+ * ioasid_watch_stop() - End a watch
+ * @conn:	The connection, which can be used for other calls afterwards
+ * @err:	See the head of this file
+ *
+ * Changes that are on their way are dropped.
+ *
+ * Return: 0, also if there is no watch; errors as above.
+ */
+IOASID_PUBLIC int ioasid_watch_stop(struct ioasid *conn,
+				    struct ioasid_error *err);
+
+/* ioasid_change_free() - Free a change; NULL allowed; returns NULL. */
+IOASID_PUBLIC struct ioasid_change *
+ioasid_change_free(struct ioasid_change *change);
 
 /* --- calls on claimed descriptors ---------------------------------------- */
 

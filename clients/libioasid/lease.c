@@ -13,6 +13,7 @@
 #include "libioasid/channel.h"
 #include "libioasid/fail.h"
 #include "libioasid/message.h"
+#include "libioasid/object.h"
 
 #ifndef __clang__
 /* gcc 12's -fanalyzer forgets what an array of unknown length points to. */
@@ -98,13 +99,8 @@ static void lease_fill(struct ioasid_lease *pub, const Ioasid__V1__Lease *msg)
 	}
 }
 
-/**
- * lease_new() - Make a lease of its message
- * @msg:	Set to NULL once the lease owns it
- *
- * Return: the lease; NULL without memory.
- */
-static struct ioasid_lease *lease_new(Ioasid__V1__Lease **msg)
+/* object_lease() - See object.h. */
+struct ioasid_lease *object_lease(Ioasid__V1__Lease **msg)
 {
 	struct lease_box *box;
 
@@ -154,11 +150,12 @@ lease_list_new(Ioasid__V1__ListLeasesResponse *reply)
 	list = calloc(1, sizeof(*list));
 	if (!list)
 		return NULL;
+	list->revision = reply->revision;
 	list->items = calloc(reply->n_leases + 1, sizeof(*list->items));
 	if (!list->items)
 		return ioasid_lease_list_free(list);
 	for (size_t i = 0; i < reply->n_leases; i++) {
-		list->items[list->n++] = lease_new(&reply->leases[i]);
+		list->items[list->n++] = object_lease(&reply->leases[i]);
 		if (!list->items[i])
 			return ioasid_lease_list_free(list);
 	}
@@ -211,7 +208,7 @@ static int lease_call(struct ioasid *conn, const char *method,
 			 &ioasid__v1__lease__descriptor, &reply, err);
 	if (r < 0 || !ret)
 		return r;
-	lease = lease_new((Ioasid__V1__Lease **)&reply);
+	lease = object_lease((Ioasid__V1__Lease **)&reply);
 	if (!lease)
 		return fail_set(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
 
@@ -341,7 +338,7 @@ static struct ioasid_claim *claim_new(Ioasid__V1__ClaimLeaseResponse *reply,
 	box = calloc(1, sizeof(*box));
 	if (!box)
 		return NULL;
-	box->lease = lease_new(&reply->lease);
+	box->lease = object_lease(&reply->lease);
 	if (!box->lease) {
 		free(box);
 		return NULL;

@@ -12,6 +12,7 @@
 #include "libioasid/channel.h"
 #include "libioasid/fail.h"
 #include "libioasid/message.h"
+#include "libioasid/object.h"
 #include "libioasid/operation.h"
 
 /* How long one WaitOperation asks for at most, milliseconds; the daemon's
@@ -35,13 +36,8 @@ struct operation_box {
 	struct ioasid_error error;
 };
 
-/**
- * operation_new() - Make an operation of its message
- * @msg:	Set to NULL once the operation owns it
- *
- * Return: the operation; NULL without memory.
- */
-static struct ioasid_operation *operation_new(Ioasid__V1__Operation **msg)
+/* object_operation() - See object.h. */
+struct ioasid_operation *object_operation(Ioasid__V1__Operation **msg)
 {
 	struct operation_box *box;
 
@@ -93,7 +89,7 @@ static int operation_give(Ioasid__V1__Operation *msg,
 	_cleanup_message_ Ioasid__V1__Operation *mine = msg;
 	struct ioasid_operation *operation;
 
-	operation = operation_new(&mine);
+	operation = object_operation(&mine);
 	if (!operation)
 		return fail_set(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
 	*ret = operation;
@@ -222,4 +218,17 @@ int ioasid_operation_wait(struct ioasid *conn, const char *name,
 	if (r < 0)
 		return r;
 	return operation_give(msg, ret, err);
+}
+
+/* ioasid_operation_cancel() - See ioasid.h. */
+int ioasid_operation_cancel(struct ioasid *conn, const char *name,
+			    struct ioasid_operation **ret,
+			    struct ioasid_error *err)
+{
+	Ioasid__V1__CancelOperationRequest request =
+		IOASID__V1__CANCEL_OPERATION_REQUEST__INIT;
+
+	request.name = (char *)name;
+	return operation_start(conn, "Operations/CancelOperation",
+			       &request.base, ret, err);
 }

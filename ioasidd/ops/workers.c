@@ -2,22 +2,40 @@
  *
  * workers.c - threads that run operations
  *
- * A thread is started when work waits and none is idle, up to the maximum, and
- * stays until the pool ends. Signals are the loop's: workers block them all.
+ * A thread is started when work waits and none is idle, up to the maximum. What
+ * a burst has started ends when it has had nothing to do for a while, but for a
+ * few: the stacks of the others need not stay. Signals are the loop's: workers
+ * block them all.
  */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/str.h"
 #include "ops/workers.h"
+
+/* How long a thread waits for work, seconds, and how many wait for ever. */
+#define IDLE_SECONDS 5
+#define KEPT 2
 
 struct job {
 	void (*fn)(void *data);
 	void *data;
 	struct job *next;
+};
+
+/**
+ * struct slot - Room for one thread
+ * @thread:	Of the pool; to be joined if @used
+ * @used:	There is, or was, one
+ * @ended:	It was: it takes no lock any more
+ */
+struct slot {
+	pthread_t thread;
+	bool used, ended;
 };
 
 /**
@@ -27,8 +45,8 @@ struct job {
  * @first:	Waiting work, oldest first
  * @last:	Its end
  * @waiting:	How much of it there is
- * @threads:	Those started; room for @max
- * @n_threads:	How many
+ * @slots:	Room for @max threads
+ * @n_threads:	How many have not ended
  * @idle:	How many of them wait
  * @ending:	No thread waits for more
  */
@@ -37,7 +55,7 @@ struct workers {
 	pthread_cond_t wake;
 	struct job *first, *last;
 	unsigned int waiting;
-	pthread_t *threads;
+	struct slot *slots;
 	unsigned int max, n_threads, idle;
 	bool ending;
 };
@@ -48,17 +66,21 @@ struct workers {
 int workers_new(unsigned int max, struct workers **ret)
 {
 	struct workers *workers = calloc(1, sizeof(*workers));
+	pthread_condattr_t attributes;
 
 	if (!workers)
 		return -ENOMEM;
-	workers->threads = calloc(max, sizeof(*workers->threads));
-	if (!workers->threads) {
+	workers->slots = calloc(max, sizeof(*workers->slots));
+	if (!workers->slots) {
 		free(workers);
 		return -ENOMEM;
 	}
 	workers->max = max;
 	pthread_mutex_init(&workers->lock, NULL);
-	pthread_cond_init(&workers->wake, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&workers->wake, &attributes);
+	pthread_condattr_destroy(&attributes);
 	*ret = workers;
 	return 0;
 }
@@ -67,16 +89,27 @@ int workers_new(unsigned int max, struct workers **ret)
  * next_work() - Wait for work
  * @workers:	The pool, locked
  *
- * Return: the work; NULL when the pool ends.
+ * Return: the work; NULL when the thread is to end.
  */
 static struct job *next_work(struct workers *workers)
 {
+	struct timespec until;
 	struct job *work;
 
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += IDLE_SECONDS;
 	while (!workers->first && !workers->ending) {
+		int r;
+
 		workers->idle++;
-		pthread_cond_wait(&workers->wake, &workers->lock);
+		r = workers->n_threads > KEPT ?
+			    pthread_cond_timedwait(&workers->wake,
+						   &workers->lock, &until) :
+			    pthread_cond_wait(&workers->wake, &workers->lock);
 		workers->idle--;
+		if (r == ETIMEDOUT && !workers->first &&
+		    workers->n_threads > KEPT)
+			return NULL;
 	}
 	work = workers->first;
 	if (!work)
@@ -104,6 +137,11 @@ static void *worker_main(void *data)
 		free(work);
 		pthread_mutex_lock(&workers->lock);
 	}
+	workers->n_threads--;
+	for (unsigned int i = 0; i < workers->max; i++)
+		if (workers->slots[i].used &&
+		    pthread_equal(workers->slots[i].thread, pthread_self()))
+			workers->slots[i].ended = true;
 	pthread_mutex_unlock(&workers->lock);
 	return NULL;
 }
@@ -116,16 +154,23 @@ static void *worker_main(void *data)
  */
 static int start_thread(struct workers *workers)
 {
+	struct slot *slot = workers->slots;
 	sigset_t all, before;
 	int r;
 
+	while (slot->used && !slot->ended)
+		slot++;
+	if (slot->used)
+		pthread_join(slot->thread, NULL);
+	*slot = (struct slot){ 0 };
+
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&workers->threads[workers->n_threads], NULL,
-			   worker_main, workers);
+	r = pthread_create(&slot->thread, NULL, worker_main, workers);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (r)
 		return -r;
+	slot->used = true;
 	workers->n_threads++;
 	return 0;
 }
@@ -165,11 +210,34 @@ int workers_submit(struct workers *workers, void (*fn)(void *data),
 }
 
 /**
+ * take_thread() - Take a thread that is to be joined
+ * @workers:	The pool
+ * @ret:	One of its threads; its slot is free
+ *
+ * Return: false if there is none.
+ */
+static bool take_thread(struct workers *workers, pthread_t *ret)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&workers->lock);
+	for (unsigned int i = 0; i < workers->max && !found; i++) {
+		found = workers->slots[i].used;
+		if (!found)
+			continue;
+		*ret = workers->slots[i].thread;
+		workers->slots[i] = (struct slot){ 0 };
+	}
+	pthread_mutex_unlock(&workers->lock);
+	return found;
+}
+
+/**
  * workers_free() - See workers.h
  */
 struct workers *workers_free(struct workers *workers)
 {
-	unsigned int i, n;
+	pthread_t thread;
 
 	if (!workers)
 		return NULL;
@@ -178,18 +246,12 @@ struct workers *workers_free(struct workers *workers)
 	pthread_cond_broadcast(&workers->wake);
 	pthread_mutex_unlock(&workers->lock);
 
-	/* The last work may have started threads: none after those have ended. */
-	for (i = 0;; i++) {
-		pthread_mutex_lock(&workers->lock);
-		n = workers->n_threads;
-		pthread_mutex_unlock(&workers->lock);
-		if (i >= n)
-			break;
-		pthread_join(workers->threads[i], NULL);
-	}
+	/* The last work may start threads: until there is none. */
+	while (take_thread(workers, &thread))
+		pthread_join(thread, NULL);
 	pthread_cond_destroy(&workers->wake);
 	pthread_mutex_destroy(&workers->lock);
-	free(workers->threads);
+	free(workers->slots);
 	free(workers);
 	return NULL;
 }

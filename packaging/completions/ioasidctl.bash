@@ -51,20 +51,29 @@ _ioasidctl() {
 	-u | --uid) words=$(compgen -u) ;;
 	-g | --gid) words=$(compgen -g) ;;
 	--vmm) words='qemu none' ;;
+	--group) words=$(_ioasidctl_names groups) ;;
+	--state)
+		case ${verb[*]} in
+		devices) words='host preparing ready leased reclaiming
+			quarantined stuck gone foreign' ;;
+		lease\ *) words='offered claiming held reclaiming ended' ;;
+		operation\ *) words='running done failed' ;;
+		esac ;;
 	*)
 		case "$cur/${verb[*]}" in
 		-*) words=$(_ioasidctl_options "${verb[@]}") ;;
 		*/) words='devices device groups prepare restore lease
-			operation run machine version' ;;
+			operation watch run machine version' ;;
 		*/device) words='show recover' ;;
 		*/lease) words='create list show release' ;;
-		*/operation) words='list show' ;;
+		*/operation) words='list show wait cancel' ;;
+		*/watch) words='devices groups iommus leases operations' ;;
 		*/machine) words=capture ;;
 		*/device\ * | */prepare | */restore | */"lease create")
 			words=$(_ioasidctl_names devices) ;;
 		*/lease\ show | */lease\ release)
 			words=$(_ioasidctl_names "lease list") ;;
-		*/operation\ show)
+		*/operation\ show | */operation\ wait | */operation\ cancel)
 			words=$(_ioasidctl_names "operation list") ;;
 		esac ;;
 	esac

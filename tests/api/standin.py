@@ -7,6 +7,7 @@ what no ioasidd would.
 """
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import re
@@ -18,8 +19,11 @@ from collections.abc import Callable
 
 from google.protobuf import symbol_database
 from google.protobuf.message import Message
-from ioasid.v1 import common_pb2, device_pb2, envelope_pb2, lease_pb2
-from ioasid.v1 import link_pb2, operation_pb2
+from ioasid.v1 import common_pb2, device_pb2, envelope_pb2, event_pb2
+from ioasid.v1 import lease_pb2, link_pb2, operation_pb2
+
+# Where the contract's services are.
+MODULES = (common_pb2, device_pb2, event_pb2, lease_pb2, operation_pb2)
 
 MESSAGE_MAX = 262144
 PACKET_MAX = MESSAGE_MAX + 8192
@@ -34,7 +38,7 @@ def methods() -> dict[str, tuple[type, type]]:
     """Every method of the contract: name -> (request, reply) classes."""
     found = {}
     classes = symbol_database.Default()
-    for module in (common_pb2, device_pb2, lease_pb2, operation_pb2):
+    for module in MODULES:
         for service in module.DESCRIPTOR.services_by_name.values():
             for method in service.methods:
                 found[f"{service.full_name}/{method.name}"] = (
@@ -137,11 +141,21 @@ class Standin:
 
     def configure(self, limits: link_pb2.LinkLimits | bytes) -> str:
         """Send limits and wait; why they were refused, or ""."""
-        fd = os.memfd_create("limits")
-        os.write(fd, bytes_of(limits))
+        return self.configure_files({"limits": bytes_of(limits)})
+
+    def configure_files(self, files: dict[str, bytes]) -> str:
+        """Send files and wait; why they were refused, or ""."""
+        fds = []
+        for name, content in files.items():
+            fds.append(os.memfd_create(name, os.MFD_ALLOW_SEALING))
+            os.write(fds[-1], content)
+            fcntl.fcntl(fds[-1], fcntl.F_ADD_SEALS,
+                        fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK |
+                        fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)
         count = len(self.configured)
-        self.send(0, (fd,), config=link_pb2.LinkConfig(files=["limits"]))
-        os.close(fd)
+        self.send(0, tuple(fds), config=link_pb2.LinkConfig(files=list(files)))
+        for fd in fds:
+            os.close(fd)
         wait_for(lambda: len(self.configured) > count or self.ended.is_set())
         return self.configured[-1]
 
@@ -149,6 +163,7 @@ class Standin:
         """A client's connection, which ioasid-api has been given."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         ours.settimeout(30)
+        theirs.setblocking(False)
         self.last += 1
         self.send(self.last, (theirs.fileno(),),
                   opened=link_pb2.LinkOpened(tcp=tcp, peer="uid 1000"))

@@ -17,22 +17,29 @@ from google.api import annotations_pb2
 from google.protobuf import json_format, timestamp_pb2
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
-from ioasid.v1 import common_pb2, device_pb2, lease_pb2, link_pb2
-from ioasid.v1 import operation_pb2
+from ioasid.v1 import (common_pb2, device_pb2, lease_pb2, link_pb2,
+                       operation_pb2)
 
 from conftest import BUILD, ROOT
-from standin import METHODS, Asked, Standin, ask, ended, read_answer, wait_for
+from standin import (METHODS, MODULES, Asked, Standin, ask, ended, read_answer,
+                     wait_for)
 
 ETAG = "17"
 
+# In test_events.py. Descriptors in Python do not say.
+STREAMS = ("WatchEvents",)
+
 
 def routes() -> list[tuple[str, str, str, str]]:
-    """Name, verb, path with a name in it, and body of each method."""
+    """Name, verb, path with a name in it, and body of each method that does
+    not stream.
+    """
     found = []
-    for module in (common_pb2, device_pb2, lease_pb2, operation_pb2):
+    for module in MODULES:
         for service in module.DESCRIPTOR.services_by_name.values():
             for method in service.methods:
-                found.append(route(method))
+                if method.name not in STREAMS:
+                    found.append(route(method))
     return found
 
 
@@ -549,7 +556,7 @@ def test_connections_are_told_of_when_they_are_over(api: Standin) -> None:
         client.close()
     wait_for(lambda: set(numbers) <= set(api.closed))
     assert sorted(n for n in api.closed if n >= numbers[0]) == numbers
-    wait_for(lambda: api.fds() == fds)
+    wait_for(lambda: api.fds() <= fds)
 
 
 def test_tcp_without_tls_is_closed(api: Standin) -> None:

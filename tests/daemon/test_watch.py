@@ -2,8 +2,10 @@
 """Changes: each once and in order, for whom they are, at a bounded cost."""
 
 import contextlib
+import json
 import os
 import random
+import subprocess
 import threading
 import time
 
@@ -526,3 +528,90 @@ def test_a_connection_that_closes_takes_its_watches_with_it(sim):
                     Watch(watching)
         wait(lambda: Watch(client, newest(client)).receive(0.05) is None,
              "there is room again")
+
+
+# --- ioasidctl ---
+
+@contextlib.contextmanager
+def ctl_watch(sim, *arguments):
+    """ioasidctl watch at work: its output as it comes, and its words."""
+    out, words = sim.folder / "changes", sim.folder / "words"
+    with open(out, "wb") as to, open(words, "wb") as errors:
+        process = subprocess.Popen(
+            [sim.build / "ioasidctl", *arguments], env=sim.environment,
+            stdin=subprocess.DEVNULL, stdout=to, stderr=errors)
+    try:
+        yield process, out, words
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_ioasidctl_prints_a_line_a_change(sim):
+    with sim.connect() as client:
+        start = newest(client)
+        with ctl_watch(sim, "watch", "--since", str(start),
+                       "operations") as (_, out, words):
+            name = prepare(client, NVME).name
+            wait(lambda: f"{name} done prepare" in out.read_text(),
+                 "the end of the prepare")
+            lines = out.read_text().splitlines()
+        assert all(" operations/" in line for line in lines)
+        assert any("step=unbind" in line for line in lines)
+        assert not words.read_text()
+
+
+def test_ioasidctl_goes_on_after_a_restart_and_says_so(sim):
+    with ctl_watch(sim, "--json", "watch") as (process, out, words):
+        def prepared(bdf):
+            return any(json.loads(line).get("device", {}).get("state") ==
+                       "READY" and NAMES[bdf] in line
+                       for line in out.read_text().splitlines())
+        time.sleep(0.3)
+        with sim.connect() as client:
+            prepare(client, EDU)
+        wait(lambda: prepared(EDU), "it tells of the first")
+        sim.restart()
+        wait(lambda: "may be missing" in words.read_text(), "it is back")
+        with sim.connect() as client:
+            prepare(client, OTHER_EDU)
+        wait(lambda: prepared(OTHER_EDU), "it tells of the second")
+        assert "ioasidd is gone" in words.read_text()
+        assert "ioasidd is back" in words.read_text()
+        assert process.poll() is None
+    revisions = [int(json.loads(line)["revision"])
+                 for line in out.read_text().splitlines()]
+    assert revisions == sorted(set(revisions))
+
+
+def test_ioasidctl_watch_refuses_what_is_gone(sim):
+    with sim.connect() as client:
+        old = newest(client)
+    sim.restart()
+    assert sim.refused("watch", "--since", str(old)).id == "watch.expired"
+    assert sim.refused("watch", "windows").id == "request.invalid"
+    assert sim.refused("watch", "--since", "x").status == 2
+
+
+def test_ioasidctl_waits_cancels_and_filters(sim):
+    sim.poke(f"delay {NVME} unbind_ms 700")
+    op = sim.ctl("prepare", "--no-wait", NVME)["name"]
+    assert sim.ctl("operation", "cancel", op)["error"]["id"] == \
+        "operation.cancelled"
+    assert sim.device(NVME)["driver"] == "nvme"
+    sim.poke(f"delay {NVME} unbind_ms 0")
+    op = sim.ctl("prepare", "--no-wait", NVME)["name"]
+    assert sim.ctl("operation", "wait", op)["state"] == "DONE"
+    assert sim.refused("operation", "cancel", op).id == \
+        "operation.not-running"
+
+    def names(*more):
+        return [one["name"] for one in sim.ctl("devices", *more)["devices"]]
+    assert names("--state", "ready") == [NAMES[NVME]]
+    assert len(names("--id", "1b36:0010")) == 2
+    assert names("--group", "pci-0000-03-00.0") == [NAMES[NVME]]
+    assert names("--driver", "vfio-pci", "--numa", "7") == []
+    assert sim.refused("devices", "--state", "odd").status == 2
+    assert len(sim.ctl("operation", "list", "--state",
+                       "failed")["operations"]) == 1
+    assert sim.ctl("lease", "list", "--state", "held")["leases"] == []

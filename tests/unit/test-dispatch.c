@@ -373,7 +373,7 @@ static void every_method_is_bound_and_guarded(void **state)
 				 change);
 		open += !change;
 	}
-	assert_int_equal(open, 11);
+	assert_int_equal(open, 12);
 	assert_null(method_find("ioasid.v1.Host/GetVersio", &binding));
 	assert_null(method_find("", &binding));
 }
