@@ -133,15 +133,6 @@ def test_noise_is_answered(daemon):
             assert client.receive().WhichOneof("body") == "error"
 
 
-def is_cancel(data):
-    """What cancels nothing is passed over, without an answer."""
-    try:
-        body = envelope_pb2.Envelope.FromString(data).WhichOneof("body")
-    except DecodeError:
-        return False
-    return body == "cancel"
-
-
 def test_a_damaged_reply_to_nobody_is_refused(daemon):
     """Envelopes that only the daemon sends."""
     chance = random.Random(SEED + 300)

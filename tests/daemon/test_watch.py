@@ -5,15 +5,18 @@ import contextlib
 import json
 import os
 import random
+import select
+import socket
 import subprocess
 import threading
 import time
 
 import pytest
 
-from daemon import NOBODY, Client, Refused, child
-from ioasid.v1 import envelope_pb2, event_pb2
+from daemon import NOBODY, Client, Refused, child, open_folder
+from ioasid.v1 import envelope_pb2, event_pb2, link_pb2
 from machine import wait
+from puppet import Theatre
 from watch import Watch, apply, differences, list_all
 
 EDU, OTHER_EDU, NVME = "0000:01:00.0", "0000:02:00.0", "0000:03:00.0"
@@ -528,6 +531,71 @@ def test_a_connection_that_closes_takes_its_watches_with_it(sim):
                     Watch(watching)
         wait(lambda: Watch(client, newest(client)).receive(0.05) is None,
              "there is room again")
+
+
+# --- over the link of ioasid-api ---
+
+@pytest.fixture
+def theatre():
+    """Where stand-ins for ioasid-api come to."""
+    one = Theatre(open_folder())
+    yield one
+    one.close()
+
+
+def ask_to_watch(puppet, connection, number, revision):
+    """A stand-in asks for a stream of a connection."""
+    puppet.send(connection, envelope=envelope_pb2.Envelope(
+        id=number, request=envelope_pb2.Request(
+            method="ioasid.v1.Events/WatchEvents",
+            payload=event_pb2.WatchEventsRequest(revision=revision)
+            .SerializeToString())).SerializeToString())
+
+
+def items(puppet, connection, number, seconds):
+    """Revisions of the changes that come until none does for so long."""
+    seen = []
+    while select.select([puppet.sock], [], [], seconds)[0]:
+        answer = puppet.answer(connection)
+        assert (answer.id, answer.WhichOneof("body")) == (number, "item")
+        seen.append(event_pb2.Change.FromString(answer.item.payload).revision)
+    return seen
+
+
+def test_no_more_items_are_sent_than_there_is_credit_for(make_machine,
+                                                         theatre):
+    machine = make_machine()
+    machine.start("--api-program", str(theatre.program))
+    puppet = theatre.next()
+    for fd in puppet.configure().values():
+        os.close(fd)
+    with machine.connect() as client, \
+            socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(machine.run / "api.sock"))
+        packet, sock = puppet.opened()
+        number = packet.connection
+        start = newest(client)
+        prepare(client, EDU)
+        flood(client, 20)
+        with machine.connect() as watching:
+            every = [change.revision for change in
+                     Watch(watching, start).until(newest(client))]
+        ask_to_watch(puppet, number, 9, start)
+        assert items(puppet, number, 9, 0.3) == every[:16]
+        puppet.send(number, credit=link_pb2.LinkCredit(id=9, items=3))
+        assert items(puppet, number, 9, 0.3) == every[16:19]
+        # Of what is no stream of its: nothing.
+        puppet.send(number, credit=link_pb2.LinkCredit(id=8, items=3))
+        assert items(puppet, number, 9, 0.2) == []
+        puppet.send(number, credit=link_pb2.LinkCredit(id=9,
+                                                       items=2 ** 32 - 1))
+        assert items(puppet, number, 9, 0.3) == every[19:]
+        puppet.send(number, envelope=envelope_pb2.Envelope(
+            id=9, cancel=envelope_pb2.Cancel()).SerializeToString())
+        assert puppet.answer(number).error.id == "request.cancelled"
+        # And what its client does not want any more ends with it.
+        ask_to_watch(puppet, number, 10, start)
+        sock.close()
 
 
 # --- ioasidctl ---
