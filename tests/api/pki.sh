@@ -123,4 +123,5 @@ cat sub-ca.pem ca.pem >sub-and-ca.pem
 cat old-ca.pem ca.pem >old-and-ca.pem
 cat server.pem other-ca.pem >unsorted.pem
 cat client-by-client.pem client.pem >by-client-chain.pem
+cp client-by-client-key.pem by-client-chain-key.pem
 cat client.pem ca.pem ca.pem ca.pem ca.pem ca.pem ca.pem ca.pem ca.pem >nine.pem
