@@ -35,7 +35,7 @@ static const struct permission permissions[] = {
 	{ "lease.view", ROLE_VIEWER, .per_device = true, .open = true },
 	{ "lease.create", ROLE_OPERATOR, .per_device = true },
 	{ "lease.unlimited", ROLE_ADMIN, .per_device = true },
-	{ "lease.claim", ROLE_NONE, .open = true, .native = true },
+	{ "lease.claim", ROLE_NONE, .open = true },
 	{ "lease.release", ROLE_OPERATOR, .per_device = true, .open = true },
 	{ "policy.check", ROLE_ADMIN, .open = false },
 };
@@ -378,8 +378,7 @@ static enum verdict consider(const struct grant *grant,
 	if (!is_for(grant, q->identity) || !gives(grant, permission) ||
 	    !covers(grant, q))
 		return so_far;
-	if (permission->level > q->ceiling || (permission->native &&
-					       q->via_api))
+	if (permission->level > q->ceiling)
 		return so_far == VERDICT_DENIED ? VERDICT_CEILING : so_far;
 	if (!may_address(grant, q))
 		return so_far == VERDICT_DENIED ? VERDICT_ADDRESSEE : so_far;
