@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -567,8 +568,15 @@ static void finish(struct tls_session *session)
 	const gnutls_datum_t *chain;
 	gnutls_datum_t protocol;
 	unsigned int n = 0;
+	int one = 1;
 
 	assert(gnutls_protocol_get_version(session->gnutls) == GNUTLS_TLS1_3);
+	/* We have nothing to say to the client's last words, so the kernel
+	 * waits 40 ms to acknowledge them, and a client with Nagle's algorithm
+	 * for that with its first request.
+	 */
+	(void)setsockopt(session->fd, IPPROTO_TCP, TCP_QUICKACK, &one,
+			 sizeof(one));
 	if (gnutls_alpn_get_selected_protocol(session->gnutls, &protocol)) {
 		fail(session, GNUTLS_E_NO_APPLICATION_PROTOCOL);
 		return;
@@ -729,8 +737,13 @@ static int set_up(struct tls_session *session)
  */
 static int start(struct tls_session *session, uint32_t timeout_ms)
 {
-	int one = 1, r;
+	int one = 1, flags, r;
 
+	/* GnuTLS reads and writes without saying that it will not wait. */
+	flags = fcntl(session->fd, F_GETFL);
+	if (flags < 0 ||
+	    fcntl(session->fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return -errno;
 	/* Not on a socketpair, and of no consequence if it fails. */
 	(void)setsockopt(session->fd, IPPROTO_TCP, TCP_NODELAY, &one,
 			 sizeof(one));
