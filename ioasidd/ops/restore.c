@@ -136,7 +136,7 @@ int restore_start(struct host *host, const struct caller *caller,
 	if (r == 0)
 		r = work_new(sizeof(*work), host, caller, change,
 			     OPERATION_RESTORE, false, &work, err);
-	if (r < 0)
+	if (r != 0)
 		return r;
 
 	for (i = 0; i < work->draft.n && r == 0; i++)
