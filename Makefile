@@ -94,11 +94,11 @@ SIM_A	= $(OBJ)/sim.a
 # A second contract, of what the first may contain and does not yet.
 TEST_GEN = $(BUILD)/tests/api/gen
 PEER	= $(BUILD)/tests/api/transcode-peer
-GRPC_PEER = $(BUILD)/tests/api/grpc-peer
-GRPC_PEER_OBJ = $(patsubst %.c,$(OBJ)/%.o,$(filter api/grpc/%,$(API_SRC)) \
-	$(filter api/transcode/%,$(API_SRC)) tests/api/grpc-peer.c tests/api/fake-link.c \
-	api/core/stream.c) \
-	$(filter $(OBJ)/gen/%,$(API_OBJ))
+TLS_PEER = $(BUILD)/tests/api/tls-peer
+# With a fake link in the place of core/link.c.
+GRPC_PEERS = $(BUILD)/tests/api/grpc-peer $(BUILD)/tests/api/grpc-fuzz
+GRPC_PEER_OBJ = $(patsubst %.c,$(OBJ)/%.o,$(filter api/grpc/% api/transcode/%,$(API_SRC)) \
+	tests/api/fake-link.c api/core/stream.c) $(filter $(OBJ)/gen/%,$(API_OBJ))
 TEST_API_OBJ = $(OBJ)/tests/api/tables.o $(OBJ)/tests/api/everything.pb-c.o \
 	$(OBJ)/tests/api/duration.pb-c.o
 PRODUCTS = $(BUILD)/ioasidd $(BUILD)/ioasidd-sim $(BUILD)/ioasid-api \
@@ -109,6 +109,7 @@ GENERATED = $(GEN)/errors.h $(GEN)/errors.inc $(GEN)/migrations.inc \
 API_SRC	= $(wildcard api/core/*.c api/rest/*.c api/grpc/*.c api/tls/*.c api/transcode/*.c)
 API_OBJ	= $(API_SRC:%.c=$(OBJ)/%.o) $(OBJ)/gen/api-tables.o \
 	$(OBJ)/gen/reflection-tables.o $(GRPC_PROTO_NAMES:%=$(OBJ)/gen/%.pb-c.o)
+TLS_OBJ	= $(filter $(OBJ)/api/tls/%,$(API_OBJ))
 API_LIBS = -lmicrohttpd -lnghttp2 -lgnutls -lseccomp
 
 # --- what people ask for -----------------------------------------------------
@@ -163,7 +164,7 @@ openapi: $(GEN)/openapi.json
 vm-shell: tests
 	tests/vm/boot --build $(BUILD) --shell
 
-tests: all $(UNIT) $(PEER) $(GRPC_PEER) $(VM_PROGS) $(BELIEFS) $(BENCH) $(CONF) $(BUILD)/tests/pb/.stamp
+tests: all $(UNIT) $(PEER) $(GRPC_PEERS) $(TLS_PEER) $(VM_PROGS) $(BELIEFS) $(BENCH) $(CONF) $(BUILD)/tests/pb/.stamp
 
 # --- generated ---------------------------------------------------------------
 
@@ -272,9 +273,14 @@ $(PEER): $(OBJ)/tests/api/transcode-peer.o $(API_OBJ) $(TEST_API_OBJ) $(BASE_OBJ
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(API_LIBS) -lprotobuf-c -pthread
 
-$(GRPC_PEER): $(GRPC_PEER_OBJ) $(TEST_API_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
+$(GRPC_PEERS): $(BUILD)/tests/api/%: $(OBJ)/tests/api/%.o $(GRPC_PEER_OBJ) $(TEST_API_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lnghttp2 -lprotobuf-c -pthread
+
+# TLS alone, without what comes after it.
+$(TLS_PEER): $(OBJ)/tests/api/tls-peer.o $(TLS_OBJ) $(BASE_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lgnutls -lprotobuf-c -pthread
 
 $(OBJ)/%.o: %.c | $(GENERATED) $(GEN)/.proto
 	@mkdir -p $(@D)
@@ -286,10 +292,10 @@ $(OBJ)/ioasidd/front/methods.o: $(GEN)/methods.inc
 $(OBJ)/api/rest/exchange.o: $(GEN)/openapi.inc
 
 $(BUILD)/ioasidd: $(OBJ)/ioasidd/run/main.o $(DAEMON_OBJ) $(ROOT_BASE_OBJ) $(PROTO_OBJ) $(FAULT_OBJ)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FAULT_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -pthread
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FAULT_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -linih -pthread
 
 $(BUILD)/ioasidd-sim: $(OBJ)/ioasidd/run/main.o $(SIM_DAEMON_OBJ) $(SIM_OBJ) $(BASE_OBJ) $(PROTO_OBJ) $(FAULT_OBJ)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FAULT_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -ljson-c -pthread
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FAULT_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -linih -ljson-c -pthread
 
 $(LIB_A): $(LIB_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
 	rm -f $@
@@ -317,19 +323,19 @@ $(SIM_A): $(SIM_OBJ)
 $(BUILD)/tests/unit/%: $(OBJ)/tests/unit/%.o $(SIM_A) $(DAEMON_OBJ) $(BASE_OBJ) $(PROTO_OBJ) \
 		$(API_OBJ) $(TEST_API_OBJ) $(FAULT_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FAULT_LDFLAGS) -o $@ $^ -lcmocka -lprotobuf-c -lsqlite3 -ljson-c $(API_LIBS) -pthread
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FAULT_LDFLAGS) -o $@ $^ -lcmocka -lprotobuf-c -lsqlite3 -linih -ljson-c $(API_LIBS) -pthread
 
 $(BUILD)/tests/progs/%: $(OBJ)/tests/vm/progs/%.o $(DAEMON_OBJ) $(LIB_A)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -pthread
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -linih -pthread
 
 $(BUILD)/tests/beliefs/%: $(OBJ)/tests/vm/beliefs/%.o $(DAEMON_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -pthread
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -linih -pthread
 
 $(BUILD)/tests/bench/%: $(OBJ)/tests/bench/%.o $(DAEMON_OBJ) $(LIB_A)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -pthread
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -linih -pthread
 
 # Linked like a client of anybody's, but for its own words.
 $(CONF): $(CONF_OBJ) $(LIB_A)

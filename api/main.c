@@ -59,12 +59,7 @@ static void on_opened(void *data, uint64_t connection, int fd, bool tcp,
 	struct api *api = data;
 
 	log_debug("connection %llu: %s", (unsigned long long)connection, peer);
-	if (!tcp) {
-		door_add_consume(api->door, connection, fd);
-		return;
-	}
-	(void)fd_close(fd);
-	link_closed(api->link, connection, "TLS is not configured");
+	door_add_consume(api->door, connection, fd, tcp);
 }
 
 /**
@@ -74,9 +69,10 @@ static void on_closed(void *data, uint64_t connection)
 {
 	struct api *api = data;
 
-	door_close(api->door, connection);
+	/* The door last: it has the TLS of those who are served. */
 	rest_close(api->rest, connection);
 	grpc_close(api->grpc, connection);
+	door_close(api->door, connection);
 }
 
 /**
@@ -175,15 +171,20 @@ static int on_config(void *data, char *const *files, const int *fds, size_t n,
 		     struct error *err)
 {
 	struct api *api = data;
+	struct limits limits = api->limits;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		if (!str_eq(files[i], "limits"))
 			continue;
-		r = limits_read(&api->limits, fds[i], err);
+		r = limits_read(&limits, fds[i], err);
 		if (r < 0)
 			error_prefix(err, "%s", files[i]);
 	}
+	if (r == 0)
+		r = door_configure(api->door, files, fds, n, err);
+	if (r == 0)
+		api->limits = limits;
 	return r;
 }
 
@@ -249,6 +250,7 @@ static int start_grpc(struct api *api, struct error *err)
 static int start_door(struct api *api, struct error *err)
 {
 	const struct door_owner owner = {
+		.link = api->link,
 		.rest = api->rest,
 		.grpc = api->grpc,
 		.limits = &api->limits,
@@ -303,9 +305,9 @@ static int start_all(struct api *api)
  */
 static void stop_all(struct api *api)
 {
-	api->door = door_free(api->door);
 	api->grpc = grpc_free(api->grpc);
 	api->rest = rest_free(api->rest);
+	api->door = door_free(api->door); /* has the TLS of the others */
 	api->link = link_free(api->link);
 	api->loop = loop_free(api->loop);
 }

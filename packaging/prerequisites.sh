@@ -35,7 +35,7 @@ BUILD=(
 TEST=(
 	clang clang-tidy libclang-rt-dev cppcheck shellcheck
 	libcmocka-dev
-	python3 python3-pytest python3-protobuf python3-grpcio curl
+	python3 python3-pytest python3-protobuf python3-grpcio curl gnutls-bin
 	strace gdb git e2fsprogs
 )
 # Beside QEMU. libfdt1 and friends come as dependencies.

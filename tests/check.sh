@@ -79,10 +79,17 @@ faults() {
 	suite "$1" 7200 tests/faults
 }
 
-# api FOLDER: JSON compared with what Google's reader and writer say
+# api FOLDER: JSON compared with what Google's reader and writer say; what
+# ioasid-api makes of HTTP, of good will and of bad
 api() {
 	say "api tests of $1"
-	suite "$1" 900 tests/api
+	suite "$1" 1800 tests/api
+}
+
+# sandbox FOLDER: what ioasid-api has given up; with FAULTS it also tries
+sandbox() {
+	say "sandbox of $1"
+	suite "$1" 300 tests/api/test_sandbox.py
 }
 
 # machine FOLDER IOMMU ARGUMENT...: tests in a machine with a real kernel
@@ -215,7 +222,8 @@ fast() {
 plain_builds() {
 	build build && unit build && api build && daemon build
 	build build-clang CC=clang OPT=-O0 && unit build-clang
-	build build-faults FAULTS=1 && unit build-faults && faults build-faults &&
+	build build-faults FAULTS=1 && unit build-faults && sandbox build-faults &&
+		faults build-faults &&
 		mutants build-faults --sample
 }
 

@@ -9,6 +9,9 @@
  * connection reads all of it. As long as what is there is a beginning of them
  * more is waited for; unread bytes would wake a level-triggered watch over and
  * over, so this one is edge-triggered.
+ *
+ * Through TLS the protocol is agreed on (ALPN), and nobody serves a client
+ * whose certificate is not known to be good.
  */
 #include "core/door.h"
 
@@ -22,6 +25,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "core/stream.h"
+#include "tls/tls.h"
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -52,6 +56,7 @@ struct door {
 	struct loop *loop;
 	struct door_owner owner;
 	struct visitor *visitors;
+	struct tls *tls;
 };
 
 /**
@@ -89,6 +94,20 @@ static void visitor_end(struct visitor *visitor, const char *reason)
 }
 
 /**
+ * served() - Was a connection taken?
+ * @door:	The door
+ * @connection:	Its number
+ * @r:		What taking it has given; it is closed if that is a failure
+ */
+static void served(struct door *door, uint64_t connection, int r)
+{
+	if (r >= 0)
+		return;
+	log_warning("a connection cannot be served: %s", strerror(-r));
+	door->owner.closed(door->owner.data, connection, "not served");
+}
+
+/**
  * serve() - Give a connection to who serves it
  * @door:	The door
  * @connection:	Its number
@@ -108,10 +127,47 @@ static void serve(struct door *door, uint64_t connection, int fd, bool http2)
 			r = grpc_add_consume(door->owner.grpc, connection,
 					     stream);
 	}
-	if (r == 0)
-		return;
-	log_warning("a connection cannot be served: %s", strerror(-r));
-	door->owner.closed(door->owner.data, connection, "not served");
+	served(door, connection, r);
+}
+
+/**
+ * on_verified() - A client is who its certificate says; see struct tls_owner
+ *
+ * ioasidd is told before anything is asked.
+ */
+static void on_verified(void *data, uint64_t connection,
+			enum tls_protocol protocol,
+			const struct identity *identity, struct stream *stream)
+{
+	struct door *door = data;
+	int fd, r;
+
+	r = link_certificate(door->owner.link, connection, identity->uris.items,
+			     identity->uris.n, identity->names.items,
+			     identity->names.n, identity->fingerprint);
+	if (r < 0) {
+		stream->ops->close(stream);
+	} else if (protocol == TLS_H2) {
+		r = grpc_add_consume(door->owner.grpc, connection, stream);
+	} else {
+		r = tls_plain_consume(door->tls, stream, &fd);
+		if (r == 0)
+			r = rest_add_consume(door->owner.rest, connection, fd);
+	}
+	served(door, connection, r);
+}
+
+/**
+ * on_unverified() - A client is not let in; see struct tls_owner
+ */
+static void on_unverified(void *data, uint64_t connection,
+			  const struct error *error)
+{
+	struct door *door = data;
+
+	log_info("connection %llu is not let in: %s",
+		 (unsigned long long)connection, error->msg);
+	door->owner.closed(door->owner.data, connection, error->msg);
 }
 
 /**
@@ -189,10 +245,18 @@ static int visitor_new(struct door *door, uint64_t connection, int fd)
 }
 
 /* door_add_consume() - Somebody has connected */
-void door_add_consume(struct door *door, uint64_t connection, int fd)
+void door_add_consume(struct door *door, uint64_t connection, int fd, bool tcp)
 {
-	int r = visitor_new(door, connection, fd);
+	struct error error = ERROR_NULL;
+	int r;
 
+	if (tcp) {
+		r = tls_add_consume(door->tls, connection, fd, &error);
+		if (r < 0)
+			on_unverified(door, connection, &error);
+		return;
+	}
+	r = visitor_new(door, connection, fd);
 	if (r == 0)
 		return;
 	log_warning("a connection cannot be taken: %s", strerror(-r));
@@ -209,18 +273,36 @@ void door_close(struct door *door, uint64_t connection)
 		(void)fd_close(visitor_leave(v));
 		return;
 	}
+	tls_close(door->tls, connection);
+}
+
+/* door_configure() - Use other TLS credentials */
+int door_configure(struct door *door, char *const *files, const int *fds,
+		   size_t n, struct error *err)
+{
+	return tls_configure(door->tls, files, fds, n, err);
 }
 
 /* door_new() - Make a door */
 int door_new(struct loop *loop, const struct door_owner *owner,
 	     struct door **ret)
 {
+	static const struct tls_owner tls_owner = {
+		.verified = on_verified,
+		.failed = on_unverified,
+	};
 	struct door *door = calloc(1, sizeof(*door));
+	int r;
 
 	if (!door)
 		return -ENOMEM;
 	door->loop = loop;
 	door->owner = *owner;
+	r = tls_new(loop, owner->limits, &tls_owner, door, &door->tls);
+	if (r < 0) {
+		free(door);
+		return r;
+	}
 	*ret = door;
 	return 0;
 }
@@ -232,6 +314,7 @@ struct door *door_free(struct door *door)
 		return NULL;
 	while (door->visitors)
 		(void)fd_close(visitor_leave(door->visitors));
+	(void)tls_free(door->tls);
 	free(door);
 	return NULL;
 }

@@ -31,6 +31,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -135,7 +136,7 @@ static int allow_some(scmp_filter_ctx filter)
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW,
 				     SCMP_SYS(socketpair), 1,
-				     SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+				     SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
 	return r;
 }
 
@@ -207,6 +208,10 @@ int sandbox_enter(struct error *err)
 {
 	int r;
 
+	/* glibc reads /etc/localtime the first time that a time is taken apart,
+	 * even one in UTC.
+	 */
+	tzset();
 	r = limit(RLIMIT_NOFILE, DESCRIPTORS_MAX);
 	if (r == 0)
 		r = limit(RLIMIT_CORE, 0);

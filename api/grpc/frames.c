@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "grpc/session.h"
 
 /* Frames of no use: at once, and a second. */
@@ -171,6 +172,12 @@ static int frame_went(nghttp2_session *h2, const nghttp2_frame *frame,
 	    frame->rst_stream.error_code != NGHTTP2_REFUSED_STREAM &&
 	    !bucket_take(&session->resets, RESETS_BURST, RESETS_RATE, now_ns))
 		session_calm(session, "it breaks streams without end");
+	if (frame->hd.type == NGHTTP2_GOAWAY)
+		log_debug("connection %llu: GOAWAY, %s %.*s",
+			  (unsigned long long)session->connection,
+			  nghttp2_http2_strerror(frame->goaway.error_code),
+			  (int)frame->goaway.opaque_data_len,
+			  (const char *)frame->goaway.opaque_data);
 	if (frame->hd.type != NGHTTP2_HEADERS &&
 	    frame->hd.type != NGHTTP2_DATA)
 		return 0;
@@ -180,6 +187,17 @@ static int frame_went(nghttp2_session *h2, const nghttp2_frame *frame,
 		return nghttp2_submit_rst_stream(h2, NGHTTP2_FLAG_NONE,
 						 frame->hd.stream_id,
 						 NGHTTP2_NO_ERROR);
+	return 0;
+}
+
+/* complaint() - What nghttp2 has against a connection; why it will end */
+static int complaint(nghttp2_session *h2, int code, const char *words,
+		     size_t size, void *data)
+{
+	const struct session *session = data;
+
+	log_debug("connection %llu: %.*s",
+		  (unsigned long long)session->connection, (int)size, words);
 	return 0;
 }
 
@@ -201,6 +219,7 @@ int frames_callbacks(nghttp2_session_callbacks **ret)
 	nghttp2_session_callbacks_set_on_stream_close_callback(all,
 							       stream_closed);
 	nghttp2_session_callbacks_set_on_frame_send_callback(all, frame_went);
+	nghttp2_session_callbacks_set_error_callback2(all, complaint);
 	*ret = all;
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include "base/loop.h"
 #include "base/process.h"
 #include "kernel/kernel.h"
+#include "model/policy.h"
 #include "model/registry.h"
 #include "store/store.h"
 
@@ -48,20 +49,6 @@ struct host {
 	uint64_t max_pinned;
 	void (*operation_ended)(void *front);
 	void *front;
-};
-
-/**
- * enum role - What somebody may do at most
- * @ROLE_NONE:		What is addressed to it, and nothing else
- * @ROLE_VIEWER:	Look at everything
- * @ROLE_OPERATOR:	Prepare, restore and lease
- * @ROLE_ADMIN:		Everything
- */
-enum role {
-	ROLE_NONE,
-	ROLE_VIEWER,
-	ROLE_OPERATOR,
-	ROLE_ADMIN,
 };
 
 /* Who came by TCP and has not shown a certificate. */

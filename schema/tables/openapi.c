@@ -25,10 +25,11 @@ typedef struct json_object json;
 static const enum error_id common_errors[] = {
 	ERROR_REQUEST_INVALID,	 ERROR_REQUEST_MALFORMED,
 	ERROR_REQUEST_TOO_LARGE, ERROR_REQUEST_TOO_COMPLEX,
+	ERROR_REQUEST_TOO_SLOW,	 ERROR_REQUEST_HEADERS_TOO_LARGE,
 	ERROR_PERMISSION_DENIED, ERROR_LIMIT_CLIENTS,
 	ERROR_LIMIT_REQUESTS,	 ERROR_DAEMON_READ_ONLY,
 	ERROR_DAEMON_STOPPING,	 ERROR_DAEMON_INTERNAL,
-	ERROR_DAEMON_NO_MEMORY,
+	ERROR_DAEMON_NO_MEMORY,	 ERROR_DAEMON_UNREACHABLE,
 };
 
 /* put() - Give an object a member. */
@@ -393,6 +394,8 @@ static void errors_of(struct contract *contract, const struct rpc *rpc,
 	for (size_t i = 0; i < sizeof(common_errors) / sizeof(*common_errors);
 	     i++)
 		marks[common_errors[i]] = true;
+	if (*rpc->route.body)
+		marks[ERROR_REQUEST_CONTENT_TYPE] = true;
 	if (!at)
 		return;
 	operation = strstr(at, "through the operation");
@@ -531,6 +534,80 @@ static void put_query(const struct contract *contract, const struct rpc *rpc,
 	}
 }
 
+/* has_field() - Has a message a field of a name? */
+static bool has_field(const struct message *m, const char *name)
+{
+	for (size_t i = 0; i < m->proto->n_field; i++)
+		if (!strcmp(m->proto->field[i]->name, name))
+			return true;
+	return false;
+}
+
+/**
+ * put_header() - Document a header of a request
+ * @parameters:	Where it goes
+ * @name:	Its name
+ * @words:	What it does
+ */
+static void put_header(json *parameters, const char *name, const char *words)
+{
+	json *parameter = json_object_new_object();
+
+	put_text(parameter, "name", name);
+	put_text(parameter, "in", "header");
+	put_text(parameter, "description", words);
+	put(parameter, "schema", of_type("string", NULL));
+	json_object_array_add(parameters, parameter);
+}
+
+/**
+ * put_headers() - The headers that a method's request may have
+ * @rpc:	The method
+ * @parameters:	Where they go
+ *
+ * They are fields of its request; a request that has both must not differ.
+ */
+static void put_headers(const struct rpc *rpc, json *parameters)
+{
+	if (has_field(rpc->input, "request_id"))
+		put_header(parameters, "Idempotency-Key",
+			   "The field request_id, with quotation marks or without.");
+	if (has_field(rpc->input, "etag"))
+		put_header(parameters, "If-Match",
+			   "The field etag, as the header ETag gives it; or an asterisk, which asks for nothing.");
+	if (rpc->proto->server_streaming && has_field(rpc->input, "revision"))
+		put_header(parameters, "Last-Event-ID",
+			   "The field revision; goes before one in the query.");
+}
+
+/**
+ * put_result() - What a method answers when it has succeeded
+ * @contract:	All
+ * @rpc:	The method
+ * @responses:	Where it goes
+ */
+static void put_result(const struct contract *contract, const struct rpc *rpc,
+		       json *responses)
+{
+	bool stream = rpc->proto->server_streaming;
+	json *response = put_object(responses, "200"), *header;
+	const char *words = words_of(&rpc->output->place);
+
+	if (stream)
+		words = format("%s\n\nA stream of server-sent events: each has the revision as its id and this as its data. One whose name is \"error\" has a Problem as its data and is the last. Comments come when nothing else does.",
+			       words);
+	put_text(response, "description", words);
+	if (!stream && has_field(rpc->output, "etag")) {
+		header = put_object(put_object(response, "headers"), "ETag");
+		put_text(header, "description",
+			 "The field etag, as If-Match takes it.");
+		put(header, "schema", of_type("string", NULL));
+	}
+	put(put_object(put_object(response, "content"),
+		       stream ? "text/event-stream" : "application/json"),
+	    "schema", of_message(contract, rpc->output));
+}
+
 /**
  * put_body() - What the body of a method's request is
  * @contract:	All
@@ -564,7 +641,7 @@ static void put_operation(struct contract *contract, const struct rpc *rpc,
 {
 	bool marks[ERROR_COUNT] = { false }, late[ERROR_COUNT] = { false };
 	json *operation = json_object_new_object(), *parameters, *path, *list;
-	json *responses, *content;
+	json *responses;
 	const char *where, *verb;
 
 	list = put_list(operation, "tags");
@@ -576,6 +653,7 @@ static void put_operation(struct contract *contract, const struct rpc *rpc,
 	parameters = put_list(operation, "parameters");
 	where = put_path(rpc, parameters);
 	put_query(contract, rpc, parameters);
+	put_headers(rpc, parameters);
 	/* Releases of json-c print an empty list in different ways. */
 	if (!json_object_array_length(parameters))
 		json_object_object_del(operation, "parameters");
@@ -583,13 +661,7 @@ static void put_operation(struct contract *contract, const struct rpc *rpc,
 		put_body(contract, rpc, operation);
 
 	responses = put_object(operation, "responses");
-	path = put_object(responses, "200");
-	put_text(path, "description", words_of(&rpc->output->place));
-	content = put_object(path, "content");
-	put(put_object(content, rpc->proto->server_streaming ?
-					"text/event-stream" :
-					"application/json"),
-	    "schema", of_message(contract, rpc->output));
+	put_result(contract, rpc, responses);
 	errors_of(contract, rpc, marks, late);
 	put_problems(responses, marks);
 	list = NULL;
@@ -607,6 +679,54 @@ static void put_operation(struct contract *contract, const struct rpc *rpc,
 	put(path, !strcmp(verb, "GET") ? "get" : !strcmp(verb, "PUT") ? "put" :
 	    !strcmp(verb, "POST") ? "post" :
 	    !strcmp(verb, "PATCH") ? "patch" : "delete", operation);
+}
+
+/**
+ * put_own() - Document a path that is no method's
+ * @paths:	Where it goes
+ * @where:	The path
+ * @name:	Its operationId
+ * @words:	What it tells
+ * @status:	What its answer says; it is all that it says
+ * @marks:	Errors that it can answer, by enum error_id
+ */
+static void put_own(json *paths, const char *where, const char *name,
+		    const char *words, const char *status, const bool *marks)
+{
+	json *operation = put_object(put_object(paths, where), "get");
+	json *responses, *response, *schema;
+
+	add_text(put_list(operation, "tags"), "Health");
+	put_text(operation, "operationId", name);
+	put_text(operation, "description", words);
+	responses = put_object(operation, "responses");
+	response = put_object(responses, "200");
+	put_text(response, "description", "So it is.");
+	schema = put_object(put_object(put_object(response, "content"),
+				       "application/json"),
+			    "schema");
+	put_text(schema, "type", "object");
+	schema = put_object(put_object(schema, "properties"), "status");
+	put_text(schema, "const", status);
+	put_problems(responses, marks);
+}
+
+/**
+ * put_health() - Document /healthz and /readyz
+ * @paths:	Where they go
+ */
+static void put_health(json *paths)
+{
+	bool none[ERROR_COUNT] = { false }, marks[ERROR_COUNT] = { false };
+
+	marks[ERROR_DAEMON_UNREACHABLE] = true;
+	marks[ERROR_DAEMON_STOPPING] = true;
+	put_own(paths, "/healthz", "GetHealth",
+		"GetHealth tells that ioasid-api, which reads this, is alive.",
+		"alive", none);
+	put_own(paths, "/readyz", "GetReadiness",
+		"GetReadiness tells whether ioasidd answers within five seconds.",
+		"ready", marks);
 }
 
 /**
@@ -668,6 +788,7 @@ bool print_openapi(struct contract *contract)
 	in = put_object(document, "paths");
 	for (size_t i = 0; i < contract->n_rpcs; i++)
 		put_operation(contract, &contract->rpcs[i], in);
+	put_health(in);
 	put_schemas(contract,
 		    put_object(put_object(document, "components"), "schemas"));
 	puts(json_object_to_json_string_ext(document,

@@ -98,6 +98,12 @@ size_t fake_link_open(const struct link *link)
 	return link->n_open;
 }
 
+/* fake_link_calls() - How many there have been */
+size_t fake_link_calls(const struct link *link)
+{
+	return link->n_calls;
+}
+
 /* rearm() - Wait for the next thing to happen. */
 static void rearm(struct link *link)
 {

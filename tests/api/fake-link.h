@@ -28,4 +28,7 @@ struct link *fake_link_new(struct loop *loop);
 /* fake_link_open() - How many calls are open. */
 size_t fake_link_open(const struct link *link);
 
+/* fake_link_calls() - How many there have been. */
+size_t fake_link_calls(const struct link *link);
+
 #endif

@@ -7,6 +7,7 @@ what no ioasidd would.
 """
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import re
@@ -140,11 +141,21 @@ class Standin:
 
     def configure(self, limits: link_pb2.LinkLimits | bytes) -> str:
         """Send limits and wait; why they were refused, or ""."""
-        fd = os.memfd_create("limits")
-        os.write(fd, bytes_of(limits))
+        return self.configure_files({"limits": bytes_of(limits)})
+
+    def configure_files(self, files: dict[str, bytes]) -> str:
+        """Send files and wait; why they were refused, or ""."""
+        fds = []
+        for name, content in files.items():
+            fds.append(os.memfd_create(name, os.MFD_ALLOW_SEALING))
+            os.write(fds[-1], content)
+            fcntl.fcntl(fds[-1], fcntl.F_ADD_SEALS,
+                        fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK |
+                        fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)
         count = len(self.configured)
-        self.send(0, (fd,), config=link_pb2.LinkConfig(files=["limits"]))
-        os.close(fd)
+        self.send(0, tuple(fds), config=link_pb2.LinkConfig(files=list(files)))
+        for fd in fds:
+            os.close(fd)
         wait_for(lambda: len(self.configured) > count or self.ended.is_set())
         return self.configured[-1]
 
@@ -152,6 +163,7 @@ class Standin:
         """A client's connection, which ioasid-api has been given."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         ours.settimeout(30)
+        theirs.setblocking(False)
         self.last += 1
         self.send(self.last, (theirs.fileno(),),
                   opened=link_pb2.LinkOpened(tcp=tcp, peer="uid 1000"))

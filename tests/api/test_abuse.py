@@ -170,9 +170,10 @@ def test_nothing_is_served_behind_chunks(api: Standin) -> None:
             ["CreateLease"]
 
 
-def test_what_libmicrohttpd_takes_it_takes_as_we_think(api: Standin) -> None:
-    """Folded lines joined, bare LF as an end of line, NUL as the end of a
-    value (schema/README.md); the length of the body is right in each case.
+def test_what_is_odd_but_clear_keeps_its_bounds(api: Standin) -> None:
+    """Folded lines, bare LF, NUL, an empty line in front: libmicrohttpd 0.9.75
+    takes them (schema/README.md), 1.0 refuses some. If it is taken, its body
+    ends where it should; if not, the connection ends.
     """
     for head in (POST + b"X: a\r\n b\r\nContent-Length: 2\r\n\r\n",
                  POST.replace(b"\r\n", b"\n") + b"Content-Length: 2\n\n",
@@ -181,11 +182,14 @@ def test_what_libmicrohttpd_takes_it_takes_as_we_think(api: Standin) -> None:
         api.asked.clear()
         with api.connect() as client:
             client.sendall(head + b"{}" + SMUGGLED)
-            rest = bytearray()
-            assert read_answer(client, buffered=rest).status == 200
-            assert read_answer(client, buffered=rest).status == 200
-        assert [asked.method.split("/")[1] for asked in api.asked] == \
-            ["CreateLease", "GetDevice"]
+            client.shutdown(socket.SHUT_WR)
+            said = ended(client)
+        asked = [asked.method.split("/")[1] for asked in api.asked]
+        if said.startswith(b"HTTP/1.1 200 "):
+            assert asked == ["CreateLease", "GetDevice"]
+            assert said.count(b"HTTP/1.1 200 OK") == 2
+        else:
+            assert said.startswith(b"HTTP/1.1 400 ") and not asked
 
 
 def test_a_target_that_is_no_path_is_refused(api: Standin) -> None:

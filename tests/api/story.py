@@ -1,0 +1,379 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table: what is asked, in order, and what the answer must be.
+
+Each row is one call. Between them things are done to the machine. A method of
+the contract that has no row fails the test that tells this table.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+NOBODY = 65534
+
+EDU, OTHER_EDU, NVME = "0000:01:00.0", "0000:02:00.0", "0000:03:00.0"
+OTHER_NVME, TWIN, BRIDGE = "0000:04:00.0", "0000:05:00.0", "0000:00:08.0"
+NO_CARD = "0000:ff:00.0"
+ULID = "01arz3ndektsv4rrffq69g5fav"
+
+
+def name(bdf: str) -> str:
+    """The resource name of a device."""
+    return "devices/pci-" + bdf.replace(":", "-")
+
+
+class Row(NamedTuple):
+    """One call, or something that is done meanwhile."""
+
+    # "Devices/GetDevice"; empty: something is done.
+    method: str
+    # Fields of the request; "{word}" in a value is what was kept under it.
+    fields: dict[str, object] = {}
+    # The error's id, or "ok".
+    answer: str = "ok"
+    # Keep the reply under this word: "{word}" is its name, "{word.etag}" and
+    # the like its fields.
+    keep: str = ""
+    # Who asks.
+    uid: int = 0
+    # What the native socket says instead, and why that must be so.
+    native: str = ""
+    # Fields of the reply that depend on how far a worker has come.
+    races: bool = False
+    # Surfaces that cannot carry the request, or that say something else.
+    but: dict[str, str] = {}
+    why: str = ""
+    # What is done, to each machine: with the story of that surface.
+    act: Callable[[object], None] | None = None
+
+
+def do(what: str, act: Callable[[object], None]) -> Row:
+    """Something that is done between calls."""
+    return Row("", {"what": what}, act=act)
+
+
+def poke(words: str) -> Row:
+    """Something that is done to the simulated machine."""
+    return do(f"poke {words}", lambda told: told.machine.poke(words))
+
+
+ADMIN = "an administrator's business, which the ceiling keeps from clients " \
+    "of ioasid-api"
+FDS = "descriptors never go through ioasid-api"
+ADDRESS = "through ioasid-api leases are addressed to oneself and to whom " \
+    "the policy lists"
+PATH = "in a path that is no name of the collection there is no such resource"
+
+REST = ("rest", "rest, headers and query")
+
+
+def nowhere(row: Row) -> Row:
+    """A name that no route has: over REST there is nothing at that path."""
+    return row._replace(but={surface: "request.unknown-method"
+                             for surface in REST}, why=PATH)
+
+
+def prepared(bdf: str, word: str, **more: object) -> list[Row]:
+    """Prepare a device, to its end."""
+    return [Row("Devices/PrepareDevice", {"name": name(bdf), **more},
+                keep=word, races=True),
+            Row("Operations/WaitOperation", {"name": "{%s}" % word},
+                keep=word)]
+
+
+READS = [
+    Row("Host/GetVersion"),
+    Row("Devices/ListDevices"),
+    Row("Devices/ListDevices", {"all": True}),
+    Row("Devices/ListDevices", {"page_size": 3}, keep="page"),
+    Row("Devices/ListDevices", {
+        "page_size": 3, "page_token": "{page.next_page_token}"}),
+    Row("Devices/ListDevices", {"page_token": "bad"}, "list.bad-token"),
+    Row("Devices/ListDevices", {"page_size": 1001}, "request.invalid"),
+    Row("Devices/ListDevices", {"state": "HOST"}),
+    Row("Devices/ListDevices", {"state": "READY"}),
+    Row("Devices/ListDevices", {"driver": "nvme"}),
+    Row("Devices/ListDevices", {"driver": "none"}),
+    Row("Devices/ListDevices", {"id": "1234:11e8"}),
+    Row("Devices/ListDevices", {"id": "1234"}, "request.invalid"),
+    Row("Devices/ListDevices", {"group": "groups/pci-0000-05-00.0"}),
+    Row("Devices/ListDevices", {"group": "no"}, "request.invalid"),
+    Row("Devices/ListDevices", {"numa_node": -1}),
+    Row("Devices/ListDevices", {"numa_node": 0}),
+    Row("Devices/GetDevice", {"name": name(EDU)}),
+    Row("Devices/GetDevice", {"name": name(NO_CARD)}, "device.not-found"),
+    Row("Devices/GetDevice", {"name": "devices/x y\u00e9%"},
+        "request.invalid"),
+    nowhere(Row("Devices/GetDevice", {"name": "things/x"},
+                "request.invalid")),
+    nowhere(Row("Devices/GetDevice", {}, "request.invalid")),
+    Row("Groups/ListGroups"),
+    Row("Groups/ListGroups", {"page_size": 2}, keep="page"),
+    Row("Groups/ListGroups", {
+        "page_size": 2, "page_token": "{page.next_page_token}"}),
+    Row("Groups/ListGroups", {"page_token": "devices/x"}, "list.bad-token"),
+    Row("Groups/GetGroup", {"name": "groups/pci-0000-05-00.0"}),
+    Row("Groups/GetGroup", {"name": "groups/pci-0000-ff-00.0"},
+        "group.not-found"),
+    Row("Groups/GetGroup", {"name": "groups/A"}, "request.invalid"),
+    Row("Iommus/ListIommus"),
+    Row("Iommus/ListIommus", {"page_token": "x"}, "list.bad-token"),
+    Row("Leases/ListLeases"),
+    Row("Leases/ListLeases", {"all": True}),
+    Row("Leases/ListLeases", {"state": "ENDED", "page_size": 1}),
+    Row("Leases/ListLeases", {"page_token": "x"}, "list.bad-token"),
+    Row("Leases/GetLease", {"name": f"leases/{ULID}"}, "lease.not-found"),
+    Row("Leases/GetLease", {"name": "leases/X"}, "request.invalid"),
+    Row("Operations/ListOperations"),
+    Row("Operations/ListOperations", {"state": "DONE", "page_size": 1}),
+    Row("Operations/ListOperations", {"page_token": "x"}, "list.bad-token"),
+    Row("Operations/GetOperation", {"name": f"operations/{ULID}"},
+        "operation.not-found"),
+    Row("Operations/GetOperation", {"name": "operations/X"},
+        "request.invalid"),
+    Row("Events/WatchEvents", {"revision": 2 ** 62}, "watch.expired"),
+    Row("Events/WatchEvents", {"collections": ["things"]},
+        "request.invalid"),
+]
+
+PREPARE = [
+    Row("Devices/PrepareDevice", {"name": name(EDU), "dry_run": True}),
+    Row("Devices/PrepareDevice", {"name": name(EDU), "etag": "other"},
+        "request.etag-mismatch"),
+    Row("Devices/PrepareDevice", {"name": name(EDU), "driver": "../x"},
+        "request.invalid"),
+    Row("Devices/PrepareDevice", {"name": name(EDU), "request_id": "x" * 65},
+        "request.invalid"),
+    Row("Devices/PrepareDevice", {"name": name(NO_CARD)}, "device.not-found"),
+    nowhere(Row("Devices/PrepareDevice", {"name": "x"}, "request.invalid")),
+    Row("Devices/PrepareDevice", {"name": name(BRIDGE)}, "device.bridge"),
+    Row("Devices/PrepareDevice", {"name": name(TWIN)}, "device.no-reset"),
+    poke(f"users {NVME} mount /data of it"),
+    Row("Devices/PrepareDevice", {"name": name(NVME), "dry_run": True},
+        "device.in-use"),
+    Row("Devices/PrepareDevice", {"name": name(NVME)}, "device.in-use"),
+    Row("Devices/PrepareDevice", {
+        "name": name(NVME), "force": True, "dry_run": True}),
+    Row("Devices/PrepareDevice", {"name": name(EDU)}, "permission.denied",
+        uid=NOBODY),
+    Row("Devices/GetDevice", {"name": name(EDU)}, keep="edu"),
+    Row("Devices/PrepareDevice", {
+        "name": name(EDU), "etag": "{edu.etag}", "request_id": "one"},
+        keep="op", races=True),
+    Row("Operations/WaitOperation", {"name": "{op}", "timeout_ms": 30000},
+        keep="op"),
+    Row("Devices/PrepareDevice", {
+        "name": name(EDU), "etag": "{edu.etag}", "request_id": "one"}),
+    Row("Devices/PrepareDevice", {
+        "name": name(OTHER_EDU), "request_id": "one"}, "request.id-reused"),
+    Row("Devices/RestoreDevice", {"name": name(EDU), "request_id": "one"},
+        "request.id-reused"),
+    Row("Devices/GetDevice", {"name": name(EDU)}),
+    Row("Operations/GetOperation", {"name": "{op}"}),
+    Row("Operations/GetOperation", {"name": "{op}"}, "operation.not-found",
+        uid=NOBODY),
+    Row("Operations/WaitOperation", {"name": "{op}", "timeout_ms": 600001},
+        "request.invalid"),
+    Row("Operations/WaitOperation", {"name": f"operations/{ULID}"},
+        "operation.not-found"),
+    # What fails on the way is the operation's error.
+    *prepared(OTHER_NVME, "failed", driver="nonesuch"),
+    Row("Devices/ListDevices", {"driver": "vfio-pci"}),
+    # A card that is with VFIO, but not by us.
+    poke(f"override {OTHER_NVME} vfio-pci"),
+    poke(f"unbind {OTHER_NVME}"),
+    poke(f"probe {OTHER_NVME}"),
+    do("it is seen", lambda told: told.until_device(OTHER_NVME, "FOREIGN")),
+    Row("Devices/PrepareDevice", {"name": name(OTHER_NVME)},
+        "device.foreign"),
+]
+
+CANCEL = [
+    Row("Operations/CancelOperation", {"name": "{op}"},
+        "operation.not-running"),
+    Row("Operations/CancelOperation", {"name": f"operations/{ULID}"},
+        "operation.not-found"),
+    Row("Operations/CancelOperation", {"name": "operations/X"},
+        "request.invalid"),
+    Row("Operations/CancelOperation", {"name": "{op}"}, "permission.denied",
+        uid=NOBODY),
+    poke(f"delay {OTHER_EDU} bind_ms 3000"),
+    Row("Devices/PrepareDevice", {"name": name(OTHER_EDU)}, keep="slow",
+        races=True),
+    do("its driver takes its time",
+       lambda told: told.until_step("slow", "probe")),
+    Row("Devices/PrepareDevice", {"name": name(OTHER_EDU)}, "device.busy"),
+    Row("Operations/WaitOperation", {"name": "{slow}", "timeout_ms": 1}),
+    Row("Operations/GetOperation", {"name": "{slow}"}, keep="slow"),
+    Row("Operations/CancelOperation", {"name": "{slow}", "etag": "other"},
+        "request.etag-mismatch"),
+    Row("Operations/CancelOperation", {
+        "name": "{slow}", "etag": "{slow.etag}", "dry_run": True}),
+    Row("Operations/CancelOperation", {
+        "name": "{slow}", "etag": "{slow.etag}", "request_id": "two"}),
+    Row("Operations/CancelOperation", {"name": "{slow}"}),
+    Row("Operations/WaitOperation", {"name": "{slow}"}),
+    poke(f"delay {OTHER_EDU} bind_ms 0"),
+    Row("Devices/GetDevice", {"name": name(OTHER_EDU)}),
+    Row("Operations/ListOperations", {"state": "FAILED"}),
+]
+
+
+def offer(**more: object) -> dict[str, object]:
+    """A request for a lease of the edu to root."""
+    return {"devices": [name(EDU)], "claimant": {"uid": 0}, **more}
+
+
+LEASE = [
+    Row("Leases/CreateLease", offer(dry_run=True)),
+    Row("Leases/CreateLease", {"devices": [name(EDU)]}, "request.invalid"),
+    Row("Leases/CreateLease", {"claimant": {"uid": 0}}, "lease.devices"),
+    Row("Leases/CreateLease", offer(devices=[name(EDU)] * 2),
+        "lease.devices"),
+    Row("Leases/CreateLease", offer(devices=[name(NO_CARD)]),
+        "device.not-found"),
+    Row("Leases/CreateLease", offer(devices=["x"]), "request.invalid"),
+    Row("Leases/CreateLease", offer(devices=[name(NVME)]),
+        "device.not-ready"),
+    Row("Leases/CreateLease", offer(claimant={"uid": 0, "pid": -1}),
+        "request.invalid"),
+    Row("Leases/CreateLease", offer(labels={"": "x"}), "request.invalid"),
+    Row("Leases/CreateLease", offer(expires=Timestamp(seconds=1000)),
+        "request.invalid"),
+    Row("Leases/CreateLease", offer(
+        memlock_bytes=4096, memlock_unlimited=True), "lease.memlock"),
+    Row("Leases/CreateLease", offer(memlock_bytes=2 ** 62), "limit.pinned"),
+    Row("Leases/CreateLease", offer(memlock_unlimited=True, dry_run=True),
+        "permission.native-socket-only", native="ok", why=ADMIN),
+    Row("Leases/CreateLease", offer(claimant={"uid": NOBODY}, dry_run=True),
+        "permission.denied", native="ok", why=ADDRESS),
+    Row("Leases/CreateLease", offer(), "permission.denied", uid=NOBODY),
+    Row("Leases/CreateLease", offer(
+        labels={"vm": "a \u00e9 \"1\"", "b": ""}, memlock_bytes=2 ** 20,
+        mode="TRANSFER", expires=Timestamp(seconds=4102444800, nanos=5000),
+        request_id="three"), keep="lease"),
+    Row("Leases/CreateLease", offer(request_id="three")),
+    Row("Leases/CreateLease", offer(
+        request_id="three", claimant={"uid": 0}, devices=[name(OTHER_EDU)]),
+        "request.id-reused"),
+    Row("Leases/CreateLease", offer(), "device.not-ready"),
+    Row("Devices/PrepareDevice", {"name": name(EDU)}, "device.leased"),
+    Row("Devices/RestoreDevice", {"name": name(EDU)}, "device.leased"),
+    Row("Leases/GetLease", {"name": "{lease}"}),
+    Row("Leases/GetLease", {"name": "{lease}"}, "lease.not-found",
+        uid=NOBODY),
+    Row("Leases/ListLeases", {"state": "OFFERED"}),
+    Row("Leases/ListLeases", {}, uid=NOBODY),
+    Row("Leases/AcknowledgeLease", {"name": "{lease}"}, "lease.state"),
+    Row("Leases/AcknowledgeLease", {"name": f"leases/{ULID}"},
+        "lease.not-found"),
+    Row("Leases/AcknowledgeLease", {"name": "leases/X"}, "request.invalid"),
+    Row("Leases/ClaimLease", {"name": "{lease}", "dry_run": True},
+        "permission.native-socket-only", native="ok", why=FDS),
+    Row("Leases/ClaimLease", {"name": f"leases/{ULID}"},
+        "permission.native-socket-only", native="lease.not-found", why=FDS),
+    Row("Leases/ClaimLease", {"name": "{lease}", "etag": "x"},
+        "permission.native-socket-only", native="request.etag-mismatch",
+        why=FDS),
+    Row("Leases/ReleaseLease", {"name": "{lease}"}, "lease.not-found",
+        uid=NOBODY),
+    Row("Leases/ReleaseLease", {"name": "{lease}", "etag": "x"},
+        "request.etag-mismatch"),
+    Row("Leases/ReleaseLease", {"name": "{lease}", "dry_run": True}),
+    Row("Leases/ReleaseLease", {"name": f"leases/{ULID}"},
+        "lease.not-found"),
+    Row("Leases/ReleaseLease", {
+        "name": "{lease}", "etag": "{lease.etag}", "request_id": "four"}),
+    Row("Leases/ReleaseLease", {"name": "{lease}", "request_id": "four"}),
+    # One that is claimed, and whose holder lives.
+    Row("Leases/CreateLease", offer(), keep="lease"),
+    do("it is claimed", lambda told: told.claim("lease")),
+    Row("Leases/AcknowledgeLease", {"name": "{lease}", "dry_run": True}),
+    Row("Leases/AcknowledgeLease", {
+        "name": "{lease}", "request_id": "five"}),
+    Row("Leases/ClaimLease", {"name": "{lease}"},
+        "permission.native-socket-only", native="lease.state", why=FDS),
+    Row("Leases/ReleaseLease", {"name": "{lease}"}, "lease.held"),
+    Row("Leases/GetLease", {"name": "{lease}"}),
+    Row("Devices/GetDevice", {"name": name(EDU)}),
+    do("its holder dies",
+       lambda told: told.holder_dies("lease", "READY")),
+    Row("Leases/GetLease", {"name": "{lease}"}),
+    Row("Devices/GetDevice", {"name": name(EDU)}),
+    Row("Leases/AcknowledgeLease", {"name": "{lease}"}, "lease.state"),
+    # One for somebody who may see nothing else.
+    do("a lease to nobody", lambda told: told.natively(
+        "Leases/CreateLease", offer(claimant={"uid": NOBODY}), "theirs")),
+    Row("Leases/ListLeases", {}, uid=NOBODY),
+    Row("Devices/ListDevices", {}, uid=NOBODY),
+    Row("Devices/GetDevice", {"name": name(EDU)}, uid=NOBODY),
+    Row("Devices/GetDevice", {"name": name(NVME)}, "device.not-found",
+        uid=NOBODY),
+    Row("Groups/ListGroups", {}, "permission.denied", uid=NOBODY),
+    Row("Groups/GetGroup", {"name": "groups/pci-0000-01-00.0"},
+        "permission.denied", uid=NOBODY),
+    Row("Iommus/ListIommus", {}, "permission.denied", uid=NOBODY),
+    Row("Host/GetVersion", {}, uid=NOBODY),
+    Row("Operations/ListOperations", {}, uid=NOBODY),
+    Row("Leases/AcknowledgeLease", {"name": "{theirs}"}, "lease.state",
+        uid=NOBODY),
+    Row("Leases/ReleaseLease", {"name": "{theirs}"}, uid=NOBODY),
+    Row("Leases/GetLease", {"name": "{theirs}"}, uid=NOBODY),
+]
+
+RECOVER = [
+    Row("Devices/RecoverDevice", {"name": name(EDU)},
+        "permission.native-socket-only", native="device.not-quarantined",
+        why=ADMIN),
+    Row("Devices/RecoverDevice", {"name": name(NO_CARD)},
+        "permission.native-socket-only", native="device.not-found",
+        why=ADMIN),
+    Row("Devices/RecoverDevice", {"name": name(EDU)}, "permission.denied",
+        uid=NOBODY),
+    Row("Leases/CreateLease", offer(), keep="lease"),
+    do("it is claimed", lambda told: told.claim("lease")),
+    poke(f"reset-error {EDU} EIO"),
+    do("its holder dies",
+       lambda told: told.holder_dies("lease", "QUARANTINED")),
+    Row("Devices/GetDevice", {"name": name(EDU)}),
+    Row("Devices/PrepareDevice", {"name": name(EDU)}, "device.unusable"),
+    Row("Leases/CreateLease", offer(), "device.not-ready"),
+    poke(f"reset-error {EDU} 0"),
+    Row("Devices/RecoverDevice", {"name": name(EDU), "dry_run": True},
+        "permission.native-socket-only", native="ok", why=ADMIN),
+    do("it is recovered", lambda told: told.recover(EDU)),
+    Row("Devices/GetDevice", {"name": name(EDU)}),
+]
+
+RESTORE = [
+    Row("Devices/RestoreDevice", {"name": name(NVME)},
+        "device.not-prepared"),
+    Row("Devices/RestoreDevice", {"name": name(NO_CARD)},
+        "device.not-found"),
+    Row("Devices/RestoreDevice", {"name": name(EDU), "etag": "x"},
+        "request.etag-mismatch"),
+    Row("Devices/RestoreDevice", {"name": name(EDU)}, "permission.denied",
+        uid=NOBODY),
+    Row("Devices/RestoreDevice", {"name": name(EDU), "dry_run": True}),
+    Row("Devices/RestoreDevice", {"name": name(EDU), "request_id": "six"},
+        keep="op", races=True),
+    Row("Operations/WaitOperation", {"name": "{op}"}),
+    Row("Devices/RestoreDevice", {"name": name(EDU), "request_id": "six"}),
+    Row("Devices/GetDevice", {"name": name(EDU)}),
+    *prepared(TWIN, "twin", allow_no_reset=True),
+    Row("Leases/CreateLease", offer(devices=[name(TWIN)]), "lease.devices"),
+    Row("Groups/GetGroup", {"name": "groups/pci-0000-05-00.0"}),
+]
+
+# The watch from the beginning: all that was done above.
+WATCH = [
+    Row("Events/WatchEvents", {"revision": "{first}"}),
+    Row("Events/WatchEvents", {
+        "revision": "{first}", "collections": ["leases", "operations"]}),
+    Row("Events/WatchEvents", {
+        "revision": "{first}", "collections": ["leases"]}, uid=NOBODY),
+]
+
+STORY = [*READS, *PREPARE, *CANCEL, *LEASE, *RECOVER, *RESTORE, *READS,
+         *WATCH]
