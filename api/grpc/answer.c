@@ -282,6 +282,16 @@ void answer_fail(struct grpc_call *call, enum error_id id, const char *fmt,
 	answer_end(call, &err);
 }
 
+/* answer_elsewhere() - End what is a request of REST */
+void answer_elsewhere(struct grpc_call *call)
+{
+	call->ended = true;
+	call->responding = true;
+	(void)nghttp2_submit_rst_stream(call->session->h2, NGHTTP2_FLAG_NONE,
+					call->stream,
+					NGHTTP2_HTTP_1_1_REQUIRED);
+}
+
 /* answer_http() - End what is no call of gRPC with a status of HTTP */
 void answer_http(struct grpc_call *call, const char *status,
 		 const char *header, const char *value)

@@ -182,6 +182,11 @@ void answer_end(struct grpc_call *call, const struct error *error);
 void answer_fail(struct grpc_call *call, enum error_id id, const char *fmt,
 		 ...) __attribute__((format(printf, 3, 4)));
 
+/* answer_elsewhere() - End what is a request of REST: it is served by HTTP/1.1,
+ * and curl, for one, then asks that by itself.
+ */
+void answer_elsewhere(struct grpc_call *call);
+
 /* answer_http() - End what is no call of gRPC with a status of HTTP. */
 void answer_http(struct grpc_call *call, const char *status,
 		 const char *header, const char *value);

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -729,8 +730,13 @@ static int set_up(struct tls_session *session)
  */
 static int start(struct tls_session *session, uint32_t timeout_ms)
 {
-	int one = 1, r;
+	int one = 1, flags, r;
 
+	/* GnuTLS reads and writes without saying that it will not wait. */
+	flags = fcntl(session->fd, F_GETFL);
+	if (flags < 0 ||
+	    fcntl(session->fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return -errno;
 	/* Not on a socketpair, and of no consequence if it fails. */
 	(void)setsockopt(session->fd, IPPROTO_TCP, TCP_NODELAY, &one,
 			 sizeof(one));

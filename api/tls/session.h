@@ -57,8 +57,7 @@ struct tls_session_owner {
 
 /**
  * tls_session_new_consume() - Begin a handshake
- * @fd:		A connected stream socket that does not block; taken over in any
- *		case
+ * @fd:		A connected stream socket; taken over in any case
  * @timeout_ms:	How long the handshake may take
  * @owner:	Its @credentials are not NULL now
  *

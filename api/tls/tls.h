@@ -71,7 +71,7 @@ int tls_configure(struct tls *tls, char *const *files, const int *fds, size_t n,
 /**
  * tls_add_consume() - Somebody has connected by TCP
  * @connection:	Its number on the link
- * @fd:		Does not block; taken over in any case
+ * @fd:		A connected stream socket; taken over in any case
  *
  * Return: 0; -ENOTCONN without credentials; -ENOMEM; other -errno.
  */

@@ -289,6 +289,27 @@ static struct user *user_of(const struct api_clients *clients, int fd,
 	return front_user(clients->front, cred.uid, principal);
 }
 
+/**
+ * end_oldest_stranger() - End the oldest connection without a certificate
+ * @clients:	All
+ *
+ * A good one has its certificate told of within a round trip or two; those who
+ * stall keep each other out, not everybody for as long as TLS may take.
+ *
+ * Return: true if there was one.
+ */
+static bool end_oldest_stranger(struct api_clients *clients)
+{
+	struct api_client *oldest = NULL;
+
+	for (struct api_client *one = clients->first; one; one = one->next)
+		if (one->tcp && one->client.caller.unknown)
+			oldest = one;
+	if (oldest)
+		api_client_close(oldest, "others without a certificate came");
+	return oldest;
+}
+
 /* api_client_accept_consume() - Somebody has connected. As HTTP is none of our
  * business, one for whom there is no room hears nothing.
  */
@@ -304,6 +325,13 @@ void api_client_accept_consume(struct api_clients *clients, int fd, bool tcp)
 	if (!user)
 		return;
 	r = front_check_room(clients->front, user, &err);
+	if (r < 0 && tcp && end_oldest_stranger(clients)) {
+		/* It may have been the last of this user. */
+		user = user_of(clients, sock, tcp);
+		if (!user)
+			return;
+		r = front_check_room(clients->front, user, &err);
+	}
 	if (r < 0) {
 		log_debug("connection to ioasid-api: %s", err.msg);
 		front_user_settle(clients->front, user);

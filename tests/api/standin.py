@@ -114,6 +114,7 @@ class Standin:
         self.asked: list[Asked] = []
         self.open: dict[int, Asked] = {}
         self.closed: list[int] = []
+        self.certificates: dict[int, link_pb2.LinkCertificate] = {}
         self.configured: list[str] = []
         self.answers: dict[str, Callable[[Asked], None]] = {}
         self.ended = threading.Event()
@@ -193,6 +194,10 @@ class Standin:
                           envelope_pb2.Envelope.FromString(packet.envelope))
             elif kind == "closed":
                 self.closed.append(packet.connection)
+            elif kind == "certificate":
+                assert not any(asked.connection == packet.connection
+                               for asked in self.asked)
+                self.certificates[packet.connection] = packet.certificate
             elif kind == "configured":
                 self.configured.append(packet.configured.refused)
             elif kind == "credit":

@@ -292,6 +292,17 @@ def test_what_is_not_grpc_is_told_so_by_http(
         assert raw.until(DATA, 3)
 
 
+@pytest.mark.parametrize("path", ["/v1/devices", "/healthz", "/openapi.json"])
+def test_rest_is_sent_to_http_1_1(server: Server, path: str) -> None:
+    """By HTTP_1_1_REQUIRED, which curl heeds; the connection stays."""
+    with Raw(server) as raw:
+        raw.call(1, None, headers(method="GET", kind="", path=path))
+        reset = raw.until(RST, 1)
+        assert reset and struct.unpack(">I", reset[3])[0] == 13
+        raw.call(3, b"echo")
+        assert raw.until(DATA, 3)
+
+
 def status_of(block: bytes) -> bytes:
     """The value of ":status" in the first header of an answer."""
     if block[0] & 0x80:

@@ -253,6 +253,37 @@ def test_by_tcp_nobody_is_known_without_a_certificate(make_machine, theatre,
             assert sock.recv(1) == b""
 
 
+def test_strangers_by_tcp_keep_each_other_out_and_nobody_else(
+        make_machine, theatre, files):
+    """The oldest without a certificate ends; one with it does not."""
+    machine = make_machine()
+    machine.start("--api-program", str(theatre.program),
+                  "--api-listen", "127.0.0.1:0", *files)
+    puppet = theatre.next()
+    puppet.configure()
+    address = listening(machine)
+    with contextlib.ExitStack() as stack:
+        def come():
+            sock = stack.enter_context(socket.create_connection(address))
+            packet, other = puppet.opened()
+            stack.callback(other.close)
+            return sock, packet.connection
+
+        _, known = come()
+        puppet.send(known, certificate=link_pb2.LinkCertificate(
+            uris=["spiffe://example/one"], fingerprint=bytes(32)))
+        assert puppet.call(known, "Host/GetVersion").backend == "sim"
+        strangers = [come()[1] for _ in range(64)]
+        stack.enter_context(socket.create_connection(address))
+        closed, _ = puppet.expect("closed")
+        assert closed.connection == strangers[0]
+        assert "without a certificate" in closed.closed.reason
+        packet, other = puppet.opened()
+        other.close()
+        assert packet.connection > strangers[-1]
+        assert puppet.call(known, "Host/GetVersion").backend == "sim"
+
+
 def test_a_refused_config_is_logged(machine, theatre):
     one = theatre.next()
     one.expect("config")
