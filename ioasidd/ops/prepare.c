@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "ops/authorize.h"
 #include "ops/driver.h"
 #include "ops/group.h"
 #include "ops/probe.h"
@@ -196,6 +197,28 @@ static int check_group(struct preparing *p, struct error *err)
 		if (r < 0)
 			error_object(err, "%s", p->work.draft.copies[i].name);
 	}
+	return r;
+}
+
+/**
+ * authorize_options() - May the caller pass over what keeps others safe?
+ * @p:		The prepare
+ * @caller:	Who asks
+ *
+ * Return: 0; -EACCES.
+ */
+static int authorize_options(struct preparing *p, const struct caller *caller,
+			     struct error *err)
+{
+	const struct draft *draft = &p->work.draft;
+	int r = 0;
+
+	if (!p->options.force && !p->options.allow_no_reset &&
+	    !p->options.allow_unsafe_interrupts)
+		return 0;
+	for (size_t i = 0; i < draft->n && r == 0; i++)
+		r = authorize_device(p->work.host, caller, "device.force",
+				     draft->copies[i].name, NULL, false, err);
 	return r;
 }
 
@@ -404,7 +427,9 @@ static int prepare_new(struct host *host, const struct caller *caller,
 	registry_unlock(host->registry);
 	str_copy(p->driver, sizeof(p->driver),
 		 options->driver[0] ? options->driver : "vfio-pci");
-	r = check_group(p, err);
+	r = authorize_options(p, caller, err);
+	if (r == 0)
+		r = check_group(p, err);
 	if (r == 0)
 		r = note_undo(p, err);
 	if (r < 0)

@@ -12,6 +12,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ import pytest
 from conftest import BUILD, ROOT
 from google.rpc import error_details_pb2, status_pb2
 from ioasid.v1 import common_pb2, device_pb2, event_pb2, operation_pb2
+from tls import make_pki
 
 EDU = "devices/pci-0000-01-00.0"
 NVME = "devices/pci-0000-03-00.0"
@@ -32,6 +34,10 @@ class Whole:
 
     def __init__(self, folder: pathlib.Path) -> None:
         self.api = folder / "api.sock"
+        make_pki(ROOT, folder)
+        self.pki = folder
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
         # Of the same build; a sanitizer's complaint is in its words.
         self.log = folder / "log"
         self.process = subprocess.Popen(
@@ -39,7 +45,12 @@ class Whole:
              "--machine", ROOT / "packaging/machines/testbed.json",
              "--machine-linger", "1",
              "--state-dir", folder / "state", "--socket", folder / "sock",
-             "--api-socket", self.api],
+             "--api-socket", self.api,
+             "--api-listen", f"127.0.0.1:{self.port}",
+             "--api-certificate", folder / "server.pem",
+             "--api-key", folder / "server-key.pem",
+             "--api-authorities", folder / "ca.pem",
+             "--api-revoked", folder / "revoked.pem"],
             stdout=self.log.open("w"), stderr=subprocess.STDOUT)
         end = time.monotonic() + 30
         while not self.api.exists():
@@ -81,12 +92,13 @@ def clients() -> pathlib.Path:
     return folder
 
 
-def lines(whole: Whole, clients: pathlib.Path, device: str) -> dict:
+def lines(clients: pathlib.Path, target: str, *tls: pathlib.Path,
+          device: str = "") -> dict:
     """What client.mjs says, by step."""
     done = subprocess.run(
-        ["node", clients / "client.mjs", ROOT / "schema",
-         f"unix:{whole.api}"], capture_output=True, text=True, check=False,
-        timeout=240, env={**os.environ, "IOASID_DEVICE": device})
+        ["node", clients / "client.mjs", ROOT / "schema", target, *tls],
+        capture_output=True, text=True, check=False, timeout=240,
+        env={**os.environ, "IOASID_DEVICE": device})
     assert done.returncode == 0, done.stdout + done.stderr
     return {one.pop("step"): one
             for one in map(json.loads, done.stdout.splitlines())}
@@ -94,9 +106,34 @@ def lines(whole: Whole, clients: pathlib.Path, device: str) -> dict:
 
 def test_grpc_js_is_served(whole: Whole, clients: pathlib.Path) -> None:
     """Unary, errors, 500 at once, watch, cancel, a long operation, deadline."""
-    said = lines(whole, clients, EDU)
+    said = lines(clients, f"unix:{whole.api}", device=EDU)
+    reads(said, 2)
+    assert said["prepare"]["answer"]["kind"] == "prepare"
+    assert said["wait"]["answer"]["state"] == "DONE"
+    first, second = said["watch"]["items"]
+    assert said["watch"]["code"] == "CANCELLED"
+    assert int(first["revision"]) < int(second["revision"])
+    assert first["name"] == said["prepare"]["answer"]["name"]
+
+
+def test_grpc_js_is_served_by_mutual_tls(
+        whole: Whole, clients: pathlib.Path) -> None:
+    """The same, with nothing granted to it; one that is revoked is not."""
+    pki = whole.pki
+    target = f"localhost:{whole.port}"
+    reads(lines(clients, target, pki / "ca.pem", pki / "client.pem",
+                pki / "client-key.pem"), 0)
+    said = lines(clients, target, pki / "ca.pem", pki / "client-revoked.pem",
+                 pki / "client-revoked-key.pem")
+    assert said["version"]["code"] == "UNAVAILABLE"
+    assert said["parallel"]["good"] == 0
+
+
+def reads(said: dict, devices: int) -> None:
+    """What client.mjs says when it is served, of what changes nothing; of two
+    devices, how many it may see."""
     assert said["version"]["answer"]["backend"] == "sim"
-    assert len(said["list"]["answer"]["devices"]) == 2
+    assert len(said["list"]["answer"]["devices"]) == devices
     assert said["missing"]["code"] == "NOT_FOUND"
     status = status_pb2.Status.FromString(
         base64.b64decode(said["missing"]["bin"][0]))
@@ -108,44 +145,46 @@ def test_grpc_js_is_served(whole: Whole, clients: pathlib.Path) -> None:
     assert said["parallel"]["good"] == 500
     assert said["health-watch"] == {
         "items": [{"status": "SERVING"}], "code": "CANCELLED"}
-    assert said["prepare"]["answer"]["kind"] == "prepare"
-    assert said["wait"]["answer"]["state"] == "DONE"
-    first, second = said["watch"]["items"]
-    assert said["watch"]["code"] == "CANCELLED"
-    assert int(first["revision"]) < int(second["revision"])
-    assert first["name"] == said["prepare"]["answer"]["name"]
     assert said["deadline"]["code"] == "DEADLINE_EXCEEDED"
     assert 400 <= said["deadline"]["ms"] < 10000
 
 
-def buf(clients: pathlib.Path, whole: Whole, *arguments: str) \
+def buf(clients: pathlib.Path, *arguments: str | pathlib.Path) \
         -> subprocess.CompletedProcess:
-    """buf curl over the API's socket, by gRPC."""
+    """buf curl, by gRPC."""
     program, = clients.glob("node_modules/@bufbuild/buf-linux-*/bin/buf")
     return subprocess.run(
-        [program, "curl", "--protocol", "grpc", "--http2-prior-knowledge",
-         "--unix-socket", whole.api, *arguments],
+        [program, "curl", "--protocol", "grpc", *arguments],
         capture_output=True, text=True, check=False, timeout=60,
         env={**os.environ, "BUF_CACHE_DIR": str(clients / "buf-cache")})
 
 
 @pytest.mark.parametrize("reflection", ["grpc-v1", "grpc-v1alpha"])
+@pytest.mark.parametrize("tls", [False, True])
 def test_buf_curl_is_served_by_reflection(
-        whole: Whole, clients: pathlib.Path, reflection: str) -> None:
+        whole: Whole, clients: pathlib.Path, reflection: str,
+        tls: bool) -> None:
     """It has no .proto file; both versions of the service."""
-    reflect = ("--reflect", "--reflect-protocol", reflection)
-    done = buf(clients, whole, *reflect,
-               "http://localhost/ioasid.v1.Host/GetVersion")
+    reflect = ["--reflect", "--reflect-protocol", reflection]
+    if tls:
+        url = f"https://localhost:{whole.port}"
+        reflect += ["--cacert", whole.pki / "ca.pem",
+                    "--cert", whole.pki / "client.pem",
+                    "--key", whole.pki / "client-key.pem"]
+    else:
+        url = "http://localhost"
+        reflect += ["--http2-prior-knowledge", "--unix-socket", whole.api]
+    done = buf(clients, *reflect, f"{url}/ioasid.v1.Host/GetVersion")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["contract"] == "ioasid.v1"
-    done = buf(clients, whole, *reflect, "--list-methods", "http://localhost")
+    done = buf(clients, *reflect, "--list-methods", url)
     assert done.returncode == 0, done.stderr
     sources = "".join(one.read_text() for one in
                       (ROOT / "schema/ioasid/v1").glob("*.proto"))
     ours = [one for one in done.stdout.split() if one.startswith("ioasid.")]
     assert len(ours) == sources.count("  rpc ")
-    done = buf(clients, whole, *reflect, "-d", '{"name": "devices/nope"}',
-               "http://localhost/ioasid.v1.Devices/GetDevice")
+    done = buf(clients, *reflect, "-d", '{"name": "devices/nope"}',
+               f"{url}/ioasid.v1.Devices/GetDevice")
     assert done.returncode != 0
     said = json.loads(done.stderr)
     assert said["code"] == "not_found"
@@ -194,3 +233,25 @@ def test_grpcio_is_served(whole: Whole) -> None:
                  device_pb2.RestoreDeviceRequest(name="devices/nope"),
                  operation_pb2.Operation)
         assert refused.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+def test_clients_are_told_that_ioasidd_stops(tmp_path: pathlib.Path) -> None:
+    """A watch ends with daemon.stopping, not with a broken connection."""
+    one = Whole(tmp_path)
+    with grpc.insecure_channel(f"unix:{one.api}") as channel:
+        watch = channel.unary_stream("/ioasid.v1.Events/WatchEvents")(
+            b"", timeout=60)
+        health = channel.unary_stream("/grpc.health.v1.Health/Watch")(
+            b"", timeout=60)
+        assert next(health) == b"\x08\x01"
+        one.stop()
+        assert next(health) == b"\x08\x02"
+        for stream in (watch, health):
+            with pytest.raises(grpc.RpcError) as ended:
+                next(stream)
+            assert ended.value.code() == grpc.StatusCode.UNAVAILABLE
+            status = status_pb2.Status.FromString(dict(
+                ended.value.trailing_metadata())["grpc-status-details-bin"])
+            info = error_details_pb2.ErrorInfo()
+            assert status.details[0].Unpack(info)
+            assert info.reason == "daemon.stopping"
