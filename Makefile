@@ -105,9 +105,9 @@ PRODUCTS = $(BUILD)/ioasidd $(BUILD)/ioasidd-sim $(BUILD)/ioasid-api \
 	$(BUILD)/ioasidctl $(LIB_SO) $(LIB_A)
 
 GENERATED = $(GEN)/errors.h $(GEN)/errors.inc $(GEN)/migrations.inc \
-	$(GEN)/methods.inc $(GEN)/errors.md $(GEN)/openapi.inc
+	$(GEN)/methods.inc $(GEN)/errors.md
 API_SRC	= $(wildcard api/core/*.c api/rest/*.c api/grpc/*.c api/tls/*.c api/transcode/*.c)
-API_OBJ	= $(API_SRC:%.c=$(OBJ)/%.o) $(OBJ)/gen/api-tables.o \
+API_OBJ	= $(API_SRC:%.c=$(OBJ)/%.o) $(OBJ)/gen/api-tables.o $(OBJ)/gen/rest-document.o \
 	$(OBJ)/gen/reflection-tables.o $(GRPC_PROTO_NAMES:%=$(OBJ)/gen/%.pb-c.o)
 TLS_OBJ	= $(filter $(OBJ)/api/tls/%,$(API_OBJ))
 API_LIBS = -lmicrohttpd -lnghttp2 -lgnutls -lseccomp
@@ -216,8 +216,11 @@ $(GEN)/openapi.json: $(BUILD)/schema-tables
 	$< $(GEN)/schema.fds ioasid.v1 schema openapi > $@.tmp && mv $@.tmp $@
 
 # ioasid-api opens no file, so it has the document in itself.
-$(GEN)/openapi.inc: $(GEN)/openapi.json
-	od -An -v -td1 $< | sed 's/  */,/g; s/^,//; s/$$/,/' > $@.tmp && mv $@.tmp $@
+$(GEN)/rest-document.c: $(GEN)/openapi.json
+	{ echo '#include "rest/private.h"'; echo 'const char rest_document[] = {'; \
+		od -An -v -td1 $< | sed 's/  */,/g; s/^,//; s/$$/,/'; \
+		echo '};'; echo 'const size_t rest_document_size = sizeof(rest_document);'; \
+		} > $@.tmp && mv $@.tmp $@
 
 # It is committed, so that what changes for clients shows in review.
 $(GEN)/.openapi: $(GEN)/openapi.json schema/openapi.json
@@ -245,6 +248,10 @@ $(OBJ)/gen/%.o: $(GEN)/.proto
 
 $(OBJ)/gen/api-tables.o $(OBJ)/gen/reflection-tables.o: $(OBJ)/gen/%.o: $(GEN)/%.c \
 		api/transcode/tables.h $(wildcard api/grpc/reflection.h)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(OBJ)/gen/rest-document.o: $(GEN)/rest-document.c api/rest/private.h | $(GENERATED)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
@@ -289,7 +296,7 @@ $(OBJ)/%.o: %.c | $(GENERATED) $(GEN)/.proto
 $(OBJ)/ioasidd/base/error.o: $(GEN)/errors.inc
 $(OBJ)/ioasidd/store/migrate.o: $(GEN)/migrations.inc
 $(OBJ)/ioasidd/front/methods.o: $(GEN)/methods.inc
-$(OBJ)/api/rest/exchange.o: $(GEN)/openapi.inc
+$(OBJ)/api/rest/exchange.o:
 
 $(BUILD)/ioasidd: $(OBJ)/ioasidd/run/main.o $(DAEMON_OBJ) $(ROOT_BASE_OBJ) $(PROTO_OBJ) $(FAULT_OBJ)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FAULT_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -linih -pthread
@@ -365,6 +372,8 @@ install: all
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/ioasidd.service
 	install -D -m 644 packaging/sysusers/ioasidd.conf \
 		$(DESTDIR)$(PREFIX)/lib/sysusers.d/ioasidd.conf
+	install -D -m 644 packaging/ioasidd.conf.example \
+		$(DESTDIR)$(PREFIX)/share/doc/ioasidd/ioasidd.conf.example
 	install -D -m 644 $(GEN)/errors.md $(DESTDIR)$(PREFIX)/share/doc/ioasidd/errors.md
 	install -m 644 schema/handover.md $(DESTDIR)$(PREFIX)/share/doc/ioasidd
 	for m in packaging/man/*.[1-8]; do install -D -m 644 $$m \

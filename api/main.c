@@ -138,7 +138,7 @@ static int limits_read(struct limits *limits, int fd, struct error *err)
 	const struct limits all = LIMITS_DEFAULT;
 	_cleanup_free_ uint8_t *data = NULL;
 	Ioasid__V1__LinkLimits *in;
-	size_t size;
+	size_t size = 0;
 	int r;
 
 	r = file_read(fd, &data, &size, err);

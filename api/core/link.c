@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * link.c - the way to ioasidd: packets, calls and what becomes of them
+ * link.c - the way to ioasidd: calls, and what becomes of them
  *
  * DOC: Theory of Operation
  *
@@ -8,9 +8,9 @@
  * one table finds it, whatever connection it is of. A reply to an id that is
  * not there is one to a call that was cancelled, and is passed over.
  *
- * Packets go out at once. When ioasidd does not read they queue: calls up to
- * QUEUE_MAX bytes, after that they are refused; what is small and must not be
- * lost (cancel, credit, closed) always.
+ * When ioasidd does not read, calls queue up to QUEUE_MAX bytes and are refused
+ * after that; what is small and must not be lost (cancel, credit, closed)
+ * always queues.
  *
  * What ioasidd says is believed, but reading it takes memory from an arena with
  * a budget like any other message. What cannot be read is the end of the link:
@@ -18,41 +18,20 @@
  */
 #include "core/link.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 
-#include "base/arena.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "core/link-wire.h"
 #include "ioasid/v1/envelope.pb-c.h"
-#include "ioasid/v1/link.pb-c.h"
-
-/* The longest packet: a message, the Envelope around it (as PACKET_MAX of the
- * native socket), the LinkPacket around that.
- */
-#define PACKET_MAX (LINK_MESSAGE_MAX + 4096 + 64)
-
-/* What reading one packet may take: envelope and payload are copied once each;
- * an error has causes.
- */
-#define PACKET_MEMORY (4 * PACKET_MAX)
-
-/* Descriptors in one packet: a socket, or the files of a config. */
-#define PACKET_FDS 8
 
 /* Bytes of calls that may wait for ioasidd to read. */
 #define QUEUE_MAX 8388608
 
-/* Packets that are read before others have their turn. */
-#define PACKETS_PER_ROUND 32
-
 #define BUCKETS 1024
 
-typedef Ioasid__V1__LinkPacket pb_packet;
 typedef Ioasid__V1__Envelope pb_envelope;
 
 /**
@@ -74,180 +53,20 @@ struct link_call {
 };
 
 /**
- * struct queued - A packet that waits to be sent
- */
-struct queued {
-	struct queued *next;
-	size_t size;
-	uint8_t data[];
-};
-
-/**
  * struct link - The link; loop thread only
- * @fd:		Our end
- * @source:	Watches it; NULL when it is lost
- * @farewell:	Armed when the link is found lost while sending: the owner is
- *		told in a round of its own
+ * @wire:	Its packets
  * @last_id:	Of the newest call
  * @calls:	By id
- * @queue:	Packets that wait, oldest first
- * @queue_end:	Where the next one is hung
- * @queued:	Bytes in it
- * @buffer:	The packet that is read
  */
 struct link {
-	int fd;
-	struct loop_source *source;
-	struct loop_source *farewell;
+	struct link_wire *wire;
 	const struct link_owner *owner;
 	void *data;
 	uint64_t last_id;
 	struct link_call *calls[BUCKETS];
-	struct queued *queue;
-	struct queued **queue_end;
-	size_t queued;
-	uint8_t buffer[PACKET_MAX];
 };
 
-/* --- sending --- */
-
-/**
- * lose() - There is no link any more
- * @link:	The link
- *
- * The owner is told from the loop, not from within a call.
- */
-static void lose(struct link *link)
-{
-	if (!link->source)
-		return;
-	link->source = loop_unwatch(link->source);
-	loop_arm(link->farewell, 1);
-}
-
-/**
- * on_farewell() - Tell the owner that the link is lost
- * @data:	The link
- */
-static void on_farewell(void *data)
-{
-	struct link *link = data;
-
-	link->owner->lost(link->data);
-}
-
-/**
- * enqueue() - Let a packet wait
- * @link:	The link
- * @data:	The packet
- * @size:	Of it
- *
- * Return: 0; -ENOMEM.
- */
-static int enqueue(struct link *link, const uint8_t *data, size_t size)
-{
-	struct queued *packet = malloc(sizeof(*packet) + size);
-
-	if (!packet)
-		return -ENOMEM;
-	packet->next = NULL;
-	packet->size = size;
-	memcpy(packet->data, data, size);
-	*link->queue_end = packet;
-	link->queue_end = &packet->next;
-	link->queued += size;
-	loop_want(link->source, EPOLLIN | EPOLLOUT);
-	return 0;
-}
-
-/**
- * flush() - Send what waits
- * @link:	The link
- */
-static void flush(struct link *link)
-{
-	while (link->queue) {
-		struct queued *packet = link->queue;
-		int r = fd_send(link->fd, packet->data, packet->size, NULL, 0);
-
-		if (r == -EAGAIN)
-			return;
-		if (r < 0) {
-			lose(link);
-			return;
-		}
-		link->queue = packet->next;
-		link->queued -= packet->size;
-		free(packet);
-	}
-	link->queue_end = &link->queue;
-	loop_want(link->source, EPOLLIN);
-}
-
-/**
- * send_bytes() - Send a packet, now or when ioasidd reads again
- * @link:	The link
- * @data:	The packet
- * @size:	Of it
- *
- * Return: 0; -EPIPE: the link is lost; -ENOMEM; -EMSGSIZE.
- */
-static int send_bytes(struct link *link, const uint8_t *data, size_t size)
-{
-	int r;
-
-	if (!link->source)
-		return -EPIPE;
-	if (link->queue)
-		return enqueue(link, data, size);
-	r = fd_send(link->fd, data, size, NULL, 0);
-	if (r == -EAGAIN)
-		return enqueue(link, data, size);
-	if (r == -EMSGSIZE)
-		return r;
-	if (r < 0) {
-		lose(link);
-		return -EPIPE;
-	}
-	return 0;
-}
-
-/**
- * send_packet() - Pack a packet and send it
- * @link:	The link
- * @packet:	The packet
- *
- * Return: as send_bytes().
- */
-static int send_packet(struct link *link, const pb_packet *packet)
-{
-	size_t size = ioasid__v1__link_packet__get_packed_size(packet);
-	_cleanup_free_ uint8_t *data = malloc(size ? size : 1);
-
-	if (!data)
-		return -ENOMEM;
-	(void)ioasid__v1__link_packet__pack(packet, data); /* = size */
-	return send_bytes(link, data, size);
-}
-
-/**
- * send_insist() - Send what must not be forgotten
- * @link:	The link
- * @packet:	The packet
- *
- * Without it both sides would count differently. So without memory the link,
- * and with it the process, ends: ioasidd starts another.
- */
-static void send_insist(struct link *link, const pb_packet *packet)
-{
-	int r = send_packet(link, packet);
-
-	if (r < 0 && r != -EPIPE) {
-		log_error("a packet to ioasidd cannot be sent: %s",
-			  strerror(-r));
-		lose(link);
-	}
-}
+/* --- calls --- */
 
 /**
  * send_envelope() - Send an Envelope for a connection
@@ -255,7 +74,7 @@ static void send_insist(struct link *link, const pb_packet *packet)
  * @connection:	Whose
  * @envelope:	What
  *
- * Return: as send_bytes().
+ * Return: as link_wire_send().
  */
 static int send_envelope(struct link *link, uint64_t connection,
 			 const pb_envelope *envelope)
@@ -271,10 +90,8 @@ static int send_envelope(struct link *link, uint64_t connection,
 	packet.body_case = IOASID__V1__LINK_PACKET__BODY_ENVELOPE;
 	packet.envelope.data = data;
 	packet.envelope.len = size;
-	return send_packet(link, &packet);
+	return link_wire_send(link->wire, &packet);
 }
-
-/* --- calls --- */
 
 /* bucket_of() - Where a call with an id hangs. */
 static struct link_call **bucket_of(struct link *link, uint64_t id)
@@ -342,7 +159,7 @@ int link_call(struct link *link, uint64_t connection,
 		return error_set(err, -EMSGSIZE, ERROR_REQUEST_TOO_LARGE,
 				 "the request has %zu bytes; %d is the most",
 				 size, LINK_MESSAGE_MAX);
-	if (link->queued > QUEUE_MAX)
+	if (link_wire_queued(link->wire) > QUEUE_MAX)
 		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
 				 "ioasidd does not read fast enough");
 	call = calloc(1, sizeof(*call));
@@ -386,7 +203,7 @@ void link_call_more(struct link_call *call)
 	packet.connection = call->connection;
 	packet.body_case = IOASID__V1__LINK_PACKET__BODY_CREDIT;
 	packet.credit = &credit;
-	send_insist(call->link, &packet);
+	link_wire_insist(call->link->wire, &packet);
 }
 
 /* link_call_cancel() - The answer is no longer wanted */
@@ -420,7 +237,7 @@ void link_closed(struct link *link, uint64_t connection, const char *reason)
 	packet.connection = connection;
 	packet.body_case = IOASID__V1__LINK_PACKET__BODY_CLOSED;
 	packet.closed = &closed;
-	send_insist(link, &packet);
+	link_wire_insist(link->wire, &packet);
 }
 
 /* link_certificate() - Say whose certificate a connection has */
@@ -441,7 +258,7 @@ int link_certificate(struct link *link, uint64_t connection,
 	packet.connection = connection;
 	packet.body_case = IOASID__V1__LINK_PACKET__BODY_CERTIFICATE;
 	packet.certificate = &certificate;
-	return send_packet(link, &packet);
+	return link_wire_send(link->wire, &packet);
 }
 
 /* --- what comes --- */
@@ -600,23 +417,18 @@ static int take_config(struct link *link, const Ioasid__V1__LinkConfig *config,
 		answer.refused = err.msg;
 	packet.body_case = IOASID__V1__LINK_PACKET__BODY_CONFIGURED;
 	packet.configured = &answer;
-	send_insist(link, &packet);
+	link_wire_insist(link->wire, &packet);
 	return 0;
 }
 
 /**
- * take_packet() - Do what a packet says
- * @link:	The link
- * @packet:	The packet
- * @arena:	For what is in it
- * @fds:	Came with it; those that are taken over become -1
- * @n_fds:	How many
- *
- * Return: 0; -EBADMSG: it says nothing that can be.
+ * on_packet() - Do what a packet says; see struct link_wire_owner
  */
-static int take_packet(struct link *link, const pb_packet *packet,
-		       struct arena *arena, int *fds, size_t n_fds)
+static int on_packet(void *data, const pb_packet *packet, struct arena *arena,
+		     int *fds, size_t n_fds)
 {
+	struct link *link = data;
+
 	switch (packet->body_case) {
 	case IOASID__V1__LINK_PACKET__BODY_ENVELOPE:
 		return take_envelope(link, packet, arena);
@@ -643,85 +455,32 @@ static int take_packet(struct link *link, const pb_packet *packet,
 }
 
 /**
- * read_packet() - Read one packet and do what it says
- * @link:	The link
- *
- * Return: 0; -EAGAIN; other -errno: the link is of no use any more.
+ * on_lost() - There is no link any more; see struct link_wire_owner
  */
-static int read_packet(struct link *link)
-{
-	_cleanup_arena_ struct arena arena;
-	int fds[PACKET_FDS], r;
-	size_t n_fds = 0;
-	pb_packet *packet;
-	ssize_t size;
-
-	arena_init(&arena, PACKET_MEMORY);
-	size = fd_receive(link->fd, link->buffer, sizeof(link->buffer), fds,
-			  PACKET_FDS, &n_fds);
-	if (size <= 0)
-		return size < 0 ? (int)size : -EPIPE;
-	packet = ioasid__v1__link_packet__unpack(&arena.allocator, (size_t)size,
-						 link->buffer);
-	r = packet ? take_packet(link, packet, &arena, fds, n_fds) : -EBADMSG;
-	for (size_t i = 0; i < n_fds; i++)
-		(void)fd_close(fds[i]);
-	return r;
-}
-
-/**
- * on_ready() - ioasidd has said something, or reads again
- * @data:	The link
- * @events:	What is the matter
- */
-static void on_ready(void *data, uint32_t events)
+static void on_lost(void *data)
 {
 	struct link *link = data;
-	int r;
 
-	if (events & EPOLLOUT)
-		flush(link);
-	for (int i = 0; link->source && i < PACKETS_PER_ROUND; i++) {
-		r = read_packet(link);
-		if (r == -EAGAIN)
-			return;
-		if (r == 0)
-			continue;
-		if (r != -EPIPE && r != -ECONNRESET)
-			log_error("what ioasidd says cannot be read: %s",
-				  strerror(-r));
-		lose(link);
-	}
+	link->owner->lost(link->data);
 }
 
 /* link_new() - Take the link up */
 int link_new(struct loop *loop, int fd, const struct link_owner *owner,
 	     void *data, struct link **ret)
 {
-	const int room = PACKET_MAX;
+	static const struct link_wire_owner wire_owner = {
+		.packet = on_packet,
+		.lost = on_lost,
+	};
 	struct link *link = calloc(1, sizeof(*link));
 	int r;
 
 	if (!link)
 		return -ENOMEM;
-	link->fd = fd;
 	link->owner = owner;
 	link->data = data;
-	link->queue_end = &link->queue;
-	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
-		r = -errno;
-		free(link);
-		return r;
-	}
-	/* A packet must fit the sender's buffer. */
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)))
-		log_debug("SO_SNDBUF: %m");
-	r = loop_timer(loop, on_farewell, link, &link->farewell);
-	if (r == 0)
-		r = loop_watch(loop, fd, EPOLLIN, on_ready, link,
-			       &link->source);
+	r = link_wire_new(loop, fd, &wire_owner, link, &link->wire);
 	if (r < 0) {
-		loop_unwatch(link->farewell);
 		free(link);
 		return r;
 	}
@@ -734,15 +493,7 @@ struct link *link_free(struct link *link)
 {
 	if (!link)
 		return NULL;
-	loop_unwatch(link->source);
-	loop_unwatch(link->farewell);
-	while (link->queue) {
-		struct queued *packet = link->queue;
-
-		link->queue = packet->next;
-		free(packet);
-	}
-	(void)fd_close(link->fd);
+	link_wire_free(link->wire);
 	free(link);
 	return NULL;
 }

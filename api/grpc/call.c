@@ -150,6 +150,22 @@ static void timed_out(void *data)
 }
 
 /**
+ * is_for_rest() - Does a request look for REST?
+ * @call:	The call
+ *
+ * Each path of gRPC is a service, with its package, and a method; what comes
+ * before the second slash of a path of REST has no dot.
+ */
+static bool is_for_rest(const struct grpc_call *call)
+{
+	const char *name = str_starts(call->path, "/");
+	const char *slash = name ? strchr(name, '/') : NULL;
+
+	return !call->proto && name && *name &&
+	       !(slash && memchr(name, '.', (size_t)(slash - name)));
+}
+
+/**
  * refuse_headers() - See whether the headers are those of gRPC
  * @call:	The call; answered if they are not
  *
@@ -162,6 +178,8 @@ static bool refuse_headers(struct grpc_call *call)
 			    "the headers have %zu bytes, %u are allowed",
 			    call->header_bytes,
 			    call->session->limits.header_bytes);
+	else if (is_for_rest(call))
+		answer_elsewhere(call);
 	else if (!call->post)
 		answer_http(call, "405", "allow", "POST");
 	else if (!call->proto)

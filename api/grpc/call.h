@@ -130,7 +130,7 @@ struct grpc_call {
 	size_t owed;
 };
 
-/* --- call.c: what the client says; while nghttp2 reads ---------------------- */
+/* --- call.c: what the client says; while nghttp2 reads --- */
 
 /* call_new() - A stream begins. Return: NULL without memory. */
 struct grpc_call *call_new(struct session *session, int32_t stream);
@@ -154,7 +154,7 @@ void call_half_closed(struct grpc_call *call);
 /* call_drop() - Let its kind know that no answer is wanted any more. */
 void call_drop(struct grpc_call *call);
 
-/* --- answer.c: what is answered; session_wake() is the caller's -------------- */
+/* --- answer.c: what is answered; session_wake() is the caller's --- */
 
 /**
  * answer_send() - Send a message
@@ -182,6 +182,11 @@ void answer_end(struct grpc_call *call, const struct error *error);
 void answer_fail(struct grpc_call *call, enum error_id id, const char *fmt,
 		 ...) __attribute__((format(printf, 3, 4)));
 
+/* answer_elsewhere() - End what is a request of REST: it is served by HTTP/1.1,
+ * and curl, for one, then asks that by itself.
+ */
+void answer_elsewhere(struct grpc_call *call);
+
 /* answer_http() - End what is no call of gRPC with a status of HTTP. */
 void answer_http(struct grpc_call *call, const char *status,
 		 const char *header, const char *value);
@@ -192,7 +197,7 @@ void answer_clear(struct grpc_call *call);
 /* answer_passed() - Tell the kind what has left, if it is time to. */
 void answer_passed(struct grpc_call *call);
 
-/* --- the kinds --------------------------------------------------------------- */
+/* --- the kinds --- */
 
 /* forward_find() - Is a method of the contract called? Return: its kind. */
 const struct call_kind *forward_find(struct grpc_call *call, const char *name);

@@ -29,10 +29,6 @@ static const struct {
 #endif
 };
 
-static const char document[] = {
-#include "openapi.inc"
-};
-
 /* exchange_new() - A request line has come */
 struct exchange *exchange_new(struct client *client, const char *uri)
 {
@@ -369,7 +365,7 @@ static int target_run(struct exchange *exchange, struct error *err)
 		answer_words(exchange, alive, sizeof(alive) - 1);
 		return 0;
 	case TARGET_DOCUMENT:
-		answer_words(exchange, document, sizeof(document));
+		answer_words(exchange, rest_document, rest_document_size);
 		return 0;
 	case TARGET_OPTIONS:
 		answer_options(exchange);

@@ -147,7 +147,8 @@ static bool feed_put(struct feed *feed, struct text *text, bool item)
 	struct event *event;
 
 	/* The last place is for the last words. */
-	if (feed->n >= EVENTS_MAX - (item ? 1 : 0) || text_error(text, NULL) < 0) {
+	if (feed->n >= EVENTS_MAX - (item ? 1 : 0) ||
+	    text_error(text, NULL) < 0) {
 		text_deinit(text);
 		return false;
 	}

@@ -42,6 +42,10 @@
 
 struct feed;
 
+/* schema/openapi.json; generated. */
+extern const char rest_document[];
+extern const size_t rest_document_size;
+
 /**
  * struct rest - All of it; loop thread only
  * @closed:	Told of connections that are over, with @data
@@ -163,7 +167,7 @@ struct exchange {
 
 /* --- rest.c: connections --- */
 
-/* client_suspend() - Let a connection rest; from a callback of libmicrohttpd. */
+/* client_suspend() - Let a connection rest; from libmicrohttpd's callbacks. */
 void client_suspend(struct client *client);
 
 /* client_resume() - Let it go on, if it rests; from the loop. */

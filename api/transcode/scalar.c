@@ -320,13 +320,9 @@ static int read_enum(const struct enum_type *type, const struct scalar *scalar,
 static int read_string(const struct scalar *scalar, struct arena *arena,
 		       void *member)
 {
-	char *copy;
+	/* Never protobuf_c_empty_string: in a oneof that counts as not given. */
+	char *copy = arena_alloc(arena, scalar->size + 1);
 
-	if (!scalar->size) {
-		*(char **)member = (char *)protobuf_c_empty_string;
-		return 0;
-	}
-	copy = arena_alloc(arena, scalar->size + 1);
 	if (!copy)
 		return -ENOMEM;
 	memcpy(copy, scalar->text, scalar->size);

@@ -102,6 +102,7 @@ static void print_operation(const Ioasid__V1__Operation *op)
 	output_clean(stdout, op->target);
 	if (op->state == IOASID__V1__OPERATION__STATE__RUNNING)
 		word_if("step", op->step);
+	printf(" done=%zu", op->n_steps);
 	if (op->cancelling)
 		printf(" cancelling");
 	if (op->error)

@@ -90,6 +90,8 @@ void identity_unit(const char *cgroup, char ret[128]);
  * @name:	"<object>.<verb>"
  * @level:	The least role that contains it
  * @per_device:	It is for a device: grants for some devices count
+ * @labelled:	Labels of a lease count. Not for what makes leases: who does
+ *		would choose them
  * @open:	Everybody may call its methods; which objects they are answered
  *		for depends on the object: those addressed to the caller, and
  *		its own, without any grant
@@ -98,6 +100,7 @@ struct permission {
 	const char *name;
 	enum role level;
 	bool per_device;
+	bool labelled;
 	bool open;
 };
 

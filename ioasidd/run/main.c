@@ -732,45 +732,59 @@ static int configure(struct daemon *d)
 }
 
 /**
- * main() - Start, serve, stop
+ * serve() - Start, serve, stop
+ * @d:		The daemon, configured
+ *
+ * Return: the exit status.
  */
-int main(int argc, char **argv)
+static int serve(struct daemon *d)
 {
-	struct daemon d = { .signals = -1, .uevents = -1, .ready_fd = -1 };
 	size_t started;
 	int r;
 
-	r = options_parse(argc, argv, &d.asked);
-	if (r != 0)
-		return r < 0 ? EXIT_USAGE : 0;
-	if (configure(&d) < 0)
-		return EXIT_USAGE;
-	r = machine_command(&d.options);
-	if (r >= 0)
-		return r;
-	prepare_process();
-	if (!d.options.foreground && !getenv("NOTIFY_SOCKET") &&
-	    go_background(&d.ready_fd) < 0)
+	if (!d->options.foreground && !getenv("NOTIFY_SOCKET") &&
+	    go_background(&d->ready_fd) < 0)
 		return 1;
-	log_init(d.options.log_level);
+	log_init(d->options.log_level);
 	r = fault_init();
 	if (r < 0) {
 		log_error("the plan of faults cannot be used: %s",
 			  strerror(-r));
 		return EXIT_USAGE;
 	}
-	use_config(&d, d.config, &d.options);
+	use_config(d, d->config, &d->options);
 
-	r = start_all(&d, &started);
+	r = start_all(d, &started);
 	if (r == 0) {
-		say_ready(&d);
-		r = loop_run(d.host.loop);
+		say_ready(d);
+		r = loop_run(d->host.loop);
 		(void)notify_send("STOPPING=1");
 	}
-	stop_all(&d, started);
+	stop_all(d, started);
 	policy_use_consume(NULL);
-	config_free(d.config);
-	if (d.dead)
+	if (d->dead)
 		return EXIT_NOT_DURABLE;
-	return r < 0 || d.cut ? 1 : 0;
+	return r < 0 || d->cut ? 1 : 0;
+}
+
+/**
+ * main() - Read what is asked for, and do it
+ */
+int main(int argc, char **argv)
+{
+	struct daemon d = { .signals = -1, .uevents = -1, .ready_fd = -1 };
+	int r;
+
+	r = options_parse(argc, argv, &d.asked);
+	if (r != 0)
+		return r < 0 ? EXIT_USAGE : 0;
+	/* Before names are looked up, which may keep descriptors open. */
+	prepare_process();
+	if (configure(&d) < 0)
+		return EXIT_USAGE;
+	r = machine_command(&d.options);
+	if (r < 0)
+		r = serve(&d);
+	config_free(d.config);
+	return r;
 }

@@ -8,6 +8,7 @@ what no ioasidd would.
 
 import contextlib
 import fcntl
+import importlib
 import os
 import pathlib
 import re
@@ -17,13 +18,14 @@ import threading
 import time
 from collections.abc import Callable
 
-from google.protobuf import symbol_database
+from google.protobuf import descriptor_pb2, symbol_database
+from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
-from ioasid.v1 import common_pb2, device_pb2, envelope_pb2, event_pb2
-from ioasid.v1 import lease_pb2, link_pb2, operation_pb2
+from ioasid.v1 import common_pb2, envelope_pb2, link_pb2
 
-# Where the contract's services are.
-MODULES = (common_pb2, device_pb2, event_pb2, lease_pb2, operation_pb2)
+# All files of the contract, whichever there are.
+MODULES = [importlib.import_module(f"ioasid.v1.{path.stem}") for path in
+           sorted(pathlib.Path(common_pb2.__file__).parent.glob("*_pb2.py"))]
 
 MESSAGE_MAX = 262144
 PACKET_MAX = MESSAGE_MAX + 8192
@@ -48,6 +50,16 @@ def methods() -> dict[str, tuple[type, type]]:
 
 
 METHODS = methods()
+
+
+def streams(method: MethodDescriptor) -> bool:
+    """Has it many replies? Descriptors in Python do not say."""
+    file = descriptor_pb2.FileDescriptorProto()
+    method.containing_service.file.CopyToProto(file)
+    return any(one.server_streaming for service in file.service
+               for one in service.method
+               if f"{file.package}.{service.name}.{one.name}" ==
+               method.full_name)
 
 
 class Refusal(Exception):

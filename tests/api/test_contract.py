@@ -146,10 +146,9 @@ def test_the_openapi_document_has_every_method_and_holds_together() -> None:
         for verb, method in verbs.items():
             assert method["description"]
             for status, response in method["responses"].items():
-                stream = path == "/v1/events"
-                kind = "application/problem+json" if status != "200" \
-                    else "text/event-stream" if stream \
-                    else "application/json"
+                kind = "application/problem+json" if status != "200" else \
+                    "text/event-stream" if path == "/v1/events" else \
+                    "application/json"
                 assert response["description"]
                 assert list(response["content"]) == [kind]
             names = [p["name"] for p in method.get("parameters", [])

@@ -22,12 +22,9 @@ from ioasid.v1 import (common_pb2, device_pb2, lease_pb2, link_pb2,
 
 from conftest import BUILD, ROOT
 from standin import (METHODS, MODULES, Asked, Standin, ask, ended, read_answer,
-                     wait_for)
+                     streams, wait_for)
 
 ETAG = "17"
-
-# In test_events.py. Descriptors in Python do not say.
-STREAMS = ("WatchEvents",)
 
 
 def routes() -> list[tuple[str, str, str, str]]:
@@ -38,7 +35,7 @@ def routes() -> list[tuple[str, str, str, str]]:
     for module in MODULES:
         for service in module.DESCRIPTOR.services_by_name.values():
             for method in service.methods:
-                if method.name not in STREAMS:
+                if not streams(method):
                     found.append(route(method))
     return found
 

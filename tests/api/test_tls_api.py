@@ -252,6 +252,13 @@ def test_curl_and_grpcio_are_served_alike(whole: Whole) -> None:
             len(json.loads(done.stdout).get("devices", []))
 
 
+def test_who_has_http2_gets_rest_too(whole: Whole) -> None:
+    """curl offers h2 first, is told that REST is HTTP/1.1, and asks again."""
+    done = whole.curl("/v1/devices", "-w", "%{http_version}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("}1.1")
+
+
 def test_grpcio_without_a_certificate_is_refused(whole: Whole) -> None:
     """And with one that is revoked."""
     for name in None, "client-revoked":

@@ -6,8 +6,10 @@ of each at least, so that the list stays true.
 """
 
 import base64
+import importlib
 import json
 import os
+import pkgutil
 import random
 
 import everything_pb2  # noqa: F401  (registers its messages)
@@ -16,8 +18,7 @@ from google.protobuf import (descriptor_pb2, descriptor_pool, json_format,
                              symbol_database)
 from google.protobuf.descriptor import FieldDescriptor as Field
 from google.protobuf.message import Message
-from ioasid.v1 import (common_pb2, device_pb2, lease_pb2,  # noqa: F401
-                       operation_pb2)
+import ioasid.v1
 
 SEED = int(os.environ.get("TRANSCODE_SEED", random.randrange(2 ** 32)))
 LONG = os.environ.get("IOASID_LONG") == "1"
@@ -25,6 +26,8 @@ ROUNDS = 10_000 if LONG else 2_000
 EACH = 50
 EVERYTHING = "ioasid.test.v1.Everything"
 CLASSES = symbol_database.Default()
+for one in pkgutil.iter_modules(ioasid.v1.__path__, "ioasid.v1."):
+    importlib.import_module(one.name)
 
 WHOLE = {
     Field.TYPE_INT32: (-2 ** 31, 2 ** 31 - 1),
@@ -378,6 +381,14 @@ def test_damaged_json_is_read_as_google_reads_it_or_refused(peer) -> None:
         assert canonical(ours) == canonical(theirs).replace("-0.0", "0.0") \
             or b"-0" in data, data
     assert taken > 20
+
+
+def test_an_empty_string_in_a_oneof_is_given(peer) -> None:
+    """That it is, and not what it is, tells the choice."""
+    answer = peer.ask(EVERYTHING, "read", b'{"choiceText": ""}')
+    ours = CLASSES.GetSymbol(EVERYTHING)()
+    ours.ParseFromString(bytes.fromhex(answer[3:].rstrip(".")))
+    assert ours.WhichOneof("choice") == "choice_text"
 
 
 def test_descriptors_are_what_protoc_says(peer) -> None:

@@ -77,7 +77,7 @@ struct guest {
 };
 
 /* die() - What a test cannot go on from. */
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
 	perror(what);
 	exit(2);

@@ -221,6 +221,7 @@ def test_killed_it_is_back_and_nothing_is_done_twice(sim: Machine) -> None:
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGKILL])
 def test_it_ends_with_ioasidd(sim: Machine, sig: signal.Signals) -> None:
     """However that ends."""
+    assert curl(sim, "GET", "/healthz").status == 200
     pid = api_pid(sim)
     assert pathlib.Path(f"/proc/{pid}/comm").read_text() == "ioasid-api\n"
     sim.process.send_signal(sig)
@@ -231,6 +232,7 @@ def test_it_ends_with_ioasidd(sim: Machine, sig: signal.Signals) -> None:
 
 def test_as_its_own_user_it_has_nothing(sim: Machine) -> None:
     """Neither root's uid nor a group of anybody's; a filter."""
+    assert curl(sim, "GET", "/healthz").status == 200
     status = pathlib.Path(f"/proc/{api_pid(sim)}/status").read_text()
     uids = re.search(r"^Uid:\t(\d+)\t(\d+)\t(\d+)\t(\d+)$", status, re.M)
     assert 0 not in map(int, uids.groups()) and len(set(uids.groups())) == 1

@@ -77,6 +77,26 @@ def list_all(client):
     return objects, min(revisions)
 
 
+def check_list(client, watch, objects, collection):
+    """A list at any moment is what the watch has told up to its revision. Of
+    operations those that run: all of them fill more than a page."""
+    running = {"state": "RUNNING"} if collection == "operations" else {}
+    page = client.call(
+        f"{collection.capitalize()}/List{collection.capitalize()}",
+        page_size=1000, **LISTS[collection], **running)
+    assert not page.next_page_token
+    for change in watch.until(page.revision):
+        apply(objects, change)
+    # The newest revision is of a change, and nothing comes before it later.
+    assert watch.revision == page.revision
+    told = {name: one for name, one in objects.items()
+            if name.startswith(collection + "/") and
+            (not running or one.state == one.RUNNING)}
+    listed = {one.name: one for one in getattr(page, collection)}
+    bad = differences(told, listed)
+    assert not bad, bad[0]
+
+
 def apply(objects, change):
     """What a reader does with a change. An object that was listed after the
     revision of the first list may be newer than the change."""
