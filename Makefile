@@ -372,6 +372,8 @@ install: all
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/ioasidd.service
 	install -D -m 644 packaging/sysusers/ioasidd.conf \
 		$(DESTDIR)$(PREFIX)/lib/sysusers.d/ioasidd.conf
+	install -D -m 644 packaging/ioasidd.conf.example \
+		$(DESTDIR)$(PREFIX)/share/doc/ioasidd/ioasidd.conf.example
 	install -D -m 644 $(GEN)/errors.md $(DESTDIR)$(PREFIX)/share/doc/ioasidd/errors.md
 	install -m 644 schema/handover.md $(DESTDIR)$(PREFIX)/share/doc/ioasidd
 	for m in packaging/man/*.[1-8]; do install -D -m 644 $$m \

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "grpc/call.h"
 #include "grpc/session.h"
@@ -114,6 +115,7 @@ static size_t take(struct grpc_call *call, uint8_t *buffer, size_t size)
 		if (n > size - done)
 			n = size - done;
 		memcpy(buffer + done, first->data + call->queue_at, n);
+		call->session->moved_ns = clock_mono_ns();
 		done += n;
 		call->queue_at += n;
 		if (call->queue_at < first->size)
@@ -193,7 +195,7 @@ static void only_status(struct grpc_call *call)
 						NGHTTP2_INTERNAL_ERROR);
 }
 
-/* room_for() - A message to be sent, without its bytes; NULL: the call fails. */
+/* room_for() - A message without its bytes. Return: NULL: the call fails. */
 static struct out_message *room_for(struct grpc_call *call, size_t size)
 {
 	struct out_message *message;
@@ -221,6 +223,8 @@ static void push(struct grpc_call *call, struct out_message *message)
 {
 	*call->queue_end = message;
 	call->queue_end = &message->next;
+	if (!call->session->queued)
+		call->session->moved_ns = clock_mono_ns();
 	call->queued += message->size;
 	call->session->queued += message->size;
 	go_on(call);

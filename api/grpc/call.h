@@ -130,7 +130,7 @@ struct grpc_call {
 	size_t owed;
 };
 
-/* --- call.c: what the client says; while nghttp2 reads ---------------------- */
+/* --- call.c: what the client says; while nghttp2 reads --- */
 
 /* call_new() - A stream begins. Return: NULL without memory. */
 struct grpc_call *call_new(struct session *session, int32_t stream);
@@ -154,7 +154,7 @@ void call_half_closed(struct grpc_call *call);
 /* call_drop() - Let its kind know that no answer is wanted any more. */
 void call_drop(struct grpc_call *call);
 
-/* --- answer.c: what is answered; session_wake() is the caller's -------------- */
+/* --- answer.c: what is answered; session_wake() is the caller's --- */
 
 /**
  * answer_send() - Send a message
@@ -197,7 +197,7 @@ void answer_clear(struct grpc_call *call);
 /* answer_passed() - Tell the kind what has left, if it is time to. */
 void answer_passed(struct grpc_call *call);
 
-/* --- the kinds --------------------------------------------------------------- */
+/* --- the kinds --- */
 
 /* forward_find() - Is a method of the contract called? Return: its kind. */
 const struct call_kind *forward_find(struct grpc_call *call, const char *name);

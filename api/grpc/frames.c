@@ -6,12 +6,13 @@
  *
  * Each connection has two buckets. One is for frames that cost their sender
  * next to nothing and ask for nothing: PING, SETTINGS, PRIORITY, CONTINUATION,
- * empty DATA. (Unknown ones nghttp2 passes over by itself.) It is full again whenever we send an answer: gRPC's
- * C core and Go measure the line by PINGs while a stream runs. The other is
- * for streams that are begun in vain: those that the client resets (CVE-2023-
- * 44487), and those where it has us reset them by breaking the rules (CVE-2025-
- * 8671). Only time fills that one. nghttp2 has limits of its own, which are set
- * too where this version of it has them; these here hold with every version.
+ * empty DATA. (Unknown ones nghttp2 passes over by itself.) It is full again
+ * whenever we send an answer: gRPC's C core and Go measure the line by PINGs
+ * while a stream runs. The other is for streams that are begun in vain: those
+ * that the client resets (CVE-2023-44487), and those where it has us reset them
+ * by breaking the rules (CVE-2025-8671). Only time fills that one. nghttp2 has
+ * limits of its own, which are set too where this version of it has them; these
+ * here hold with every version.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -69,8 +70,6 @@ static int begin_frame(nghttp2_session *h2, const nghttp2_frame_hd *head,
 	struct session *session = data;
 	uint64_t now_ns = clock_mono_ns();
 
-	if (head->type == NGHTTP2_HEADERS)
-		session->headers_ns = now_ns;
 	if (head->type == NGHTTP2_RST_STREAM &&
 	    !bucket_take(&session->resets, RESETS_BURST, RESETS_RATE, now_ns))
 		session_calm(session, "it resets streams without end");
@@ -84,11 +83,13 @@ static int begin_frame(nghttp2_session *h2, const nghttp2_frame_hd *head,
 static int begin_headers(nghttp2_session *h2, const nghttp2_frame *frame,
 			 void *data)
 {
+	struct session *session = data;
 	struct grpc_call *call;
 
+	session->headers_ns = clock_mono_ns();
 	if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
 		return 0;
-	call = call_new(data, frame->hd.stream_id);
+	call = call_new(session, frame->hd.stream_id);
 	if (!call)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	/* Cannot fail: the stream has just been made. */
@@ -129,6 +130,16 @@ static int frame_came(nghttp2_session *h2, const nghttp2_frame *frame,
 		call_begin(call);
 	if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
 		call_half_closed(call);
+	return 0;
+}
+
+/* frame_broke() - A frame is against the rules: nghttp2 resets its stream */
+static int frame_broke(nghttp2_session *h2, const nghttp2_frame *frame,
+		       int code, void *data)
+{
+	struct session *session = data;
+
+	session->headers_ns = 0;
 	return 0;
 }
 
@@ -214,6 +225,8 @@ int frames_callbacks(nghttp2_session_callbacks **ret)
 								begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(all, header);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(all, frame_came);
+	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(
+		all, frame_broke);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(all,
 								  data_came);
 	nghttp2_session_callbacks_set_on_stream_close_callback(all,

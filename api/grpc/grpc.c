@@ -65,8 +65,9 @@ static void stop(struct session *session)
  * wait_closed() - Let clients read what they were told, and close
  * @grpc:	Every session has said goodbye
  *
- * A client that writes to a connection that is closed, if only that it has read,
- * may hear of that first and of nothing else (gRPC's C core: "Broken pipe").
+ * A client that writes to a connection that is closed, if only that it has
+ * read, may hear of that first and of nothing else (gRPC's C core: "Broken
+ * pipe").
  */
 static void wait_closed(struct grpc *grpc)
 {

@@ -21,10 +21,13 @@
 #define CODE_INVALID_ARGUMENT 3
 #define CODE_NOT_FOUND 5
 
-#define ASKED(what) \
-	GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_##what
-#define ANSWERED(what) \
-	GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_##what
+/* Beginnings of protobuf-c's names, which are longer than our lines. */
+#define V1(what) GRPC__REFLECTION__V1__##what
+#define ASKED(what) V1(SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_##what)
+#define ANSWERED(what) V1(SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_##what)
+#define REQUEST_IS_INT_SIZE \
+	_GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST__CASE_IS_INT_SIZE
+#define TYPE(what) (&grpc__reflection__v1__##what##__descriptor)
 
 typedef Grpc__Reflection__V1__ServerReflectionRequest reflection_request;
 typedef Grpc__Reflection__V1__ServerReflectionResponse reflection_response;
@@ -49,8 +52,8 @@ struct answer {
 /* none() - There is no answer, for a reason. */
 static void none(struct answer *answer, int code, const char *words)
 {
-	error_response *error = arena_message(
-		&answer->arena, &grpc__reflection__v1__error_response__descriptor);
+	error_response *error = arena_message(&answer->arena,
+					      TYPE(error_response));
 
 	if (!error)
 		return;
@@ -96,8 +99,8 @@ static void give_file(struct answer *answer, size_t file)
 	const struct reflection_tables *tables = answer->tables;
 	struct arena *arena = &answer->arena;
 	size_t *list = arena_alloc(arena, tables->n_files * sizeof(*list));
-	file_response *files = arena_message(
-		arena, &grpc__reflection__v1__file_descriptor_response__descriptor);
+	file_response *files =
+		arena_message(arena, TYPE(file_descriptor_response));
 
 	if (!list || !files)
 		return;
@@ -180,8 +183,8 @@ static void extension_numbers(struct answer *answer, const char *type)
 {
 	const struct reflection_tables *tables = answer->tables;
 	number_response *numbers = arena_message(
-		&answer->arena,
-		&grpc__reflection__v1__extension_number_response__descriptor);
+		&answer->arena, TYPE(extension_number_response));
+	size_t n = 0;
 
 	if (!is_symbol(tables, type)) {
 		none(answer, CODE_NOT_FOUND, "there is no such message");
@@ -196,8 +199,9 @@ static void extension_numbers(struct answer *answer, const char *type)
 		return;
 	for (size_t i = 0; i < tables->n_extensions; i++)
 		if (str_eq(tables->extensions[i].type, type))
-			numbers->extension_number[numbers->n_extension_number++] =
+			numbers->extension_number[n++] =
 				tables->extensions[i].number;
+	numbers->n_extension_number = n;
 	answer->response.message_response_case =
 		ANSWERED(ALL_EXTENSION_NUMBERS_RESPONSE);
 	answer->response.all_extension_numbers_response = numbers;
@@ -208,8 +212,8 @@ static void services(struct answer *answer)
 {
 	const struct reflection_tables *tables = answer->tables;
 	struct arena *arena = &answer->arena;
-	list_response *list = arena_message(
-		arena, &grpc__reflection__v1__list_service_response__descriptor);
+	list_response *list =
+		arena_message(arena, TYPE(list_service_response));
 
 	if (!list)
 		return;
@@ -218,9 +222,8 @@ static void services(struct answer *answer)
 	if (!list->service)
 		return;
 	for (size_t i = 0; i < tables->n_services; i++) {
-		service_response *one = arena_message(
-			arena,
-			&grpc__reflection__v1__service_response__descriptor);
+		service_response *one =
+			arena_message(arena, TYPE(service_response));
 
 		if (!one)
 			return;
@@ -257,7 +260,7 @@ static void find(struct answer *answer, const reflection_request *request)
 		services(answer);
 		return;
 	case ASKED(_NOT_SET):
-	case _GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST__CASE_IS_INT_SIZE:
+	case REQUEST_IS_INT_SIZE:
 		break;
 	}
 	none(answer, CODE_INVALID_ARGUMENT, "nothing was asked");
@@ -273,9 +276,8 @@ static void message(struct grpc_call *call, const uint8_t *data, size_t size)
 	arena_init(&answer.arena, CALL_MEMORY);
 	grpc__reflection__v1__server_reflection_response__init(
 		&answer.response);
-	if (wire_unpack(
-		    &grpc__reflection__v1__server_reflection_request__descriptor,
-		    data, size, &answer.arena, &request, &err) < 0) {
+	if (wire_unpack(TYPE(server_reflection_request), data, size,
+			&answer.arena, &request, &err) < 0) {
 		answer_end(call, &err);
 	} else {
 		answer.response.original_request =

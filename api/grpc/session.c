@@ -144,8 +144,10 @@ void session_calm(struct session *session, const char *why)
 		return;
 	session->why = why;
 	/* Without memory there is no GOAWAY; it is over all the same. */
-	(void)nghttp2_session_terminate_session(session->h2,
-						NGHTTP2_ENHANCE_YOUR_CALM);
+	(void)nghttp2_submit_goaway(
+		session->h2, NGHTTP2_FLAG_NONE,
+		nghttp2_session_get_last_proc_stream_id(session->h2),
+		NGHTTP2_ENHANCE_YOUR_CALM, (const uint8_t *)why, strlen(why));
 }
 
 /**
@@ -166,6 +168,8 @@ static uint64_t next_due(const struct session *session)
 		next = headers;
 	if (session->stuck_ns && session->stuck_ns + idle_ns < next)
 		next = session->stuck_ns + idle_ns;
+	if (session->queued && session->moved_ns + idle_ns < next)
+		next = session->moved_ns + idle_ns;
 	return next;
 }
 
@@ -379,18 +383,20 @@ void session_wake(struct session *session)
 static void late(struct session *session)
 {
 	const struct limits *limits = &session->limits;
+	uint64_t idle_ns = MS_NS * limits->idle_timeout_ms;
 	uint64_t now_ns = clock_mono_ns();
 
 	if (session->headers_ns &&
 	    now_ns >= session->headers_ns + MS_NS * limits->header_timeout_ms)
 		session_calm(session, "its headers did not come to their end");
 	else if (session->stuck_ns &&
-		 now_ns >= session->stuck_ns + MS_NS * limits->idle_timeout_ms)
+		 now_ns >= session->stuck_ns + idle_ns)
 		session_calm(session, "it does not read");
+	else if (session->queued && now_ns >= session->moved_ns + idle_ns)
+		session_calm(session, "it takes no answers");
 	else if (session->ping_ns && now_ns >= session->ping_ns + PING_NS)
 		session_calm(session, "it does not answer a PING");
-	else if (!session->ping_ns &&
-		 now_ns >= session->heard_ns + MS_NS * limits->idle_timeout_ms) {
+	else if (!session->ping_ns && now_ns >= session->heard_ns + idle_ns) {
 		session->ping_ns = now_ns;
 		if (nghttp2_submit_ping(session->h2, NGHTTP2_FLAG_NONE, NULL))
 			session_calm(session, "no memory for a PING");

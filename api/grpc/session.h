@@ -81,6 +81,7 @@ struct grpc {
  * @calls:	All that are open
  * @input_left:	Of INPUT_MAX
  * @queued:	Answers that were not taken yet, bytes
+ * @moved_ns:	When there were none, or one of them was last taken
  * @starved:	Some stream waits until @queued is lower
  * @left:	Bytes that the stream did not take; NULL for none
  * @left_size:	How many
@@ -108,6 +109,7 @@ struct session {
 	struct grpc_call *calls;
 	size_t input_left;
 	size_t queued;
+	uint64_t moved_ns;
 	bool starved;
 	uint8_t *left;
 	size_t left_size;
@@ -149,7 +151,7 @@ void session_wake(struct session *session);
 /**
  * session_calm() - It misbehaves: end it, with ENHANCE_YOUR_CALM
  * @session:	While nghttp2 reads or writes
- * @why:	For the log
+ * @why:	For the log and the client
  */
 void session_calm(struct session *session, const char *why);
 

@@ -339,52 +339,6 @@ static int add_authorities(struct credentials *set, const struct pem *pem,
 }
 
 /**
- * check_list() - Is a list of revoked certificates one to go by?
- * @authorities: One of them must have signed it
- * @crl:	The list
- * @i:		Its place in the file, from 1
- *
- * A critical extension that is not understood changes what a list means: it is
- * a part of another, or some authority's only.
- *
- * Return: 0 or -EINVAL.
- */
-static int check_list(const struct certs *authorities, gnutls_x509_crl_t crl,
-		      unsigned int i, struct error *err)
-{
-	unsigned int critical, status = 0;
-	char oid[64];
-	size_t size = sizeof(oid);
-	int r;
-
-	for (unsigned int k = 0;
-	     gnutls_x509_crl_get_extension_info(crl, k, oid, &size,
-						&critical) == 0;
-	     k++, size = sizeof(oid))
-		if (critical)
-			return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
-					 "revoked: list %u has the critical extension %s, which is not known here",
-					 i, oid);
-
-	r = gnutls_x509_crl_verify(crl, authorities->items, authorities->n, 0,
-				   &status);
-	if (r < 0)
-		return invalid("revoked", r, err);
-	if (status & GNUTLS_CERT_SIGNER_NOT_FOUND)
-		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
-				 "revoked: list %u is of none of the authorities",
-				 i);
-	if (status & GNUTLS_CERT_REVOCATION_DATA_SUPERSEDED)
-		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
-				 "revoked: list %u is out of date", i);
-	if (status)
-		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
-				 "revoked: list %u does not bear its authority's signature, or is not valid yet",
-				 i);
-	return 0;
-}
-
-/**
  * add_lists() - Take the lists of revoked certificates
  * @set:	To be filled
  * @authorities: One of them must have signed each
@@ -401,36 +355,17 @@ static int add_lists(struct credentials *set, const struct certs *authorities,
 	char name[NAME_SIZE];
 	int r;
 
-	r = gnutls_x509_crl_list_import2(&set->revoked, &set->n_revoked,
-					 &pem->text, GNUTLS_X509_FMT_PEM, 0);
-	if (r == GNUTLS_E_NO_CERTIFICATE_FOUND ||
-	    r == GNUTLS_E_BASE64_UNEXPECTED_HEADER_ERROR)
-		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
-				 "%s: holds no list of revoked certificates in PEM",
-				 pem->file);
+	r = revoked_new(&pem->text, authorities->items, authorities->n,
+			&set->revoked, err);
 	if (r < 0)
-		return invalid(pem->file, r, err);
-	if (set->n_revoked > CREDENTIALS_AUTHORITIES_MAX)
-		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
-				 "%s: more than %d lists", pem->file,
-				 CREDENTIALS_AUTHORITIES_MAX);
-
-	for (unsigned int i = 0; i < set->n_revoked; i++) {
-		r = check_list(authorities, set->revoked[i], i + 1, err);
-		if (r < 0)
-			return r;
-	}
+		return r;
 	for (unsigned int i = 0; i < authorities->n; i++)
-		if (gnutls_x509_crt_check_revocation(
-			    authorities->items[i], set->revoked,
-			    set->n_revoked) != 0)
+		if (revoked_find(set->revoked, authorities->items[i]) ==
+		    REVOKED_IS)
 			return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
 					 "authorities: %s is in a list of revoked certificates",
 					 name_of(authorities->items[i], name));
-
-	r = gnutls_certificate_set_x509_crl(set->gnutls, set->revoked,
-					    (int)set->n_revoked);
-	return r < 0 ? invalid(pem->file, r, err) : 0;
+	return 0;
 }
 
 /**
@@ -536,9 +471,7 @@ struct credentials *credentials_unref(struct credentials *set)
 	if (--set->refs)
 		return NULL;
 
-	for (unsigned int i = 0; i < set->n_revoked; i++)
-		gnutls_x509_crl_deinit(set->revoked[i]);
-	gnutls_free(set->revoked);
+	(void)revoked_free(set->revoked);
 	if (set->priority)
 		gnutls_priority_deinit(set->priority);
 	if (set->gnutls)

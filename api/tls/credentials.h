@@ -24,30 +24,29 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "tls/revoked.h"
 
 /* The longest file of each kind, bytes. */
 #define CREDENTIALS_MAX (256 << 10)
 #define CREDENTIALS_REVOKED_MAX (4 << 20)
 
-/* How many authorities, and how many lists of revoked certificates. */
+/* How many authorities. */
 #define CREDENTIALS_AUTHORITIES_MAX 64
 
 /**
  * struct credentials - A set; shared, never changed
  * @refs:	Loop thread only
  * @priority:	Versions and algorithms
- * @gnutls:	Key, certificates, authorities, lists
- * @trust:	The authorities and lists in @gnutls
- * @revoked:	The lists once more
- * @n_revoked:	How many
+ * @gnutls:	Key, certificates, authorities
+ * @trust:	The authorities in @gnutls
+ * @revoked:	The lists; NULL for none
  */
 struct credentials {
 	unsigned int refs;
 	gnutls_priority_t priority;
 	gnutls_certificate_credentials_t gnutls;
 	gnutls_x509_trust_list_t trust;
-	gnutls_x509_crl_t *revoked;
-	unsigned int n_revoked;
+	struct revoked *revoked;
 };
 
 /**

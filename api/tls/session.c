@@ -568,8 +568,15 @@ static void finish(struct tls_session *session)
 	const gnutls_datum_t *chain;
 	gnutls_datum_t protocol;
 	unsigned int n = 0;
+	int one = 1;
 
 	assert(gnutls_protocol_get_version(session->gnutls) == GNUTLS_TLS1_3);
+	/* We have nothing to say to the client's last words, so the kernel
+	 * waits 40 ms to acknowledge them, and a client with Nagle's algorithm
+	 * for that with its first request.
+	 */
+	(void)setsockopt(session->fd, IPPROTO_TCP, TCP_QUICKACK, &one,
+			 sizeof(one));
 	if (gnutls_alpn_get_selected_protocol(session->gnutls, &protocol)) {
 		fail(session, GNUTLS_E_NO_APPLICATION_PROTOCOL);
 		return;

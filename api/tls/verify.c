@@ -2,16 +2,15 @@
  *
  * verify.c - certificates of clients: path, purpose, time, revocation, names
  *
- * GnuTLS finds the path to an authority and the revoked ones. Three things it
- * lets pass, and we do not: a certificate without any purpose, a list that has
- * become out of date, a name with a NUL in it.
+ * GnuTLS finds the path to an authority. Three things it would let pass, and we
+ * do not: a certificate without any purpose, a list that has become out of
+ * date, a name with a NUL in it.
  */
 #include "tls/verify.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 /**
  * refused() - A certificate is not good
@@ -53,45 +52,6 @@ static bool is_for_clients(gnutls_x509_crt_t cert)
 }
 
 /**
- * list_is_old() - Is what is known of a certificate's revocation out of date?
- * @set:	With the lists
- * @cert:	The certificate
- *
- * Of several lists of one issuer the newest counts.
- *
- * Return: true also if it could not be found out.
- */
-static bool list_is_old(const struct credentials *set, gnutls_x509_crt_t cert)
-{
-	bool known = false, fresh = false;
-	time_t now = time(NULL);
-	gnutls_datum_t issuer;
-
-	if (gnutls_x509_crt_get_raw_issuer_dn(cert, &issuer) < 0)
-		return true;
-	for (unsigned int i = 0; i < set->n_revoked; i++) {
-		gnutls_datum_t by;
-		time_t next;
-
-		if (gnutls_x509_crl_get_raw_issuer_dn(set->revoked[i],
-						      &by) < 0) {
-			known = true;
-			continue;
-		}
-		if (by.size == issuer.size &&
-		    !memcmp(by.data, issuer.data, by.size)) {
-			next = gnutls_x509_crl_get_next_update(set->revoked[i]);
-			known = true;
-			fresh |= next == (time_t)-1 || next >= now;
-		}
-		gnutls_free(by.data);
-	}
-	gnutls_free(issuer.data);
-
-	return known && !fresh;
-}
-
-/**
  * judge_path() - Say what is wrong with a path
  * @status:	What GnuTLS found, not 0
  *
@@ -105,8 +65,6 @@ static int judge_path(unsigned int status,
 		gnutls_alert_description_t alert;
 		const char *words;
 	} faults[] = {
-		{ GNUTLS_CERT_REVOKED, GNUTLS_A_CERTIFICATE_REVOKED,
-		  "was revoked, or one that leads to it" },
 		{ GNUTLS_CERT_SIGNER_NOT_FOUND, GNUTLS_A_UNKNOWN_CA,
 		  "is of no authority that is known here" },
 		{ GNUTLS_CERT_SIGNER_NOT_CA, GNUTLS_A_UNKNOWN_CA,
@@ -129,6 +87,39 @@ static int judge_path(unsigned int status,
 			return refused(faults[i].alert, ret_alert,
 				       faults[i].words, err);
 	return refused(GNUTLS_A_BAD_CERTIFICATE, ret_alert, "is not good", err);
+}
+
+/**
+ * check_revoked() - Is none of a chain revoked?
+ * @set:	With the lists
+ * @certs:	The chain
+ * @n:		How many
+ *
+ * Also one that does not belong to the path, and came for no reason, counts.
+ *
+ * Return: as refused().
+ */
+static int check_revoked(const struct credentials *set,
+			 gnutls_x509_crt_t *certs, unsigned int n,
+			 gnutls_alert_description_t *ret_alert,
+			 struct error *err)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		switch (revoked_find(set->revoked, certs[i])) {
+		case REVOKED_NOT:
+			continue;
+		case REVOKED_IS:
+			return refused(GNUTLS_A_CERTIFICATE_REVOKED, ret_alert,
+				       "was revoked, or one that leads to it",
+				       err);
+		case REVOKED_UNKNOWN:
+		case REVOKED_STATE_COUNT:
+			return refused(GNUTLS_A_CERTIFICATE_UNKNOWN, ret_alert,
+				       "has an issuer whose list of revoked certificates is out of date",
+				       err);
+		}
+	}
+	return 0;
 }
 
 /**
@@ -169,12 +160,7 @@ static int verify_certs(const struct credentials *set, gnutls_x509_crt_t *certs,
 	if (!is_for_clients(certs[0]))
 		return refused(GNUTLS_A_UNSUPPORTED_CERTIFICATE, ret_alert,
 			       "does not say that it is for clients", err);
-	for (unsigned int i = 0; i < n; i++)
-		if (list_is_old(set, certs[i]))
-			return refused(GNUTLS_A_CERTIFICATE_UNKNOWN, ret_alert,
-				       "has an issuer whose list of revoked certificates is out of date",
-				       err);
-	return 0;
+	return check_revoked(set, certs, n, ret_alert, err);
 }
 
 /* verify_chain() - Is a client's certificate good, now, to this set? */

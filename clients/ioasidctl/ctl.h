@@ -48,7 +48,7 @@ struct ctl {
 
 /**
  * struct verb - Something that ioasidctl does
- * @name:	One word or two: "lease create"
+ * @name:	One to three words: "lease create"
  * @args:	What follows it, for the usage
  * @summary:	What it does, one line
  * @details:	More, for its own --help; NULL for nothing
@@ -75,7 +75,7 @@ extern const struct verb verb_devices, verb_device_show, verb_device_recover,
 	verb_lease_list, verb_lease_show, verb_lease_release,
 	verb_operation_list, verb_operation_show, verb_operation_wait,
 	verb_operation_cancel, verb_watch, verb_version, verb_run,
-	verb_machine_capture;
+	verb_machine_capture, verb_lease_token_reissue, verb_policy_check;
 
 /* No option; what ends a table of them. */
 #define NO_MORE_OPTIONS { .name = NULL }
@@ -260,6 +260,10 @@ int ctl_uid(const char *arg, uint32_t *ret);
  * @restore:	Give the devices back afterwards
  * @dry_run:	Change nothing
  * @labels:	"key=value"
+ * @unit:	Where the claimant must run; NULL for anywhere
+ * @token:	Make a token
+ * @token_expires_s: Seconds from now; 0 for as long as the offer is
+ * @nobody:	Nobody but who has the token may claim
  */
 struct offer_words {
 	char **devices;
@@ -272,6 +276,10 @@ struct offer_words {
 	bool restore;
 	bool dry_run;
 	struct strv labels;
+	const char *unit;
+	bool token;
+	uint64_t token_expires_s;
+	bool nobody;
 };
 
 /**
@@ -283,5 +291,40 @@ struct offer_words {
  */
 int ctl_offer(struct ctl *ctl, const struct offer_words *words,
 	      ProtobufCMessage **ret);
+
+/* --- token.c: tokens, which never are in a command line ------------------ */
+
+/* What a token is: 64 digits; and a NUL. */
+#define CTL_TOKEN_SIZE 65
+
+/**
+ * ctl_token_create() - Make the file that a token is to go to, before there is
+ *			one
+ * @path:	It must not be there
+ * @ret_fd:	ctl_token_write_consume()
+ *
+ * Return: CTL_DONE; otherwise it has been said why.
+ */
+int ctl_token_create(const char *path, int *ret_fd);
+
+/**
+ * ctl_token_write_consume() - Write a token into its file, and overwrite it here
+ * @path:	Of the file; removed if there is no token, or it cannot be
+ *		written
+ * @fd:		Closed
+ * @token:	The token; empty for none
+ *
+ * Return: CTL_DONE; otherwise it has been said why.
+ */
+int ctl_token_write_consume(const char *path, int fd, char *token);
+
+/**
+ * ctl_token_read() - Read a token
+ * @path:	A file; "-" for standard input
+ * @ret:	The token; overwrite it
+ *
+ * Return: CTL_DONE; otherwise it has been said why.
+ */
+int ctl_token_read(const char *path, char ret[CTL_TOKEN_SIZE]);
 
 #endif

@@ -9,7 +9,7 @@
 #include "ioasidctl/json.h"
 #include "libioasid/message.h"
 
-static const char *opt_uid;
+static const char *opt_uid, *opt_token_file;
 static uint64_t opt_pid;
 static struct offer_words words;
 
@@ -18,6 +18,13 @@ static const struct option_spec options[] = {
 	  "who may claim it, name or number (you)" },
 	{ "pid", 'p', OPTION_NUMBER, &opt_pid, "PID",
 	  "which process may claim it (any of USER)" },
+	{ "unit", 0, OPTION_TEXT, &words.unit, "UNIT",
+	  "in which systemd unit the claimant must run (any)" },
+	{ "token-file", 0, OPTION_TEXT, &opt_token_file, "FILE",
+	  "make a token that may claim it and write it here; without --uid "
+	  "nothing else may" },
+	{ "token-expires", 0, OPTION_NUMBER, &words.token_expires_s, "SECONDS",
+	  "the token is good no more then (as long as the offer)" },
 	{ "memlock", 0, OPTION_TEXT, &words.memlock, "SIZE",
 	  "how much memory the holder may lock, or 'unlimited'" },
 	{ "memory", 'm', OPTION_SIZE, &words.memory, "SIZE",
@@ -32,6 +39,35 @@ static const struct option_spec options[] = {
 	  "check everything, change nothing" },
 	NO_MORE_OPTIONS,
 };
+
+/**
+ * offer() - Offer devices, with a token in a file if one is asked for
+ * @ctl:	This run
+ * @ret:	The lease, without its token
+ *
+ * The file is made first: a token that cannot be kept is not to be made.
+ *
+ * Return: enum ctl_exit.
+ */
+static int offer(struct ctl *ctl, ProtobufCMessage **ret)
+{
+	ProtobufCMessage *lease = NULL;
+	char *token = NULL;
+	int fd, r, w;
+
+	if (!opt_token_file)
+		return ctl_offer(ctl, &words, ret);
+	words.token = true;
+	r = ctl_token_create(opt_token_file, &fd);
+	if (r)
+		return r;
+	r = ctl_offer(ctl, &words, &lease);
+	if (r == CTL_DONE)
+		token = ((Ioasid__V1__Lease *)lease)->claim_token;
+	w = ctl_token_write_consume(opt_token_file, fd, token);
+	*ret = lease;
+	return r ? r : w;
+}
 
 /**
  * run() - Offer devices
@@ -52,7 +88,10 @@ static int run(struct ctl *ctl, char **args, int n_args)
 	words.pid = (int32_t)opt_pid;
 	if (opt_uid && ctl_uid(opt_uid, &words.uid) < 0)
 		return ctl_usage("there is no user '%s'", opt_uid);
-	r = ctl_offer(ctl, &words, &lease);
+	if (words.token_expires_s && !opt_token_file)
+		return ctl_usage("--token-expires without --token-file");
+	words.nobody = opt_token_file && !opt_uid;
+	r = offer(ctl, &lease);
 	strv_deinit(&words.labels);
 	if (r)
 		return r;

@@ -59,12 +59,21 @@ static void show(const Ioasid__V1__Lease *l)
 	output_field("Mode", ctl_word(&ioasid__v1__lease__mode__descriptor,
 				      (int)l->mode, word));
 	output_list("Devices", l->devices, l->n_devices);
-	output_fieldf("Owner", "uid %u", l->owner_uid);
+	if (*l->owner)
+		output_field("Owner", l->owner);
+	else
+		output_fieldf("Owner", "uid %u", l->owner_uid);
 	if (l->claimant && l->claimant->pid)
 		output_fieldf("Addressed to", "uid %u, pid %d",
 			      l->claimant->uid, l->claimant->pid);
 	else if (l->claimant)
 		output_fieldf("Addressed to", "uid %u", l->claimant->uid);
+	if (l->claimant)
+		output_field("In unit", l->claimant->unit);
+	if (l->has_token)
+		output_fieldf("Token", "good until %s", l->token_expires ?
+			      ctl_time(l->token_expires, word) :
+			      "the offer ends");
 	for (size_t i = 0; i < l->n_labels; i++)
 		output_fieldf(i ? "" : "Labels", "%s=%s", l->labels[i]->key,
 			      l->labels[i]->value);

@@ -15,7 +15,8 @@
 static const struct verb *const verbs[] = {
 	&verb_devices, &verb_device_show, &verb_device_recover, &verb_groups,
 	&verb_prepare, &verb_restore, &verb_lease_create, &verb_lease_list,
-	&verb_lease_show, &verb_lease_release, &verb_operation_list,
+	&verb_lease_show, &verb_lease_release, &verb_lease_token_reissue,
+	&verb_policy_check, &verb_operation_list,
 	&verb_operation_show, &verb_operation_wait, &verb_operation_cancel,
 	&verb_watch, &verb_run, &verb_machine_capture, &verb_version,
 };
@@ -98,19 +99,20 @@ static void help_verb(const struct verb *verb)
  * @n:		How many words there are
  * @args:	The words
  *
- * Return: 1 or 2; 0 if it is not this verb.
+ * Return: 1 to 3; 0 if it is not this verb.
  */
 static int words_of(const struct verb *verb, int n, char **args)
 {
-	const char *rest;
+	const char *rest = verb->name;
 
-	if (n < 1)
-		return 0;
-	rest = str_starts(verb->name, args[0]);
-	if (rest && !*rest)
-		return 1;
-	if (rest && *rest == ' ' && n > 1 && str_eq(rest + 1, args[1]))
-		return 2;
+	for (int i = 0; i < n; i++) {
+		rest = str_starts(rest, args[i]);
+		if (rest && !*rest)
+			return i + 1;
+		if (!rest || *rest != ' ')
+			return 0;
+		rest++;
+	}
 	return 0;
 }
 

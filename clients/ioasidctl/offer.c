@@ -15,6 +15,7 @@ typedef Ioasid__V1__CreateLeaseRequest__LabelsEntry label_entry;
  * @request:	The request
  * @claimant:	Who may claim
  * @expires:	When it ends
+ * @token_expires: When its token does
  * @devices:	Resource names
  * @labels:	Keys and values
  * @entries:	The labels as the request has them
@@ -24,6 +25,7 @@ struct offer {
 	Ioasid__V1__CreateLeaseRequest request;
 	Ioasid__V1__Claimant claimant;
 	Google__Protobuf__Timestamp expires;
+	Google__Protobuf__Timestamp token_expires;
 	struct strv devices;
 	struct strv labels;
 	label_entry entries[32];
@@ -126,7 +128,15 @@ static int offer_send(struct ctl *ctl, struct offer *offer,
 {
 	offer->claimant.uid = words->uid;
 	offer->claimant.pid = words->pid;
-	offer->request.claimant = &offer->claimant;
+	offer->claimant.unit = (char *)(words->unit ?: "");
+	if (!words->nobody)
+		offer->request.claimant = &offer->claimant;
+	offer->request.with_token = words->token;
+	if (words->token_expires_s) {
+		offer->token_expires.seconds = (int64_t)time(NULL) +
+			(int64_t)words->token_expires_s;
+		offer->request.token_expires = &offer->token_expires;
+	}
 	if (words->expires_s) {
 		offer->expires.seconds = (int64_t)time(NULL) +
 					 (int64_t)words->expires_s;
@@ -146,6 +156,7 @@ int ctl_offer(struct ctl *ctl, const struct offer_words *words,
 		.request = IOASID__V1__CREATE_LEASE_REQUEST__INIT,
 		.claimant = IOASID__V1__CLAIMANT__INIT,
 		.expires = GOOGLE__PROTOBUF__TIMESTAMP__INIT,
+		.token_expires = GOOGLE__PROTOBUF__TIMESTAMP__INIT,
 	};
 	int r;
 

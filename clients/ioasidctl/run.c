@@ -39,7 +39,7 @@
 #define OFFER_EXPIRES_S 60
 
 static struct strv opt_devices;
-static const char *opt_lease, *opt_uid, *opt_gid, *opt_vmm;
+static const char *opt_lease, *opt_uid, *opt_gid, *opt_vmm, *opt_token_file;
 static bool opt_keep_kvm;
 static struct offer_words words;
 
@@ -48,6 +48,8 @@ static const struct option_spec options[] = {
 	  "offer this device and claim it; may be repeated" },
 	{ "lease", 'l', OPTION_TEXT, &opt_lease, "LEASE",
 	  "claim a lease that is offered already" },
+	{ "token-file", 0, OPTION_TEXT, &opt_token_file, "FILE",
+	  "claim it by the token in this file (-: standard input)" },
 	{ "uid", 'u', OPTION_TEXT, &opt_uid, "USER",
 	  "run the command as this user; only root can" },
 	{ "gid", 'g', OPTION_TEXT, &opt_gid, "GROUP",
@@ -172,6 +174,8 @@ static int check(struct command *c)
 	if (opt_lease && (words.memlock || words.memory || words.restore))
 		return ctl_usage("--memlock, --memory and --restore are for an "
 				 "offer; --lease names one that was made");
+	if (opt_token_file && !opt_lease)
+		return ctl_usage("--token-file is for --lease");
 	if (vmm_find(opt_vmm, c->args[0], &c->vmm) < 0)
 		return ctl_usage("--vmm takes 'qemu' or 'none', not '%s'",
 				 opt_vmm);
@@ -244,11 +248,12 @@ static bool same_devices(const struct ioasid_claim *claim)
  * claim_lease() - Claim the lease
  * @ctl:	This run; connected as whom the kernel sees us now
  * @name:	The lease
+ * @token:	Its token; empty to claim as whom it is addressed to
  * @ret:	The descriptors
  *
  * Return: CTL_DONE; otherwise it has been said why.
  */
-static int claim_lease(struct ctl *ctl, const char *name,
+static int claim_lease(struct ctl *ctl, const char *name, const char *token,
 		       struct ioasid_claim **ret)
 {
 	struct ioasid_error err;
@@ -257,7 +262,7 @@ static int claim_lease(struct ctl *ctl, const char *name,
 	r = ctl_connect(ctl);
 	if (r)
 		return r;
-	if (ioasid_lease_claim(ctl->conn, name, ret, &err) < 0) {
+	if (ioasid_lease_claim_token(ctl->conn, name, token, ret, &err) < 0) {
 		r = ctl_complain(&err, name);
 		/* Ours alone, and of no use any more. Otherwise it expires. */
 		if (opt_devices.n)
@@ -339,10 +344,14 @@ static int run(struct ctl *ctl, char **args, int n_args)
 {
 	struct command c = { .args = args, .n_args = n_args };
 	struct ioasid_claim *claim = NULL;
+	char token[CTL_TOKEN_SIZE] = "";
 	char lease[CTL_NAME_SIZE];
 	int r;
 
 	r = check(&c);
+	/* The file is ours to read, maybe not whose we become. */
+	if (!r && opt_token_file)
+		r = ctl_token_read(opt_token_file, token);
 	if (r)
 		return r;
 	r = opt_lease ? ctl_object_name("leases", opt_lease, lease) :
@@ -350,7 +359,8 @@ static int run(struct ctl *ctl, char **args, int n_args)
 	if (!r)
 		r = identity_become(&c.identity);
 	if (!r)
-		r = claim_lease(ctl, lease, &claim);
+		r = claim_lease(ctl, lease, token, &claim);
+	explicit_bzero(token, sizeof(token));
 	if (!r)
 		r = execute(ctl, &c, claim, lease);
 	(void)ioasid_claim_free(claim);

@@ -341,7 +341,7 @@ enum ioasid_lease_state {
  * @n_devices:		How many @devices there are
  * @devices:		Their names, in the order of their descriptors
  * @owner_uid:		Who asked for it and pays
- * @claimant_uid:	Who may claim it
+ * @claimant_uid:	Who may claim it; (uid_t)-1: only who has the token
  * @claimant_pid:	Which process may; 0 for any of the uid
  * @memlock_bytes:	How much memory the holder may lock for it
  * @memlock_unlimited:	Any amount
@@ -353,6 +353,9 @@ enum ioasid_lease_state {
  * @no_reset:		A device of it has no reset that works
  * @unsafe_interrupts:	The interrupts of a device of it are not isolated
  * @end_reason:		Why it ended; empty before
+ * @owner:		Who asked for it, "uid:<number>" or "cert:<name>"
+ * @has_token:		Whoever shows its token may claim it
+ * @claim_token:	The token, if it was made just now; else empty
  */
 struct ioasid_lease {
 	const char *name;
@@ -374,6 +377,9 @@ struct ioasid_lease {
 	bool no_reset;
 	bool unsafe_interrupts;
 	const char *end_reason;
+	const char *owner;
+	bool has_token;
+	const char *claim_token;
 };
 
 /**
@@ -404,6 +410,12 @@ struct ioasid_lease_list {
  * @restore_after:	Give the devices back to their drivers when it ends
  * @dry_run:		Check everything, change nothing
  * @request_id:		Tells a repeated request from a new one; NULL for none
+ * @claimant_unit:	The systemd unit that the claimant must run in; NULL for
+ *			any
+ * @with_token:		Whoever shows the lease's token may claim it; with
+ *			@claimant_uid (uid_t)-1 nobody else may
+ * @token_expires_us:	The token is good until then, as @expires_us; 0 for as
+ *			long as the offer is
  */
 struct ioasid_offer {
 	size_t size;
@@ -418,6 +430,9 @@ struct ioasid_offer {
 	bool restore_after;
 	bool dry_run;
 	const char *request_id;
+	const char *claimant_unit;
+	bool with_token;
+	int64_t token_expires_us;
 };
 
 /**
@@ -520,6 +535,39 @@ ioasid_lease_free(struct ioasid_lease *lease);
 IOASID_PUBLIC int ioasid_lease_claim(struct ioasid *conn, const char *name,
 				     struct ioasid_claim **ret,
 				     struct ioasid_error *err);
+
+/**
+ * ioasid_lease_claim_token() - Fetch the descriptors of a lease by its token
+ * @token:	From the answer that made the lease, or from
+ *		ioasid_lease_reissue_token()
+ *
+ * As ioasid_lease_claim(), whatever the caller's uid. The token is burnt when
+ * the descriptors have been sent. Overwrite it when it has done its work.
+ */
+IOASID_PUBLIC int ioasid_lease_claim_token(struct ioasid *conn,
+					   const char *name, const char *token,
+					   struct ioasid_claim **ret,
+					   struct ioasid_error *err);
+
+/**
+ * ioasid_lease_reissue_token() - Give an offered lease a new token
+ * @conn:	The connection
+ * @name:	"leases/<ULID>"
+ * @expires_us:	The token is good until then, microseconds since 1970; 0 for as
+ *		long as the offer is
+ * @ret:	The lease, with its @claim_token; ioasid_lease_free()
+ * @err:	See the head of this file
+ *
+ * The one that it had is burnt.
+ *
+ * Return: 0; errors as above, of the daemon: lease.not-found, lease.state,
+ * permission.denied.
+ */
+IOASID_PUBLIC int ioasid_lease_reissue_token(struct ioasid *conn,
+					     const char *name,
+					     int64_t expires_us,
+					     struct ioasid_lease **ret,
+					     struct ioasid_error *err);
 
 /**
  * ioasid_claim_free() - Close the descriptors that were not taken out, free

@@ -4,6 +4,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +28,7 @@ static_assert((int)IOASID_LEASE_ENDED == IOASID__V1__LEASE__STATE__ENDED, "");
 static_assert(IOASID_LEASE_STATES == 6, "a state was added: name it above");
 
 /* The first struct ioasid_offer ended here. */
-#define OFFER_SIZE_MIN sizeof(struct ioasid_offer)
+#define OFFER_SIZE_MIN offsetof(struct ioasid_offer, claimant_unit)
 
 /**
  * struct lease_box - A lease and what its strings lie in
@@ -92,6 +93,9 @@ static void lease_fill(struct ioasid_lease *pub, const Ioasid__V1__Lease *msg)
 	pub->no_reset = msg->no_reset;
 	pub->unsafe_interrupts = msg->unsafe_interrupts;
 	pub->end_reason = msg->end_reason;
+	pub->owner = msg->owner;
+	pub->has_token = msg->has_token;
+	pub->claim_token = msg->claim_token;
 	if (msg->n_holders > 0) {
 		holder = msg->holders[msg->n_holders - 1];
 		pub->holder_pid = holder->pid;
@@ -118,6 +122,10 @@ struct ioasid_lease *ioasid_lease_free(struct ioasid_lease *lease)
 	struct lease_box *box = (struct lease_box *)lease;
 
 	if (box) {
+		/* It may have been the only place where it was. */
+		if (box->msg->claim_token)
+			explicit_bzero(box->msg->claim_token,
+				       strlen(box->msg->claim_token));
 		(void)message_free(box->msg);
 		free(box);
 	}
@@ -216,22 +224,44 @@ static int lease_call(struct ioasid *conn, const char *method,
 	return 0;
 }
 
+/**
+ * timestamp() - A time for a request
+ * @us:		Microseconds since 1970; 0 for none
+ * @ret:	Room for it
+ *
+ * Return: @ret; NULL for none.
+ */
+static Google__Protobuf__Timestamp *timestamp(int64_t us,
+					      Google__Protobuf__Timestamp *ret)
+{
+	google__protobuf__timestamp__init(ret);
+	if (us <= 0)
+		return NULL;
+	ret->seconds = us / 1000000;
+	ret->nanos = (int32_t)(us % 1000000 * 1000);
+	return ret;
+}
+
 /* ioasid_lease_create() - See ioasid.h. */
-int ioasid_lease_create(struct ioasid *conn, const struct ioasid_offer *offer,
+int ioasid_lease_create(struct ioasid *conn, const struct ioasid_offer *given,
 			struct ioasid_lease **ret, struct ioasid_error *err)
 {
+	struct ioasid_offer copy = { .size = 0 }, *offer = &copy;
+	Google__Protobuf__Timestamp token_expires;
 	Ioasid__V1__CreateLeaseRequest request =
 		IOASID__V1__CREATE_LEASE_REQUEST__INIT;
 	Ioasid__V1__Claimant claimant = IOASID__V1__CLAIMANT__INIT;
-	Google__Protobuf__Timestamp expires =
-		GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+	Google__Protobuf__Timestamp expires;
 
-	if (offer->size < OFFER_SIZE_MIN)
+	if (given->size < OFFER_SIZE_MIN)
 		return fail_set(err, -EINVAL, IOASID_ERROR_ARGUMENT,
 				"ioasid_offer.size is %zu, not at least %zu",
-				offer->size, OFFER_SIZE_MIN);
-	for (size_t i = sizeof(*offer); i < offer->size; i++)
-		if (((const unsigned char *)offer)[i])
+				given->size, OFFER_SIZE_MIN);
+	/* One of an older header ends earlier. */
+	memcpy(offer, given, given->size < sizeof(*offer) ? given->size :
+							    sizeof(*offer));
+	for (size_t i = sizeof(*offer); i < given->size; i++)
+		if (((const unsigned char *)given)[i])
 			return fail_set(err, -EINVAL, IOASID_ERROR_ARGUMENT,
 					"the offer has members that this "
 					"version of libioasid does not know");
@@ -244,19 +274,35 @@ int ioasid_lease_create(struct ioasid *conn, const struct ioasid_offer *offer,
 	request.devices = (char **)offer->devices;
 	claimant.uid = offer->claimant_uid;
 	claimant.pid = offer->claimant_pid;
-	request.claimant = &claimant;
+	claimant.unit = (char *)(offer->claimant_unit ?: "");
+	if (!offer->with_token || offer->claimant_uid != (uid_t)-1)
+		request.claimant = &claimant;
+	request.with_token = offer->with_token;
+	request.token_expires = timestamp(offer->token_expires_us,
+					  &token_expires);
 	request.memlock_bytes = offer->memlock_bytes;
 	request.memlock_unlimited = offer->memlock_unlimited;
 	request.guest_memory = offer->guest_memory;
-	if (offer->expires_us > 0) {
-		expires.seconds = offer->expires_us / 1000000;
-		expires.nanos = (int32_t)(offer->expires_us % 1000000 * 1000);
-		request.expires = &expires;
-	}
+	request.expires = timestamp(offer->expires_us, &expires);
 	request.restore_after = offer->restore_after;
 	request.dry_run = offer->dry_run;
 	request.request_id = (char *)(offer->request_id ?: "");
 	return lease_call(conn, "Leases/CreateLease", &request.base, ret, err);
+}
+
+/* ioasid_lease_reissue_token() - See ioasid.h. */
+int ioasid_lease_reissue_token(struct ioasid *conn, const char *name,
+			       int64_t expires_us, struct ioasid_lease **ret,
+			       struct ioasid_error *err)
+{
+	Ioasid__V1__ReissueTokenRequest request =
+		IOASID__V1__REISSUE_TOKEN_REQUEST__INIT;
+	Google__Protobuf__Timestamp expires;
+
+	request.name = (char *)name;
+	request.token_expires = timestamp(expires_us, &expires);
+	return lease_call(conn, "Leases/ReissueToken", &request.base, ret,
+			  err);
 }
 
 /* ioasid_lease_get() - See ioasid.h. */
@@ -375,6 +421,14 @@ struct ioasid_claim *ioasid_claim_free(struct ioasid_claim *claim)
 int ioasid_lease_claim(struct ioasid *conn, const char *name,
 		       struct ioasid_claim **ret, struct ioasid_error *err)
 {
+	return ioasid_lease_claim_token(conn, name, "", ret, err);
+}
+
+/* ioasid_lease_claim_token() - See ioasid.h. */
+int ioasid_lease_claim_token(struct ioasid *conn, const char *name,
+			     const char *token, struct ioasid_claim **ret,
+			     struct ioasid_error *err)
+{
 	Ioasid__V1__ClaimLeaseRequest request =
 		IOASID__V1__CLAIM_LEASE_REQUEST__INIT;
 	_cleanup_message_ ProtobufCMessage *message = NULL;
@@ -385,6 +439,7 @@ int ioasid_lease_claim(struct ioasid *conn, const char *name,
 	int r;
 
 	request.name = (char *)name;
+	request.token = (char *)token;
 	r = channel_call_fds(conn, "Leases/ClaimLease", &request.base,
 			     &ioasid__v1__claim_lease_response__descriptor,
 			     &fds, &message, err);

@@ -15,7 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -131,6 +133,74 @@ write_line(enum log_level level, const char *fmt, va_list args)
 	if (write(STDERR_FILENO, line, n) < 0)
 		(void)0;
 	errno = saved;
+}
+
+/* write_always() - Write one line at whatever level */
+static void __attribute__((format(printf, 2, 3)))
+write_always(enum log_level level, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	write_line(level, fmt, args);
+	va_end(args);
+}
+
+/* log_set_level() - From now on show what is as urgent */
+void log_set_level(enum log_level level)
+{
+	max_level = (int)level;
+}
+
+/**
+ * journal_send() - Give the journal a line with its fields
+ * @level:	How urgent
+ * @message_id:	What it is
+ * @line:	The words, one line
+ *
+ * A line on stderr has no room for MESSAGE_ID: this is the protocol of
+ * systemd-journald's own socket, a datagram of KEY=VALUE lines.
+ *
+ * Return: true if it was taken.
+ */
+static bool journal_send(enum log_level level, const char *message_id,
+			 const char *line)
+{
+	const struct sockaddr_un journal = {
+		.sun_family = AF_UNIX,
+		.sun_path = "/run/systemd/journal/socket",
+	};
+	char text[LINE_SIZE + 256];
+	bool sent;
+	int fd;
+
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return false;
+	str_format(text, sizeof(text),
+		   "PRIORITY=%d\nMESSAGE_ID=%s\nSYSLOG_IDENTIFIER=%s\nMESSAGE=%s\n",
+		   (int)level, message_id, program_invocation_short_name, line);
+	sent = sendto(fd, text, strlen(text), MSG_NOSIGNAL,
+		      (const struct sockaddr *)&journal,
+		      sizeof(journal)) >= 0;
+	(void)close(fd);
+	return sent;
+}
+
+/* log_event() - Write one line that operators look for */
+void log_event(enum log_level level, const char *message_id, const char *fmt,
+	       ...)
+{
+	char line[LINE_SIZE];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(line, sizeof(line), fmt, args);
+	va_end(args);
+	str_clean(line);
+	if (to_journal && journal_send(level, message_id, line))
+		return;
+	write_always(level, "%s", line);
 }
 
 /* log_write() - Write one line, if the level is shown */

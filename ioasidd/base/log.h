@@ -36,6 +36,18 @@ int log_level_from_name(const char *name, enum log_level *ret);
 void log_write(enum log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* log_set_level() - From now on show what is as urgent; from every thread. */
+void log_set_level(enum log_level level);
+
+/**
+ * log_event() - Write one line that operators look for, at whatever level
+ * @level:	How urgent
+ * @message_id:	What it is, for the journal: 32 hexadecimal digits
+ * @fmt:	The words
+ */
+void log_event(enum log_level level, const char *message_id, const char *fmt,
+	       ...) __attribute__((format(printf, 3, 4)));
+
 #define log_error(...) log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_write(LOG_LEVEL_WARNING, __VA_ARGS__)
 #define log_notice(...) log_write(LOG_LEVEL_NOTICE, __VA_ARGS__)

@@ -34,13 +34,13 @@ struct process {
 	char comm[32];
 };
 
-/* process_group_id() - The gid of a group. Asks NSS: at start-up only.
+/* process_group_id() - The gid of a group. Asks NSS: at start-up and on reload only.
  * Return: the gid; -1 if this host has no such group.
  */
 gid_t process_group_id(const char *name);
 
 /**
- * process_user_id() - The uid and gid of a user. Asks NSS: at start-up only.
+ * process_user_id() - The uid and gid of a user. Asks NSS: at start-up and on reload only.
  *
  * Return: 0; -ENOENT if this host has no such user.
  */

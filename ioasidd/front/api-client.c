@@ -17,6 +17,9 @@
 
 #define FINGERPRINT_SIZE 32
 
+/* Names of a certificate that are kept, of each kind. */
+#define NAMES_MAX 16
+
 /**
  * struct api_client - A connection
  * @client:	As which it asks
@@ -162,7 +165,7 @@ static const struct client_ops ops = {
  * @clients:	There is a wire
  * @user:	Whose it is
  * @fd:		The connection; closed on failure
- * @caller:	Who; its pidfd is taken
+ * @caller:	Who; its pidfd and identity are taken
  * @peer:	Who, for the logs of ioasid-api
  *
  * Return: 0 or -errno.
@@ -171,6 +174,7 @@ static int add_consume(struct api_clients *clients, struct user *user, int fd,
 		       const struct caller *caller, const char *peer)
 {
 	Ioasid__V1__LinkOpened opened = IOASID__V1__LINK_OPENED__INIT;
+	_cleanup_identity_ struct identity *identity = caller->identity;
 	_cleanup_fd_ int sock = fd, pidfd = caller->pidfd;
 	pb_link_packet packet = IOASID__V1__LINK_PACKET__INIT;
 	struct api_client *one = calloc(1, sizeof(*one));
@@ -187,6 +191,7 @@ static int add_consume(struct api_clients *clients, struct user *user, int fd,
 	client_init(&one->client, &ops, caller);
 	one->client.stream_credit = STREAM_CREDIT;
 	(void)TAKE_FD(pidfd); /* the client has it */
+	(void)TAKE_PTR(identity); /* likewise */
 	one->fd = TAKE_FD(sock);
 	one->tcp = caller->unknown;
 	one->number = ++clients->given;
@@ -229,9 +234,10 @@ static int identify_tcp(int fd, struct caller *ret, char peer[128])
 		.process = { .uid = (uid_t)-1, .gid = (gid_t)-1 },
 		.pidfd = -1,
 		.principal = PRINCIPAL_UNKNOWN,
+		.identity = identity_new((uid_t)-1),
 		.unknown = true,
 	};
-	return 0;
+	return ret->identity ? 0 : -ENOMEM;
 }
 
 /**
@@ -400,6 +406,28 @@ static int principal_of(const Ioasid__V1__LinkCertificate *certificate,
 	return str_eq(str_clean(clean), ret) ? 0 : -EINVAL;
 }
 
+/**
+ * keep_names() - Keep what grants can know of a certificate
+ * @identity:	Of who has it
+ * @certificate: What ioasid-api says of it
+ *
+ * Of more than NAMES_MAX only the first are kept: that gives less, not more.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+static int keep_names(struct identity *identity,
+		      const Ioasid__V1__LinkCertificate *certificate)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < certificate->n_uris && i < NAMES_MAX && !r; i++)
+		r = strv_add(&identity->uris, certificate->uris[i]);
+	for (size_t i = 0; i < certificate->n_names && i < NAMES_MAX && !r;
+	     i++)
+		r = strv_add(&identity->names, certificate->names[i]);
+	return r;
+}
+
 /* api_client_certificate() - ioasid-api says whose certificate it has */
 int api_client_certificate(struct api_client *one,
 			   const Ioasid__V1__LinkCertificate *certificate)
@@ -427,6 +455,11 @@ int api_client_certificate(struct api_client *one,
 	if (r < 0) {
 		front_user_settle(front, user);
 		api_client_close(one, err.msg);
+		return 0;
+	}
+	if (keep_names(caller->identity, certificate) < 0) {
+		front_user_settle(front, user);
+		api_client_close(one, "there is no memory for it");
 		return 0;
 	}
 	front_move(front, &one->client, user);

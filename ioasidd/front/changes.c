@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/token.h"
 #include "front/handlers.h"
 #include "ops/ops.h"
 
@@ -269,25 +270,55 @@ static int offer_labels(const pb_create_lease *in, struct lease *offer,
 }
 
 /**
- * offer_times() - Take the time at which an offer is over
+ * take_time() - Take a time at which something is over
+ * @field:	Where it stood
+ * @time:	NULL for never
+ * @ret:	Microseconds since 1970; 0 for never
+ *
+ * Return: 0; -EINVAL request.invalid.
+ */
+static int take_time(const char *field, const pb_timestamp *time,
+		     uint64_t *ret, struct error *err)
+{
+	*ret = 0;
+	if (!time)
+		return 0;
+	if (time->seconds <= 0 || time->seconds > SECONDS_MAX ||
+	    time->nanos < 0 || time->nanos > 999999999)
+		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
+				 "field %s: not a time after 1970", field);
+	*ret = (uint64_t)time->seconds * 1000000 +
+	       (uint64_t)time->nanos / 1000;
+	return 0;
+}
+
+/**
+ * offer_claimant() - Take over who may claim
  * @in:		The request
  * @offer:	The offer
  *
  * Return: 0; -EINVAL request.invalid.
  */
-static int offer_times(const pb_create_lease *in, struct lease *offer,
-		       struct error *err)
+static int offer_claimant(const pb_create_lease *in, struct lease *offer,
+			  struct error *err)
 {
-	const pb_timestamp *expires = in->expires;
+	const pb_claimant *claimant = in->claimant;
 
-	if (!expires)
+	offer->claimant_uid = (uid_t)-1;
+	if (!claimant && in->with_token)
 		return 0;
-	if (expires->seconds <= 0 || expires->seconds > SECONDS_MAX ||
-	    expires->nanos < 0 || expires->nanos > 999999999)
+	if (!claimant)
 		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
-				 "field expires: not a time after 1970");
-	offer->expires_us = (uint64_t)expires->seconds * 1000000 +
-			    (uint64_t)expires->nanos / 1000;
+				 "field claimant: it must say who may claim");
+	if (claimant->pid < 0 || claimant->uid == (uid_t)-1)
+		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
+				 "field claimant: there is no such process");
+	if (!str_copy(offer->claimant_unit, sizeof(offer->claimant_unit),
+		      claimant->unit) || strchr(claimant->unit, '/'))
+		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
+				 "field claimant.unit: there is no such unit");
+	offer->claimant_uid = claimant->uid;
+	offer->claimant_pid = claimant->pid;
 	return 0;
 }
 
@@ -306,18 +337,16 @@ static int fill_offer(const struct call *call, const pb_create_lease *in,
 
 	/* The scan let no other numbers through: unspecified or transfer. */
 	offer->mode = LEASE_TRANSFER;
-	if (!in->claimant)
+	r = offer_claimant(in, offer, err);
+	if (r < 0)
+		return r;
+	if (in->token_expires && !in->with_token)
 		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
-				 "field claimant: it must say who may claim");
-	if (in->claimant->pid < 0 || in->claimant->uid == (uid_t)-1)
-		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
-				 "field claimant: there is no such process");
+				 "field token_expires: there is no token without with_token");
 	if (in->memlock_unlimited && in->memlock_bytes)
 		return error_set(err, -EINVAL, ERROR_LEASE_MEMLOCK,
 				 "memlock_bytes and memlock_unlimited are both given");
 	offer->owner_uid = call->caller->process.uid;
-	offer->claimant_uid = in->claimant->uid;
-	offer->claimant_pid = in->claimant->pid;
 	offer->memlock = in->memlock_bytes;
 	offer->memlock_unlimited = in->memlock_unlimited;
 	offer->restore_after = in->restore_after;
@@ -330,7 +359,11 @@ static int fill_offer(const struct call *call, const pb_create_lease *in,
 	r = offer_labels(in, offer, err);
 	if (r < 0)
 		return r;
-	return offer_times(in, offer, err);
+	r = take_time("expires", in->expires, &offer->expires_us, err);
+	if (r < 0)
+		return r;
+	return take_time("token_expires", in->token_expires,
+			 &offer->token_expires_us, err);
 }
 
 /**
@@ -351,7 +384,11 @@ static int reply_dry_lease(struct call *call, const pb_create_lease *in,
 		reply->devices = in->devices;
 		reply->n_devices = in->n_devices;
 		reply->owner_uid = call->caller->process.uid;
+		reply->owner = arena_text(call->arena,
+					  call->caller->principal);
 		reply->claimant = in->claimant;
+		reply->has_token = in->with_token;
+		reply->token_expires = in->token_expires;
 		reply->memlock_bytes = in->memlock_bytes;
 		reply->memlock_unlimited = in->memlock_unlimited;
 		reply->expires = in->expires;
@@ -360,34 +397,129 @@ static int reply_dry_lease(struct call *call, const pb_create_lease *in,
 	return handler_reply(call, reply, err);
 }
 
+/**
+ * make_token() - Make a token for a lease
+ * @ret:	The token; token_forget()
+ * @ret_hash:	What is kept of it
+ *
+ * Return: 0; -errno kernel.system.
+ */
+static int make_token(char ret[TOKEN_SIZE], uint8_t ret_hash[SHA256_SIZE],
+		      struct error *err)
+{
+	int r = token_make(ret, ret_hash);
+
+	return r < 0 ? error_set(err, r, ERROR_KERNEL_SYSTEM,
+				 "no random numbers for a token: %m") : 0;
+}
+
+/**
+ * show_token() - Put a token into the answer about a lease, and forget it
+ * @call:	Has the reply
+ * @token:	The token; empty if there is none
+ * @hash:	What was to be kept of it
+ *
+ * If the lease has another token the answer is about what was made before.
+ */
+static void show_token(struct call *call, char token[TOKEN_SIZE],
+		       const uint8_t hash[SHA256_SIZE])
+{
+	struct registry *reg = call->host->registry;
+	pb_lease *reply = (pb_lease *)call->reply;
+	const struct lease *lease;
+	bool ours;
+
+	if (*token && reply) {
+		registry_lock(reg);
+		lease = registry_lease(reg, reply->name);
+		ours = lease && lease->has_token &&
+		       !memcmp(lease->token_hash, hash, SHA256_SIZE);
+		registry_unlock(reg);
+		if (ours)
+			reply->claim_token = arena_text(call->arena, token);
+	}
+	token_forget(token);
+}
+
+/**
+ * make_lease() - Make the lease that was asked for
+ * @in:		The request
+ * @token:	Its token, or room for one
+ * @hash:	Likewise
+ * @name:	The lease's; empty on a dry run
+ */
+static int make_lease(struct call *call, const pb_create_lease *in,
+		      char token[TOKEN_SIZE], uint8_t hash[SHA256_SIZE],
+		      char name[NAME_SIZE], struct error *err)
+{
+	struct lease *offer = lease_new();
+	int r;
+
+	if (!offer)
+		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
+				 "no memory for the lease");
+	r = fill_offer(call, in, offer, err);
+	if (r == 0 && in->with_token) {
+		r = make_token(token, hash, err);
+		offer->has_token = true;
+		memcpy(offer->token_hash, hash, SHA256_SIZE);
+	}
+	if (r < 0) {
+		lease_free(offer);
+		return r;
+	}
+	return lease_create(call->host, call->caller, offer, in->guest_memory,
+			    in->dry_run, name, err);
+}
+
 /* create_lease() - Leases.CreateLease */
 int create_lease(struct call *call, struct error *err)
 {
 	const pb_create_lease *in = (const void *)call->input;
 	struct change change = { "", in->request_id, "", in->dry_run };
+	uint8_t hash[SHA256_SIZE] = { 0 };
 	char name[NAME_SIZE] = "";
-	struct lease *offer;
+	char token[TOKEN_SIZE] = "";
 	int r;
 
 	r = check_change(COLLECTION_COUNT, &change, err);
 	if (r < 0)
 		return r;
-	offer = lease_new();
-	if (!offer)
-		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
-				 "no memory for the lease");
-	r = fill_offer(call, in, offer, err);
-	if (r < 0) {
-		lease_free(offer);
-		return r;
-	}
-	r = lease_create(call->host, call->caller, offer, in->guest_memory,
-			 in->dry_run, name, err);
+	r = make_lease(call, in, token, hash, name, err);
+	if (r == 0)
+		r = *name ? reply_lease(call, name, err) :
+			    reply_dry_lease(call, in, err);
+	if (!*name || r < 0)
+		token_forget(token);
+	show_token(call, token, hash);
+	return r;
+}
+
+/* reissue_token() - Leases.ReissueToken */
+int reissue_token(struct call *call, struct error *err)
+{
+	const Ioasid__V1__ReissueTokenRequest *in = (const void *)call->input;
+	struct change change = { in->name, "", in->etag, in->dry_run };
+	uint8_t hash[SHA256_SIZE] = { 0 };
+	char token[TOKEN_SIZE] = "";
+	uint64_t expires_us;
+	int r;
+
+	r = check_change(COLLECTION_LEASES, &change, err);
+	if (r == 0)
+		r = take_time("token_expires", in->token_expires, &expires_us,
+			      err);
+	if (r == 0)
+		r = make_token(token, hash, err);
+	if (r == 0)
+		r = lease_reissue(call->host, call->caller, &change, hash,
+				  expires_us, err);
+	if (r == 0)
+		r = reply_lease(call, in->name, err);
 	if (r < 0)
-		return r;
-	if (!*name)
-		return reply_dry_lease(call, in, err);
-	return reply_lease(call, name, err);
+		token_forget(token);
+	show_token(call, token, hash);
+	return r;
 }
 
 /**
@@ -458,8 +590,8 @@ int claim_lease(struct call *call, struct error *err)
 	r = check_change(COLLECTION_LEASES, &change, err);
 	if (r < 0)
 		return r;
-	r = lease_claim(call->host, call->caller, &change, claim_send, call,
-			err);
+	r = lease_claim(call->host, call->caller, &change, in->token,
+			claim_send, call, err);
 	if (r < 0 || call->sent)
 		return r;
 

@@ -34,6 +34,7 @@ struct client *client_unref(struct client *client)
 		return NULL;
 
 	(void)fd_close(client->caller.pidfd);
+	identity_free(client->caller.identity);
 	client->ops->free(client);
 
 	return NULL;

@@ -46,8 +46,8 @@ struct client_ops {
  * struct client - One who asks
  * @refs:	Every thread
  * @ops:	Fixed
- * @caller:	Who it is; fixed once it has asked something. Its pidfd lives as
- *		long as this
+ * @caller:	Who it is; fixed once it has asked something. Its pidfd and
+ *		identity live as long as this
  * @stream_credit: How many items of a stream it takes before it says that it
  *		takes more; 0 for any number. Fixed
  * @user:	Whom to charge; NULL once it is closed. The loop thread's, like
@@ -72,7 +72,7 @@ struct client {
  * client_init() - Begin to be a client, with one reference
  * @client:	All zeroes
  * @ops:	How it is reached
- * @caller:	Who; its pidfd is taken
+ * @caller:	Who; its pidfd and identity are taken
  */
 void client_init(struct client *client, const struct client_ops *ops,
 		 const struct caller *caller);

@@ -12,6 +12,7 @@
 #include "ioasid/v1/lease.pb-c.h"
 #include "ioasid/v1/link.pb-c.h"
 #include "ioasid/v1/operation.pb-c.h"
+#include "ioasid/v1/policy.pb-c.h"
 
 typedef Google__Protobuf__Timestamp pb_timestamp;
 typedef Ioasid__V1__Capabilities pb_capabilities;

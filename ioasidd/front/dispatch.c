@@ -10,11 +10,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "front/audit.h"
 #include "front/contract.h"
 #include "front/handlers.h"
 #include "front/request.h"
 #include "front/server.h"
 #include "front/streams.h"
+#include "ops/authorize.h"
 #include "ops/workers.h"
 
 /* What reading one packet may take. Only who leases devices has requests that
@@ -65,7 +67,7 @@ static struct request *request_new(struct front *front, struct client *client,
 	request->method = method;
 	request->binding = binding;
 	arena_init(&request->arena,
-		   caller_role(&client->caller) >= ROLE_OPERATOR ?
+		   authorize_role(&client->caller) >= ROLE_OPERATOR ?
 			   READING_BUDGET :
 			   STRANGER_BUDGET);
 	return request;
@@ -198,6 +200,8 @@ static struct packet *make_packet(const struct request *request,
 {
 	struct packet *packet = NULL;
 
+	audit_record(request->method, request->binding->kind == METHOD_CHANGE,
+		     call->caller, call->input, call->reply, r, err);
 	if (r >= 0)
 		r = packet_reply(request->id, call->reply, 0, &packet, err);
 	if (r >= 0)
@@ -417,7 +421,10 @@ static void run_change(void *data)
 	request->sent = call.sent;
 	if (!call.sent)
 		request->reply = make_packet(request, &call, r, &err);
-	else if (r < 0)
+	else
+		audit_record(request->method, true, call.caller, call.input,
+			     NULL, 0, NULL);
+	if (call.sent && r < 0)
 		log_problem(LOG_LEVEL_WARNING, &err,
 			    "%s by %s: after the reply was sent",
 			    request->method->name, call.caller->principal);
@@ -446,13 +453,27 @@ static void submit_change(struct request *request)
 }
 
 /**
+ * has_worker() - May one more change of a user be with a worker?
+ * @front:	The front
+ * @user:	Whose
+ */
+static bool has_worker(const struct front *front, const struct user *user)
+{
+	return user->uid == 0 ||
+	       user->n_changes < front->limits.changes_per_uid;
+}
+
+/**
  * begin_queued() - Give workers what waits for them
  * @user:	Whose; has a request that counts meanwhile
  */
 static void begin_queued(struct user *user)
 {
-	while (user->queue && user->n_changes < CHANGES_PER_UID) {
+	while (user->queue) {
 		struct request *request = user->queue;
+
+		if (!has_worker(request->front, user))
+			return;
 
 		request_unqueue(request);
 		submit_change(request);
@@ -468,7 +489,7 @@ static void begin_change(struct request *request)
 	struct user *user = request->client->user;
 
 	request_attach(request);
-	if (user->uid == 0 || user->n_changes < CHANGES_PER_UID) {
+	if (has_worker(request->front, user)) {
 		submit_change(request);
 		return;
 	}
@@ -479,25 +500,45 @@ static void begin_change(struct request *request)
 
 /**
  * check_limits() - May the client have one more request unanswered?
+ * @front:	The front
  * @client:	Who
  *
  * Return: 0; -EAGAIN limit.requests.
  */
-static int check_limits(const struct client *client, struct error *err)
+static int check_limits(const struct front *front, const struct client *client,
+			struct error *err)
 {
-	unsigned int limit = caller_is_admin(&client->caller) ?
-				     REQUESTS_OF_ROOT :
-				     REQUESTS_PER_UID;
+	const struct limits *limits = &front->limits;
+	uint64_t limit = authorize_is_admin(&client->caller) ?
+				 limits->requests_of_root :
+				 limits->requests_per_uid;
 
-	if (client->n_requests >= REQUESTS_PER_PEER)
+	if (client->n_requests >= limits->requests_per_client)
 		return error_set(err, -EAGAIN, ERROR_LIMIT_REQUESTS,
-				 "%d requests of this connection are not answered yet",
-				 REQUESTS_PER_PEER);
+				 "%u requests of this connection are not answered yet",
+				 client->n_requests);
 	if (client->user->n_requests >= limit)
 		return error_set(err, -EAGAIN, ERROR_LIMIT_REQUESTS,
 				 "%u requests of %s are not answered yet",
-				 limit, client->caller.principal);
+				 client->user->n_requests,
+				 client->caller.principal);
 	return 0;
+}
+
+/**
+ * check_rate() - May the caller ask something now?
+ * @front:	The front
+ * @caller:	Who
+ *
+ * Return: 0; -EAGAIN limit.rate.
+ */
+static int check_rate(struct front *front, const struct caller *caller,
+		      struct error *err)
+{
+	if (!front->limits.rate || authorize_is_trusted(caller))
+		return 0;
+	return rate_take(&front->rates, &front->limits, caller->principal,
+			 clock_mono_ns(), err);
 }
 
 /**
@@ -553,11 +594,16 @@ static int begin(struct front *front, struct client *client,
 	if (!method)
 		return error_set(err, -ENOSYS, ERROR_REQUEST_UNKNOWN_METHOD,
 				 "there is no method '%s'", in->method);
-	r = method_allowed(method, &client->caller, err);
+	r = check_rate(front, &client->caller, err);
+	if (r >= 0)
+		r = method_allowed(method, &client->caller, err);
 	if (r >= 0 && binding->kind != METHOD_READ)
-		r = check_limits(client, err);
-	if (r < 0)
+		r = check_limits(front, client, err);
+	if (r < 0) {
+		audit_record(method, false, &client->caller, NULL, NULL, r,
+			     err);
 		return r;
+	}
 
 	request = request_new(front, client, envelope->id, method, binding);
 	if (!request)

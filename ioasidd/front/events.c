@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "front/contract.h"
 #include "front/view.h"
+#include "ops/authorize.h"
 
 /**
  * fill_time() - Say when
@@ -92,26 +93,61 @@ struct logged *event_write(void *data, struct registry *reg,
 }
 
 /**
+ * sees_now() - May a caller see an object as it is now?
+ * @reg:	The registry, locked
+ * @entry:	A change of the object
+ * @caller:	Who
+ */
+static bool sees_now(struct registry *reg, const struct logged *entry,
+		     const struct caller *caller)
+{
+	const struct device *device;
+	const struct group *group;
+	const struct lease *lease;
+
+	switch (entry->collection) {
+	case CHANGE_DEVICES:
+		device = registry_device(reg, entry->name);
+		return device && device_visible(reg, device, caller);
+	case CHANGE_LEASES:
+		lease = registry_lease(reg, entry->name);
+		return lease && lease_visible(reg, lease, caller);
+	case CHANGE_GROUPS:
+		group = registry_group(reg, entry->name);
+		return group && group_visible(reg, group, caller);
+	case CHANGE_OPERATIONS:
+	case CHANGE_IOMMUS:
+	case CHANGE_COLLECTION_COUNT:
+		break;
+	}
+	return false;
+}
+
+/**
  * sees() - May a caller see the object of a change?
+ * @reg:	The registry, locked
  * @entry:	The change
  * @audience:	Whose the object was: before the change, or with it
  * @caller:	Who
  *
- * As device_visible(), lease_visible() and view_operation_visible() have it for
- * what there is now. Groups and IOMMUs take the permission to list them.
+ * As device_visible(), lease_visible() and operation_visible() have it for what
+ * there is now; besides, whose it was at that revision.
  */
-static bool sees(const struct logged *entry, const struct audience *audience,
+static bool sees(struct registry *reg, const struct logged *entry, const struct audience *audience,
 		 const struct caller *caller)
 {
-	if (caller_role(caller) >= ROLE_VIEWER)
+	if (authorize_role(caller) >= ROLE_VIEWER)
 		return true;
 	switch (entry->collection) {
 	case CHANGE_DEVICES:
 	case CHANGE_LEASES:
-		return audience->leased &&
-		       audience->uid == caller->process.uid &&
-		       (!audience->pid ||
-			audience->pid == caller->process.pid);
+		/* Who came by TCP is no uid; nor is who has a token. */
+		if (audience->leased && audience->uid != (uid_t)-1 &&
+		    audience->uid == caller->process.uid &&
+		    (!audience->pid ||
+		     audience->pid == caller->process.pid))
+			return true;
+		break;
 	case CHANGE_OPERATIONS:
 		return str_eq(entry->principal, caller->principal);
 	case CHANGE_GROUPS:
@@ -119,7 +155,7 @@ static bool sees(const struct logged *entry, const struct audience *audience,
 	case CHANGE_COLLECTION_COUNT:
 		break;
 	}
-	return false;
+	return sees_now(reg, entry, caller);
 }
 
 /**
@@ -147,13 +183,14 @@ static struct packet *removed_packet(uint64_t id, const struct logged *entry)
 }
 
 /* event_packet() - Make the packet that tells of a change */
-int event_packet(uint64_t id, const struct logged *entry,
+int event_packet(struct registry *reg, uint64_t id,
+		 const struct logged *entry,
 		 const struct caller *caller, struct packet **ret)
 {
 	*ret = NULL;
-	if (!entry->removed && sees(entry, &entry->audience, caller))
+	if (!entry->removed && sees(reg, entry, &entry->audience, caller))
 		*ret = packet_item(id, entry->data, entry->size);
-	else if (sees(entry, &entry->before, caller))
+	else if (sees(reg, entry, &entry->before, caller))
 		*ret = removed_packet(id, entry);
 	else
 		return 0;

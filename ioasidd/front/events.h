@@ -17,6 +17,7 @@ struct logged *event_write(void *data, struct registry *reg,
 
 /**
  * event_packet() - Make the packet that tells of a change
+ * @reg:	The registry, locked
  * @id:		The request's
  * @entry:	The change
  * @caller:	Who is told
@@ -24,7 +25,8 @@ struct logged *event_write(void *data, struct registry *reg,
  *
  * Return: 0 or -ENOMEM.
  */
-int event_packet(uint64_t id, const struct logged *entry,
+int event_packet(struct registry *reg, uint64_t id,
+		 const struct logged *entry,
 		 const struct caller *caller, struct packet **ret);
 
 #endif

@@ -20,9 +20,6 @@
 #include "front/server.h"
 #include "front/streams.h"
 
-/* The group whose members may look at everything. */
-#define VIEWERS "ioasid"
-
 /* front_unref() - Let go. After front_stop() nothing is left but memory. */
 struct front *front_unref(struct front *front)
 {
@@ -191,37 +188,40 @@ static const struct peer_events peer_events = {
 
 /**
  * limits_of() - How many clients a user may have
+ * @limits:	By which limits
  * @user:	The user
  * @ret_all:	How many there may be with this one, of all
  *
  * Return: of this user.
  */
-static unsigned int limits_of(const struct user *user, unsigned int *ret_all)
+static uint64_t limits_of(const struct limits *limits,
+			  const struct user *user, uint64_t *ret_all)
 {
-	*ret_all = PEERS_MAX - PEERS_FOR_ROOT;
+	*ret_all = limits->clients - limits->clients_for_root;
 	if (user->uid == 0) {
-		*ret_all = PEERS_MAX;
-		return PEERS_OF_ROOT;
+		*ret_all = limits->clients;
+		return limits->clients_of_root;
 	}
-	return str_eq(user->principal, PRINCIPAL_UNKNOWN) ? PEERS_UNKNOWN :
-							    PEERS_PER_UID;
+	return str_eq(user->principal, PRINCIPAL_UNKNOWN) ?
+		       limits->clients_unknown : limits->clients_per_uid;
 }
 
 /* front_check_room() - Is there room for one more client of a user? */
 int front_check_room(const struct front *front, const struct user *user,
 		     struct error *err)
 {
-	unsigned int all, own = limits_of(user, &all);
+	const struct limits *limits = &front->limits;
+	uint64_t all, own = limits_of(limits, user, &all);
 
 	if (user->n_clients >= own)
 		return error_set(err, -EMFILE, ERROR_LIMIT_CLIENTS,
 				 "%s has %u connections already",
-				 user->principal, own);
+				 user->principal, user->n_clients);
 	if (front->n_clients >= all)
 		return error_set(err, -EMFILE, ERROR_LIMIT_CLIENTS,
 				 "there are %u connections already",
 				 front->n_clients);
-	if (user->uid == (uid_t)-1 && front->n_tcp >= PEERS_OF_TCP)
+	if (user->uid == (uid_t)-1 && front->n_tcp >= limits->clients_of_tcp)
 		return error_set(err, -EMFILE, ERROR_LIMIT_CLIENTS,
 				 "there are %u connections by TCP already",
 				 front->n_tcp);
@@ -229,38 +229,40 @@ int front_check_room(const struct front *front, const struct user *user,
 }
 
 /**
- * is_in() - Is the other end of a connection in a group?
+ * read_groups() - All groups of the other end of a connection
  * @fd:		The connection
  * @primary:	Its group
- * @group:	Which; -1 for none
+ * @ret:	Gets them
  *
  * Source: SO_PEERGROUPS of <asm-generic/socket.h>: the supplementary groups of
  * the process that has connected, when it did; -ERANGE with the length needed.
+ *
+ * Return: 0 or -errno.
  */
-static bool is_in(int fd, gid_t primary, gid_t group)
+static int read_groups(int fd, gid_t primary, struct identity *ret)
 {
-	_cleanup_free_ gid_t *groups = NULL;
 	socklen_t size = 0;
 
-	if (group == (gid_t)-1 || primary == group)
-		return group != (gid_t)-1;
-	if (!getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &size) ||
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &size) &&
 	    errno != ERANGE)
-		return false;
-	groups = malloc(size);
-	if (!groups ||
-	    getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size))
-		return false;
-	for (size_t i = 0; i < size / sizeof(*groups); i++)
-		if (groups[i] == group)
-			return true;
-	return false;
+		return -errno;
+	ret->groups = malloc(sizeof(gid_t) + size);
+	if (!ret->groups)
+		return -ENOMEM;
+	ret->groups[0] = primary;
+	ret->n_groups = 1;
+	if (size && getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, ret->groups + 1,
+			       &size))
+		return -errno;
+	ret->n_groups += size / sizeof(gid_t);
+	return 0;
 }
 
 /* front_identify() - Find out who has connected */
 int front_identify(const struct front *front, int fd, struct caller *ret,
 		   struct error *err)
 {
+	_cleanup_identity_ struct identity *identity = NULL;
 	uid_t uid;
 	int r;
 
@@ -270,11 +272,20 @@ int front_identify(const struct front *front, int fd, struct caller *ret,
 	if (r < 0)
 		return r;
 	uid = ret->process.uid;
+	identity = identity_new(uid);
+	r = identity ? read_groups(fd, ret->process.gid, identity) : -ENOMEM;
+	if (r < 0) {
+		ret->pidfd = fd_close(ret->pidfd);
+		return error_set(err, r, ERROR_KERNEL_PROCESS,
+				 "the groups of uid %u: %m",
+				 (unsigned int)uid);
+	}
+	identity->runs_it = front->host->simulated && uid == geteuid();
+	identity_unit(ret->process.cgroup, identity->unit);
 	(void)str_format(ret->principal, sizeof(ret->principal), "uid:%u",
 			 (unsigned int)uid);
 	ret->ceiling = ROLE_ADMIN;
-	ret->runs_it = front->host->simulated && uid == geteuid();
-	ret->viewer = is_in(fd, ret->process.gid, front->viewers);
+	ret->identity = TAKE_PTR(identity);
 	return 0;
 }
 
@@ -374,7 +385,7 @@ int front_start(struct host *host, const char *socket_path,
 	atomic_init(&front->refs, 1);
 	pthread_mutex_init(&front->lock, NULL);
 	front->host = host;
-	front->viewers = process_group_id(VIEWERS);
+	front->limits = LIMITS_DEFAULT;
 	front->bell = -1;
 
 	r = streams_start(front, err);
@@ -394,6 +405,12 @@ int front_start(struct host *host, const char *socket_path,
 
 	*ret = front;
 	return 0;
+}
+
+/* front_limit() - Limit clients anew */
+void front_limit(struct front *front, const struct limits *limits)
+{
+	front->limits = *limits;
 }
 
 /* front_stop() - Close all connections and remove the socket */

@@ -8,6 +8,7 @@
 #include "ops/host.h"
 
 struct front;
+struct limits;
 
 /**
  * front_start() - Serve the native socket
@@ -17,12 +18,19 @@ struct front;
  * @ret:		Ends with front_stop()
  *
  * Loop thread. Uses two descriptors for each connection, of which there are
- * PEERS_MAX at most.
+ * as many as limits.h says.
  *
  * Return: 0; -EADDRINUSE if somebody listens there; others.
  */
 int front_start(struct host *host, const char *socket_path,
 		struct front **ret, struct error *err);
+
+/**
+ * front_limit() - Limit clients anew
+ *
+ * Loop thread. What they have beyond it stays.
+ */
+void front_limit(struct front *front, const struct limits *limits);
 
 /**
  * front_stop() - Close all connections and remove the socket

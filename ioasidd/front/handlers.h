@@ -30,6 +30,8 @@ int create_lease(struct call *call, struct error *err);
 int claim_lease(struct call *call, struct error *err);
 int acknowledge_lease(struct call *call, struct error *err);
 int release_lease(struct call *call, struct error *err);
+int reissue_token(struct call *call, struct error *err);
+int check_policy(struct call *call, struct error *err);
 
 /**
  * handler_name() - Check a resource name in a request

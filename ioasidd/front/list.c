@@ -8,7 +8,7 @@
 
 #include "front/codec.h"
 #include "front/view.h"
-#include "ops/ops.h"
+#include "ops/authorize.h"
 
 /* What a list response needs besides its items: token and revision. */
 #define LIST_OVERHEAD 256
@@ -119,7 +119,7 @@ static void collect_devices(struct listing *listing)
 }
 
 /**
- * collect_groups() - Groups; the permission is all that it takes
+ * collect_groups() - Groups that the caller may see
  * @listing:	Where they go
  */
 static void collect_groups(struct listing *listing)
@@ -128,7 +128,10 @@ static void collect_groups(struct listing *listing)
 	size_t n = listing_room(listing, reg->n_groups);
 
 	for (size_t i = 0; i < n; i++)
-		listing_add(listing, reg->groups[i].name, &reg->groups[i]);
+		if (group_visible(reg, &reg->groups[i],
+				  listing->page->caller))
+			listing_add(listing, reg->groups[i].name,
+				    &reg->groups[i]);
 }
 
 /**
@@ -162,7 +165,7 @@ static void collect_leases(struct listing *listing)
 		if (state)
 			wanted = view_lease_state(lease) == state;
 		if (wanted &&
-		    lease_visible(lease, listing->page->caller))
+		    lease_visible(reg, lease, listing->page->caller))
 			listing_add(listing, lease->name, lease);
 	}
 }
@@ -181,7 +184,7 @@ static void collect_operations(struct listing *listing)
 		const struct operation *op = reg->operations[i];
 
 		if ((!state || view_operation_state(op) == state) &&
-		    view_operation_visible(op, listing->page->caller))
+		    operation_visible(op, listing->page->caller))
 			listing_add(listing, op->name, op);
 	}
 }

@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "front/contract.h"
 #include "front/handlers.h"
+#include "ops/authorize.h"
 
 static const struct method methods[] = {
 #include "methods.inc"
@@ -39,33 +40,12 @@ static const struct binding bindings[] = {
 	{ "ioasid.v1.Leases/AcknowledgeLease", METHOD_CHANGE,
 	  acknowledge_lease },
 	{ "ioasid.v1.Leases/ReleaseLease", METHOD_CHANGE, release_lease },
+	{ "ioasid.v1.Leases/ReissueToken", METHOD_CHANGE, reissue_token },
 	{ "ioasid.v1.Events/WatchEvents", METHOD_STREAM, NULL },
+	{ "ioasid.v1.Policy/CheckPolicy", METHOD_READ, check_policy },
 };
 static_assert(ARRAY_SIZE(bindings) == ARRAY_SIZE(methods),
 	      "each method of the contract is bound to what answers it");
-
-/* The least that a caller must be for a permission; for all others it is an
- * administrator. Who is nothing may ask for what is its own.
- */
-static const struct {
-	const char *permission;
-	enum role role;
-} needs[] = {
-	{ "host.view", ROLE_NONE },
-	{ "event.view", ROLE_NONE },
-	{ "device.view", ROLE_NONE },
-	{ "operation.view", ROLE_NONE },
-	{ "lease.view", ROLE_NONE },
-	{ "lease.claim", ROLE_NONE },
-	{ "lease.release", ROLE_NONE },
-	{ "group.view", ROLE_VIEWER },
-	{ "device.prepare", ROLE_OPERATOR },
-	{ "lease.create", ROLE_OPERATOR },
-	{ "operation.cancel", ROLE_OPERATOR },
-};
-
-/* What brings descriptors: not through ioasid-api, which must never have one. */
-static const char handing_over[] = "ioasid.v1.Leases/ClaimLease";
 
 /* methods_check() - Is each method bound to what answers it? */
 int methods_check(struct error *err)
@@ -91,43 +71,11 @@ const struct method *method_find(const char *name,
 	return NULL;
 }
 
-/**
- * role_needed() - What one must be for a permission
- * @permission:	"<object>.<verb>"
- */
-static enum role role_needed(const char *permission)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(needs); i++)
-		if (str_eq(needs[i].permission, permission))
-			return needs[i].role;
-	return ROLE_ADMIN;
-}
-
 /* method_allowed() - May the caller call the method at all? */
 int method_allowed(const struct method *method, const struct caller *caller,
 		   struct error *err)
 {
-	enum role needed = role_needed(method->permission);
-
-	if (caller->unknown)
-		return error_set(err, -EACCES,
-				 ERROR_PERMISSION_UNAUTHENTICATED,
-				 "the connection has shown no certificate");
-	if (caller->via_api && str_eq(method->name, handing_over))
-		return error_set(err, -EACCES,
-				 ERROR_PERMISSION_NATIVE_SOCKET_ONLY,
-				 "%s hands descriptors over, which never go through ioasid-api",
-				 method->name);
-	if (caller_role(caller) >= needed)
-		return 0;
-	if (caller->via_api && caller_own_role(caller) >= needed)
-		return error_set(err, -EACCES,
-				 ERROR_PERMISSION_NATIVE_SOCKET_ONLY,
-				 "%s needs the permission %s, which is more than clients of ioasid-api can have",
-				 method->name, method->permission);
-	return error_set(err, -EACCES, ERROR_PERMISSION_DENIED,
-			 "%s needs the permission %s, which %s does not have",
-			 method->name, method->permission, caller->principal);
+	return authorize_method(caller, method->name, method->permission, err);
 }
 
 /* methods_all() - All methods of the contract */

@@ -112,9 +112,10 @@ const struct method *method_find(const char *name,
 /**
  * method_allowed() - May the caller call the method at all?
  *
- * By its role, see host.h. Who has none may look at the host and at what is its
- * own, and claim, acknowledge and release what is addressed to it; which objects
- * that is the handlers decide. Nothing is claimed through ioasid-api.
+ * By the policy of now, see ops/authorize.h. Who has no grant may look at the
+ * host and at what is its own, and claim, acknowledge and release what is
+ * addressed to it; which objects that is the handlers decide. Nothing is claimed
+ * through ioasid-api.
  *
  * Return: 0; -EACCES permission.denied, permission.unauthenticated,
  * permission.native-socket-only.

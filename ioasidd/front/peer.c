@@ -52,6 +52,7 @@ int peer_new_consume(struct loop *loop, int fd, const struct caller *caller,
 		     uint8_t *buffer, const struct peer_events *events,
 		     void *owner, struct peer **ret)
 {
+	_cleanup_identity_ struct identity *identity = caller->identity;
 	_cleanup_fd_ int sock = fd, pidfd = caller->pidfd;
 	struct peer *peer = calloc(1, sizeof(*peer));
 	int r = -ENOMEM;
@@ -75,6 +76,7 @@ int peer_new_consume(struct loop *loop, int fd, const struct caller *caller,
 	peer_prepare(sock);
 	peer->fd = TAKE_FD(sock);
 	(void)TAKE_FD(pidfd); /* the client has it */
+	(void)TAKE_PTR(identity); /* likewise */
 
 	*ret = peer;
 	return 0;

@@ -86,7 +86,7 @@ struct peer {
 /**
  * peer_new_consume() - Take a connection over and begin to read
  * @fd:		The socket, non-blocking; closed in any case
- * @caller:	Who; its pidfd is closed in any case
+ * @caller:	Who; its pidfd and identity are taken in any case
  * @buffer:	Room for PACKET_MAX, shared by all peers of the loop
  * @ret:	One reference, of its client
  *

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "front/handlers.h"
+#include "ops/authorize.h"
 #include "ops/ops.h"
 
 #define WAIT_DEFAULT_MS 60000
@@ -306,6 +307,8 @@ int get_group(struct call *call, struct error *err)
 
 	registry_lock(reg);
 	group = registry_group(reg, in->name);
+	if (group && !group_visible(reg, group, call->caller))
+		group = NULL;
 	if (group)
 		reply = view_group(call->arena, group);
 	registry_unlock(reg);
@@ -330,7 +333,7 @@ int get_lease(struct call *call, struct error *err)
 
 	registry_lock(reg);
 	lease = registry_lease(reg, in->name);
-	if (lease && !lease_visible(lease, call->caller))
+	if (lease && !lease_visible(reg, lease, call->caller))
 		lease = NULL;
 	if (lease)
 		reply = view_lease(call->arena, reg, lease);
@@ -364,7 +367,7 @@ static int show_operation(struct call *call, const char *name, bool wait,
 
 	registry_lock(reg);
 	op = registry_operation(reg, name);
-	if (op && !view_operation_visible(op, call->caller))
+	if (op && !operation_visible(op, call->caller))
 		op = NULL;
 	if (op)
 		running = op->state == OPERATION_RUNNING;

@@ -16,32 +16,8 @@
 
 #include "front/front.h"
 #include "front/client.h"
-
-/* Connections in all, those of them that are kept for root, and of one uid:
- * one uid, or a few, cannot keep the others out.
- */
-#define PEERS_MAX 512
-#define PEERS_FOR_ROOT 64
-#define PEERS_PER_UID 32
-#define PEERS_OF_ROOT 256
-
-/* Those that came by TCP, and those of them that have shown no certificate yet:
- * the network cannot keep the host's own out.
- */
-#define PEERS_OF_TCP 128
-#define PEERS_UNKNOWN 64
-
-/* Requests that were not answered yet: of a connection and of a uid. What can
- * be answered at once does not count.
- */
-#define REQUESTS_PER_PEER 64
-#define REQUESTS_PER_UID 128
-#define REQUESTS_OF_ROOT 1024
-
-/* Changes of one uid but root's that are with workers at once; more wait for
- * them. A worker may wait for a device, and there are 32 of them for all.
- */
-#define CHANGES_PER_UID 8
+#include "front/limits.h"
+#include "front/rate.h"
 
 struct listener;
 
@@ -75,9 +51,10 @@ struct user {
  * @host:	Fixed
  * @lock:	Guards @stopped against workers
  * @stopped:	There may be no loop any more
+ * @limits:	What clients may have; loop thread, as is all that follows
+ * @rates:	What they have asked
  * @listener:	Lets connections in; NULL once stopped
  * @clients:	Open ones; @n_clients of them, @n_tcp of those by TCP
- * @viewers:	The group whose members may look at everything; -1 for none
  * @users:	Who has connections or requests
  * @waiters:	Requests that wait for operations to end
  * @cursor:	The next one to look at, while all are looked at
@@ -94,11 +71,12 @@ struct front {
 	pthread_mutex_t lock;
 	bool stopped;
 
+	struct limits limits;
+	struct rates rates;
 	struct listener *listener;
 	struct client *clients;
 	unsigned int n_clients;
 	unsigned int n_tcp;
-	gid_t viewers;
 	struct user *users;
 	struct request *waiters;
 	struct request *cursor;
@@ -145,7 +123,7 @@ void front_move(struct front *front, struct client *client,
 /**
  * front_identify() - Find out who has connected
  * @fd:		The connection, a UNIX socket; borrowed
- * @ret:	Who; its pidfd is the caller's
+ * @ret:	Who; its pidfd and identity are the caller's
  *
  * Return: 0; -ESRCH if he has ended; -EPERM.
  */

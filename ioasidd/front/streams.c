@@ -69,7 +69,7 @@ static enum outcome find_change(const struct request *request,
 		*ret_revision = entry->revision;
 		if (!request->blocked &&
 		    (request->collections & 1u << entry->collection))
-			r = event_packet(request->id, entry,
+			r = event_packet(reg, request->id, entry,
 					 &request->client->caller, ret);
 	}
 	registry_unlock(reg);
@@ -233,10 +233,11 @@ void streams_stop(struct front *front)
  */
 static int check_limits(const struct request *request, struct error *err)
 {
-	if (request->user->n_streams >= STREAMS_PER_UID)
+	if (request->user->n_streams >= request->front->limits.watchers_per_uid)
 		return error_set(err, -EAGAIN, ERROR_LIMIT_WATCHERS,
-				 "%s has %d watches already",
-				 request->user->principal, STREAMS_PER_UID);
+				 "%s has %u watches already",
+				 request->user->principal,
+				 request->user->n_streams);
 	if (request->front->n_streams >= STREAMS_MAX)
 		return error_set(err, -EAGAIN, ERROR_LIMIT_WATCHERS,
 				 "there are %d watches already", STREAMS_MAX);

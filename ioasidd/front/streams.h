@@ -26,9 +26,8 @@
 
 #include "front/request.h"
 
-/* Streams at once: in all, and of one uid. */
+/* Streams at once in all; of one uid, see limits.h. */
 #define STREAMS_MAX 256
-#define STREAMS_PER_UID 32
 
 /* Items of one stream before the others have their turn. */
 #define STREAM_ITEMS_PER_ROUND 32

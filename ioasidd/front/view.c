@@ -639,12 +639,16 @@ static_assert(ARRAY_SIZE(lease_modes) == LEASE_MODE_COUNT,
 static pb_claimant *view_claimant(struct arena *arena,
 				  const struct lease *lease)
 {
-	pb_claimant *ret = arena_message(arena, PB(claimant));
+	pb_claimant *ret;
 
+	if (lease->claimant_uid == (uid_t)-1)
+		return NULL; /* who has the token, and nobody else */
+	ret = arena_message(arena, PB(claimant));
 	if (!ret)
 		return NULL;
 	ret->uid = lease->claimant_uid;
 	ret->pid = lease->claimant_pid;
+	ret->unit = arena_text(arena, lease->claimant_unit);
 
 	return ret;
 }
@@ -664,6 +668,9 @@ pb_lease *view_lease(struct arena *arena, struct registry *reg,
 	ret->mode = lease_modes[lease->mode];
 	view_lease_devices(arena, reg, lease, ret);
 	ret->owner_uid = lease->owner_uid;
+	ret->owner = arena_text(arena, lease->owner);
+	ret->has_token = lease->has_token;
+	ret->token_expires = view_time(arena, lease->token_expires_us);
 	ret->claimant = view_claimant(arena, lease);
 	view_labels(arena, lease, ret);
 	ret->memlock_unlimited = lease->memlock_unlimited;

@@ -40,15 +40,6 @@ pb_lease *view_lease(struct arena *arena, struct registry *reg,
 		     const struct lease *lease);
 pb_operation *view_operation(struct arena *arena, const struct operation *op);
 
-/* view_operation_visible() - May the caller see it? Viewers all, others
- * theirs.
- */
-static inline bool view_operation_visible(const struct operation *op,
-					  const struct caller *caller)
-{
-	return caller_role(caller) >= ROLE_VIEWER ||
-	       str_eq(op->principal, caller->principal);
-}
 
 /**
  * enum collection - What can be listed, and in which order

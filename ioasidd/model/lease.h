@@ -17,6 +17,11 @@
 #define LABEL_VALUE_MAX 255
 #define REQUEST_ID_MAX 64
 #define LEASE_HOLDERS_MAX 64
+#define UNIT_SIZE 128
+#define TOKEN_HASH_SIZE 32
+
+/* Room for whoever asks, by name: a certificate's can be long. */
+#define PRINCIPAL_SIZE 256
 
 /**
  * enum lease_state - Where a lease stands
@@ -70,9 +75,14 @@ struct holder {
  * @mode:		How descriptors are handed over
  * @devices:		Names, in the order of their descriptors
  * @labels:		Pairs: key, value, key, value
- * @owner_uid:		Who asked for it and pays
- * @claimant_uid:	Who may claim it
+ * @owner:		Who asked for it, by name, see struct caller
+ * @owner_uid:		Its uid; (uid_t)-1 for none
+ * @claimant_uid:	Who may claim it; (uid_t)-1 for only who has the token
  * @claimant_pid:	0 for any process of that uid
+ * @claimant_unit:	The systemd unit that it must run in; empty for any
+ * @has_token:		Who shows the token that @token_hash is of may claim it
+ * @token_hash:		SHA-256 of it; the token itself is kept nowhere
+ * @token_expires_us:	It is good until then; 0 for as long as the offer
  * @memlock:		What the holder may lock for it, bytes
  * @memlock_unlimited:	It may lock any amount
  * @expires_us:		An offer is over by then; 0 for never
@@ -93,9 +103,14 @@ struct lease {
 	enum lease_mode mode;
 	struct strv devices;
 	struct strv labels;
+	char owner[PRINCIPAL_SIZE];
 	uid_t owner_uid;
 	uid_t claimant_uid;
 	pid_t claimant_pid;
+	char claimant_unit[UNIT_SIZE];
+	bool has_token;
+	uint8_t token_hash[TOKEN_HASH_SIZE];
+	uint64_t token_expires_us;
 	uint64_t memlock;
 	bool memlock_unlimited;
 	uint64_t expires_us;

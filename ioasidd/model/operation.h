@@ -11,9 +11,6 @@
 
 #define OPERATION_STEPS_MAX 1024
 
-/* Room for whoever asks, by name: a certificate's can be long. */
-#define PRINCIPAL_SIZE 256
-
 enum operation_state {
 	OPERATION_RUNNING,
 	OPERATION_DONE,

@@ -32,11 +32,13 @@ static const struct permission permissions[] = {
 	{ "group.view", ROLE_VIEWER, .per_device = true },
 	{ "operation.view", ROLE_VIEWER, .open = true },
 	{ "operation.cancel", ROLE_OPERATOR, .open = true },
-	{ "lease.view", ROLE_VIEWER, .per_device = true, .open = true },
+	{ "lease.view", ROLE_VIEWER, .per_device = true, .labelled = true,
+	  .open = true },
 	{ "lease.create", ROLE_OPERATOR, .per_device = true },
 	{ "lease.unlimited", ROLE_ADMIN, .per_device = true },
-	{ "lease.claim", ROLE_NONE, .open = true, .native = true },
-	{ "lease.release", ROLE_OPERATOR, .per_device = true, .open = true },
+	{ "lease.claim", ROLE_NONE, .open = true },
+	{ "lease.release", ROLE_OPERATOR, .per_device = true,
+	  .labelled = true, .open = true },
 	{ "policy.check", ROLE_ADMIN, .open = false },
 };
 
@@ -289,7 +291,8 @@ static bool is_device(const struct term *term, const struct question *q)
 	case TERM_NUMA:
 		return facts->numa_node == term->other;
 	case TERM_LABEL:
-		return has_label(q->labels, term->text);
+		return q->permission->labelled &&
+		       has_label(q->labels, term->text);
 	case TERM_UID:
 	case TERM_GID:
 	case TERM_UNIT:
@@ -378,8 +381,7 @@ static enum verdict consider(const struct grant *grant,
 	if (!is_for(grant, q->identity) || !gives(grant, permission) ||
 	    !covers(grant, q))
 		return so_far;
-	if (permission->level > q->ceiling || (permission->native &&
-					       q->via_api))
+	if (permission->level > q->ceiling)
 		return so_far == VERDICT_DENIED ? VERDICT_CEILING : so_far;
 	if (!may_address(grant, q))
 		return so_far == VERDICT_DENIED ? VERDICT_ADDRESSEE : so_far;

@@ -73,6 +73,13 @@ struct identity *identity_new(uid_t uid);
 /* identity_free() - NULL is allowed. Return: NULL. */
 struct identity *identity_free(struct identity *identity);
 
+static inline void identity_freep(struct identity **identity)
+{
+	identity_free(*identity);
+}
+
+#define _cleanup_identity_ __attribute__((cleanup(identity_freep)))
+
 /* identity_unit() - The system unit that a control group belongs to; empty if
  * it is none's. Units of users' own managers are not told apart.
  */
@@ -83,17 +90,18 @@ void identity_unit(const char *cgroup, char ret[128]);
  * @name:	"<object>.<verb>"
  * @level:	The least role that contains it
  * @per_device:	It is for a device: grants for some devices count
+ * @labelled:	Labels of a lease count. Not for what makes leases: who does
+ *		would choose them
  * @open:	Everybody may call its methods; which objects they are answered
  *		for depends on the object: those addressed to the caller, and
  *		its own, without any grant
- * @native:	Never through ioasid-api
  */
 struct permission {
 	const char *name;
 	enum role level;
 	bool per_device;
+	bool labelled;
 	bool open;
-	bool native;
 };
 
 /* permission_find() - By its name. One that is not in the table is for

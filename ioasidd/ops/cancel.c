@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "ops/authorize.h"
 #include "ops/ops.h"
 
 /**
@@ -52,13 +53,17 @@ int operation_cancel(struct host *host, const struct caller *caller,
 {
 	struct registry *reg = host->registry;
 	struct operation *op;
-	int r;
+	int r = 0;
 
 	registry_lock(reg);
 	op = registry_operation(reg, change->name);
+	if (op && !operation_visible(op, caller))
+		op = NULL;
 	if (op)
+		r = authorize_cancel(caller, op, err);
+	if (op && r == 0)
 		r = check_operation(op, change, err);
-	else
+	if (!op)
 		r = error_set(err, -ENOENT, ERROR_OPERATION_NOT_FOUND,
 			      "there is no %s", change->name);
 	if (r == 0 && !change->dry_run) {

@@ -11,11 +11,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/token.h"
 #include "ops/commit.h"
 #include "ops/lease.h"
 #include "ops/watch.h"
@@ -27,6 +30,7 @@
  * struct claiming - A claim at work
  * @host:	The host
  * @caller:	Who claims
+ * @token:	What the caller has shown; empty for none
  * @lease:	A copy of the lease, what it is to become
  * @pidfd:	The holder, ours
  * @holder:	To wait for its end
@@ -39,6 +43,7 @@
 struct claiming {
 	struct host *host;
 	const struct caller *caller;
+	const char *token;
 	struct lease *lease;
 	int pidfd;
 	struct watch *holder, *acknowledge;
@@ -71,6 +76,58 @@ static bool has_expired(const struct lease *lease)
 }
 
 /**
+ * check_token() - Does the caller have the lease's token?
+ * @c:		The claim
+ *
+ * Return: 0; -EPERM lease.not-claimant; -ETIME lease.expired.
+ */
+static int check_token(const struct claiming *c, struct error *err)
+{
+	const struct lease *lease = c->lease;
+
+	if (!lease->has_token || !token_matches(c->token, lease->token_hash))
+		return error_set(err, -EPERM, ERROR_LEASE_NOT_CLAIMANT,
+				 "that is not the token of %s", lease->name);
+	if (lease->token_expires_us &&
+	    lease->token_expires_us <= clock_real_us())
+		return error_set(err, -ETIME, ERROR_LEASE_EXPIRED,
+				 "the time of the token of %s is over",
+				 lease->name);
+	return 0;
+}
+
+/**
+ * check_address() - Is the lease addressed to the caller?
+ * @c:		The claim
+ *
+ * Return: 0; -EPERM lease.not-claimant.
+ */
+static int check_address(const struct claiming *c, struct error *err)
+{
+	const struct process *process = &c->caller->process;
+	const struct lease *lease = c->lease;
+	char unit[UNIT_SIZE];
+
+	if (lease->claimant_uid == (uid_t)-1 ||
+	    process->uid != lease->claimant_uid)
+		return error_set(err, -EPERM, ERROR_LEASE_NOT_CLAIMANT,
+				 "%s is not addressed to uid %u", lease->name,
+				 process->uid);
+	if (lease->claimant_pid && lease->claimant_pid != process->pid)
+		return error_set(err, -EPERM, ERROR_LEASE_NOT_CLAIMANT,
+				 "%s is addressed to process %d, not to %d",
+				 lease->name, (int)lease->claimant_pid,
+				 (int)process->pid);
+	identity_unit(process->cgroup, unit);
+	if (*lease->claimant_unit && !str_eq(lease->claimant_unit, unit))
+		return error_set(err, -EPERM, ERROR_LEASE_NOT_CLAIMANT,
+				 "%s is addressed to %s, not to %s",
+				 lease->name, lease->claimant_unit,
+				 *unit ? unit : "a process in no unit");
+	return 0;
+}
+
+/**
  * check_claimant() - May this caller claim this lease now?
  * @c:		The claim
  * @change:	What was asked for
@@ -81,20 +138,14 @@ static bool has_expired(const struct lease *lease)
 static int check_claimant(const struct claiming *c,
 			  const struct change *change, struct error *err)
 {
-	const struct process *process = &c->caller->process;
 	const struct lease *lease = c->lease;
 	char etag[24];
+	int r;
 
 	etag_of(lease->revision, etag);
-	if (process->uid != lease->claimant_uid)
-		return error_set(err, -EPERM, ERROR_LEASE_NOT_CLAIMANT,
-				 "%s is not addressed to uid %u", lease->name,
-				 process->uid);
-	if (lease->claimant_pid && lease->claimant_pid != process->pid)
-		return error_set(err, -EPERM, ERROR_LEASE_NOT_CLAIMANT,
-				 "%s is addressed to process %d, not to %d",
-				 lease->name, (int)lease->claimant_pid,
-				 (int)process->pid);
+	r = *c->token ? check_token(c, err) : check_address(c, err);
+	if (r < 0)
+		return r;
 	if (has_expired(lease))
 		return error_set(err, -ETIME, ERROR_LEASE_EXPIRED,
 				 "the time of %s is over", lease->name);
@@ -377,6 +428,9 @@ static void settle_held(struct claiming *c)
 {
 	struct error err = ERROR_NULL;
 
+	/* Its token has done what it was for. */
+	c->lease->has_token = false;
+	explicit_bzero(c->lease->token_hash, sizeof(c->lease->token_hash));
 	/* Not durable: a start finds it claiming, which means the same. */
 	if (write_outcome(c, NULL, &err) < 0)
 		log_problem(LOG_LEVEL_ERROR, &err, "%s: cannot be held",
@@ -434,6 +488,7 @@ static int claim(struct claiming *c, const struct change *change,
 static int may_claim(struct claiming *c, const struct change *change,
 		     struct error *err)
 {
+	const struct timespec wrong_token = { .tv_nsec = 100000000 };
 	struct registry *reg = c->host->registry;
 	int r = 0;
 
@@ -444,6 +499,9 @@ static int may_claim(struct claiming *c, const struct change *change,
 	c->lease = NULL;
 	registry_unlock(reg);
 	error_object(r < 0 ? err : NULL, "%s", change->name);
+	/* Nobody guesses 256 bits; this is for who cannot believe it. */
+	if (r == -EPERM && *c->token)
+		(void)nanosleep(&wrong_token, NULL); /* short is fine */
 	return r;
 }
 
@@ -451,12 +509,13 @@ static int may_claim(struct claiming *c, const struct change *change,
  * lease_claim() - See ops.h
  */
 int lease_claim(struct host *host, const struct caller *caller,
-		const struct change *change,
+		const struct change *change, const char *token,
 		int (*send)(void *data, const struct lease *lease,
 			    const int *fds, size_t n_fds),
 		void *data, struct error *err)
 {
-	struct claiming c = { .host = host, .caller = caller, .pidfd = -1 };
+	struct claiming c = { .host = host, .caller = caller, .token = token,
+			      .pidfd = -1 };
 	char owned[NAME_SIZE];
 	int r;
 

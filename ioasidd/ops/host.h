@@ -32,6 +32,7 @@ struct watches;
  * @simulated:		@kernel is of a simulated machine
  * @max_pinned:		What all live leases together may allow to be locked,
  *			bytes
+ * @api_ceiling:	What who comes through ioasid-api can be at most
  * @operation_ended:	Called on the loop's thread after an operation was
  *			published as ended; set by front/
  * @front:		For @operation_ended
@@ -46,7 +47,8 @@ struct host {
 	struct workers *workers;
 	struct loop *loop;
 	struct watches *watches;
-	uint64_t max_pinned;
+	_Atomic uint64_t max_pinned;
+	_Atomic enum role api_ceiling;
 	void (*operation_ended)(void *front);
 	void *front;
 };
@@ -62,8 +64,8 @@ struct host {
  * @pidfd:	The same process; borrowed; -1 for ioasidd itself, and by TCP
  * @principal:	"uid:<n>", "ioasidd"; by TCP "tcp", and once ioasid-api has said
  *		whose certificate there is, "cert:<name in it>"
- * @runs_it:	It is who runs a simulated machine
- * @viewer:	It is in the group that may look at everything
+ * @identity:	What grants can know of it, likewise borrowed; NULL if that is no
+ *		more than its uid
  * @unknown:	Nobody has said who it is: it may do nothing
  * @via_api:	What it asks comes through ioasid-api, which may be lying
  * @ceiling:	The most that it can be, whoever it is
@@ -72,43 +74,10 @@ struct caller {
 	struct process process;
 	int pidfd;
 	char principal[PRINCIPAL_SIZE];
-	bool runs_it;
-	bool viewer;
+	struct identity *identity;
 	bool unknown;
 	bool via_api;
 	enum role ceiling;
 };
-
-/* caller_own_role() - What it would be without a ceiling: root, and on a
- * simulated machine whoever runs that, may do everything.
- */
-static inline enum role caller_own_role(const struct caller *caller)
-{
-	if (caller->process.uid == 0 || caller->runs_it)
-		return ROLE_ADMIN;
-	return caller->viewer ? ROLE_VIEWER : ROLE_NONE;
-}
-
-/* caller_role() - What it is */
-static inline enum role caller_role(const struct caller *caller)
-{
-	enum role own = caller_own_role(caller);
-
-	return own < caller->ceiling ? own : caller->ceiling;
-}
-
-/* caller_is_admin() - May it do everything? */
-static inline bool caller_is_admin(const struct caller *caller)
-{
-	return caller_role(caller) == ROLE_ADMIN;
-}
-
-/* caller_may_address() - May it offer a lease to a uid? What comes through
- * ioasid-api may only be for who asks: it could be made up.
- */
-static inline bool caller_may_address(const struct caller *caller, uid_t uid)
-{
-	return !caller->via_api || caller->process.uid == uid;
-}
 
 #endif

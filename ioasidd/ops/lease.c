@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "ops/authorize.h"
 #include "ops/journal.h"
 #include "ops/lease.h"
 #include "ops/watch.h"
@@ -32,71 +34,14 @@ void etag_of(uint64_t revision, char ret[24])
 }
 
 /**
- * addressed() - Is a lease addressed to the caller?
- * @lease:	The lease
- * @caller:	Who asks
- */
-static bool addressed(const struct lease *lease, const struct caller *caller)
-{
-	return lease->claimant_uid == caller->process.uid &&
-	       (!lease->claimant_pid ||
-		lease->claimant_pid == caller->process.pid);
-}
-
-/**
- * lease_visible() - See ops.h
- */
-bool lease_visible(const struct lease *lease, const struct caller *caller)
-{
-	return caller_role(caller) >= ROLE_VIEWER || addressed(lease, caller);
-}
-
-/**
- * check_own() - May the caller change a lease that it sees?
- * @lease:	The lease
- * @caller:	Who wants to; NULL: ioasidd itself
- *
- * Return: 0; -EACCES permission.denied.
- */
-static int check_own(const struct lease *lease, const struct caller *caller,
-		     struct error *err)
-{
-	int r;
-
-	if (!caller || caller_role(caller) >= ROLE_OPERATOR ||
-	    addressed(lease, caller))
-		return 0;
-	r = error_set(err, -EACCES, ERROR_PERMISSION_DENIED,
-		      "%s is not addressed to %s", lease->name,
-		      caller->principal);
-	error_object(err, "%s", lease->name);
-	return r;
-}
-
-/**
- * device_visible() - See ops.h
- */
-bool device_visible(struct registry *reg, const struct device *device,
-		    const struct caller *caller)
-{
-	const struct lease *lease;
-
-	if (caller_role(caller) >= ROLE_VIEWER)
-		return true;
-	if (!device->lease[0])
-		return false;
-	lease = registry_lease(reg, device->lease);
-	return lease && lease->state != LEASE_ENDED &&
-	       lease_visible(lease, caller);
-}
-
-/**
  * lease_end() - See lease.h
  */
 void lease_end(struct lease *lease, const char *why)
 {
 	lease->state = LEASE_ENDED;
 	lease->ended_us = clock_real_us();
+	lease->has_token = false;
+	memset(lease->token_hash, 0, sizeof(lease->token_hash));
 	str_copy(lease->end_reason, sizeof(lease->end_reason), why);
 }
 
@@ -133,9 +78,11 @@ int lease_own(struct host *host, const struct caller *caller,
 
 	registry_lock(reg);
 	*ret = registry_lease(reg, name);
-	if (*ret && caller && !lease_visible(*ret, caller))
+	if (*ret && caller && !lease_visible(reg, *ret, caller))
 		*ret = NULL;
-	r = *ret ? check_own(*ret, caller, err) : not_found(name, err);
+	r = *ret ? 0 : not_found(name, err);
+	if (r == 0 && caller)
+		r = authorize_release(reg, caller, *ret, err);
 	if (r == 0)
 		before = lease_copy(*ret);
 	if (r == 0 && !before)
@@ -178,13 +125,10 @@ void lease_disown(struct host *host, const char *claim)
 /**
  * check_terms() - Are the terms of an offer such as can be offered?
  * @offer:	The offer
- * @caller:	Who makes it
  *
- * Return: 0; -EINVAL request.invalid, lease.devices, lease.memlock; -EACCES
- * permission.denied.
+ * Return: 0; -EINVAL request.invalid, lease.devices, lease.memlock.
  */
-static int check_terms(const struct lease *offer, const struct caller *caller,
-		       struct error *err)
+static int check_terms(const struct lease *offer, struct error *err)
 {
 	size_t i, j;
 
@@ -204,18 +148,6 @@ static int check_terms(const struct lease *offer, const struct caller *caller,
 		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
 				 "%zu labels; at most %d", offer->labels.n / 2,
 				 LEASE_LABELS_MAX);
-	if (!caller_may_address(caller, offer->claimant_uid))
-		return error_set(err, -EACCES, ERROR_PERMISSION_DENIED,
-				 "%s may not address a lease to uid %u through ioasid-api",
-				 caller->principal,
-				 (unsigned int)offer->claimant_uid);
-	if (offer->memlock_unlimited && caller->via_api)
-		return error_set(err, -EPERM,
-				 ERROR_PERMISSION_NATIVE_SOCKET_ONLY,
-				 "unlimited locked memory is allowed on the native socket only");
-	if (offer->memlock_unlimited && !caller_is_admin(caller))
-		return error_set(err, -EPERM, ERROR_LEASE_MEMLOCK,
-				 "only an administrator may allow unlimited locked memory");
 	if (offer->memlock_unlimited && offer->memlock)
 		return error_set(err, -EINVAL, ERROR_LEASE_MEMLOCK,
 				 "memlock is both unlimited and %" PRIu64 " bytes",
@@ -223,7 +155,30 @@ static int check_terms(const struct lease *offer, const struct caller *caller,
 	if (offer->expires_us && offer->expires_us <= clock_real_us())
 		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
 				 "expires is in the past");
+	if (offer->token_expires_us &&
+	    offer->token_expires_us <= clock_real_us())
+		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
+				 "token_expires is in the past");
 	return 0;
+}
+
+/**
+ * authorize_offer() - May the caller offer these devices, to whom it is?
+ * @caller:	Who makes it
+ * @offer:	The offer
+ *
+ * Return: 0; -EACCES permission.denied, permission.native-socket-only.
+ */
+static int authorize_offer(struct host *host, const struct caller *caller,
+			   const struct lease *offer, struct error *err)
+{
+	int r = authorize_devices(host, caller, "lease.create",
+				  &offer->devices, offer, true, err);
+
+	if (r == 0 && offer->memlock_unlimited)
+		r = authorize_devices(host, caller, "lease.unlimited",
+				      &offer->devices, offer, false, err);
+	return r;
 }
 
 /**
@@ -317,12 +272,13 @@ static int replay(struct host *host, const struct lease *offer,
 		const struct lease *lease = reg->leases[i];
 
 		if (!str_eq(lease->request_id, offer->request_id) ||
-		    lease->owner_uid != offer->owner_uid)
+		    !str_eq(lease->owner, offer->owner))
 			continue;
 		r = 1;
 		str_copy(ret, NAME_SIZE, lease->name);
 		if (lease->devices.n != offer->devices.n ||
-		    lease->claimant_uid != offer->claimant_uid)
+		    lease->claimant_uid != offer->claimant_uid ||
+		    !str_eq(lease->claimant_unit, offer->claimant_unit))
 			r = -EEXIST;
 		for (j = 0; r == 1 && j < lease->devices.n; j++)
 			if (!str_eq(lease->devices.items[j],
@@ -352,7 +308,7 @@ static int publish(struct host *host, struct lease *offer,
 	};
 	char name[NAME_SIZE];
 	bool runs_out = offer->expires_us != 0;
-	uid_t claimant;
+	char whom[32];
 	size_t i;
 	int r;
 
@@ -366,7 +322,10 @@ static int publish(struct host *host, struct lease *offer,
 	for (i = 0; i < draft->n; i++)
 		str_copy(draft->copies[i].lease, NAME_SIZE, offer->name);
 	str_copy(name, sizeof(name), offer->name);
-	claimant = offer->claimant_uid;
+	if (offer->claimant_uid == (uid_t)-1)
+		str_copy(whom, sizeof(whom), "whoever has its token");
+	else
+		str_format(whom, sizeof(whom), "uid %u", offer->claimant_uid);
 	r = commit_write(host, &commit, err);
 	if (r < 0) {
 		registry_lock(host->registry);
@@ -375,8 +334,8 @@ static int publish(struct host *host, struct lease *offer,
 		lease_free(offer);
 		return r;
 	}
-	log_notice("%s: %zu device(s), first %s, offered to uid %u", name,
-		   draft->n, draft->copies[0].name, claimant);
+	log_notice("%s: %zu device(s), first %s, offered to %s", name,
+		   draft->n, draft->copies[0].name, whom);
 	if (runs_out)
 		watch_offers(host);
 	return 0;
@@ -429,10 +388,14 @@ int lease_create(struct host *host, const struct caller *caller,
 
 	ret[0] = '\0';
 	offer->owner_uid = caller->process.uid;
+	(void)str_copy(offer->owner, sizeof(offer->owner),
+		       caller->principal); /* as long */
 	offer->created_us = clock_real_us();
 	if (!offer->memlock && !offer->memlock_unlimited)
 		offer->memlock = guest_memory + MEMLOCK_EXTRA;
-	r = check_terms(offer, caller, err);
+	r = check_terms(offer, err);
+	if (r == 0)
+		r = authorize_offer(host, caller, offer, err);
 	if (r == 0)
 		r = replay(host, offer, ret, err);
 	if (r != 0) {
@@ -519,6 +482,68 @@ int lease_release(struct host *host, const struct caller *caller,
 		if (r == 0)
 			log_notice("%s: released by %s", change->name,
 				   caller->principal);
+	}
+	lease_free(lease);
+	lease_disown(host, claim);
+	return r;
+}
+
+/**
+ * check_reissue() - May the caller give a lease another token?
+ * @lease:	The lease as it would be
+ * @change:	What was asked for
+ *
+ * Return: 0; -ESTALE request.etag-mismatch; -EINVAL lease.state,
+ * request.invalid; -EACCES.
+ */
+static int check_reissue(struct host *host, const struct caller *caller,
+			 const struct lease *lease,
+			 const struct change *change, struct error *err)
+{
+	char etag[24];
+
+	etag_of(lease->revision, etag);
+	if (change->etag[0] && !str_eq(change->etag, etag))
+		return error_set(err, -ESTALE, ERROR_REQUEST_ETAG_MISMATCH,
+				 "%s has changed since etag '%s'",
+				 change->name, change->etag);
+	if (lease->state != LEASE_OFFERED)
+		return error_set(err, -EINVAL, ERROR_LEASE_STATE,
+				 "%s is %s, not offered", lease->name,
+				 lease_state_name(lease->state));
+	if (lease->token_expires_us &&
+	    lease->token_expires_us <= clock_real_us())
+		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
+				 "token_expires is in the past");
+	return authorize_devices(host, caller, "lease.create",
+				 &lease->devices, lease, true, err);
+}
+
+/**
+ * lease_reissue() - See ops.h
+ */
+int lease_reissue(struct host *host, const struct caller *caller,
+		  const struct change *change, const uint8_t *hash,
+		  uint64_t expires_us, struct error *err)
+{
+	char claim[NAME_SIZE];
+	struct lease *lease;
+	int r;
+
+	r = lease_own(host, caller, change->name, OWN_TIMEOUT_MS, claim, &lease,
+		      err);
+	if (r < 0)
+		return r;
+	lease->has_token = true;
+	memcpy(lease->token_hash, hash, sizeof(lease->token_hash));
+	lease->token_expires_us = expires_us;
+	r = check_reissue(host, caller, lease, change, err);
+	error_object(r < 0 ? err : NULL, "%s", change->name);
+	if (r == 0 && !change->dry_run) {
+		r = write_lease(host, lease, err);
+		if (r == 0)
+			log_notice("%s: given another token by %s",
+				   change->name, caller->principal);
 	}
 	lease_free(lease);
 	lease_disown(host, claim);

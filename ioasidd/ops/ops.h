@@ -5,7 +5,7 @@
  * All of these run on a worker, block while the kernel or the disk works, and
  * return 0 or -errno with @err filled. What they answer is durable. Who may ask
  * for what is decided here where it depends on the object, and in front/ where
- * it depends on the method alone. A request id (empty for none) of an earlier
+ * it depends on the method alone; both by authorize.h. A request id (empty for none) of an earlier
  * request of the same caller is answered with what that one made;
  * request.id-reused if it was for something else.
  */
@@ -89,6 +89,8 @@ int lease_create(struct host *host, const struct caller *caller,
 
 /**
  * lease_claim() - Hand a lease's descriptors over (Leases.ClaimLease)
+ * @token:	Of the lease: whoever has it may claim; empty to claim as whom it
+ *		is addressed to
  * @send:	Sends the reply with the descriptors; called once, when the
  *		lease that names its holder is durable. It answers 0 or -errno
  *		of fd_send(), and does not take the descriptors over.
@@ -98,7 +100,7 @@ int lease_create(struct host *host, const struct caller *caller,
  * to be, made of the lease in the registry.
  */
 int lease_claim(struct host *host, const struct caller *caller,
-		const struct change *change,
+		const struct change *change, const char *token,
 		int (*send)(void *data, const struct lease *lease,
 			    const int *fds, size_t n_fds),
 		void *data, struct error *err);
@@ -107,23 +109,20 @@ int lease_claim(struct host *host, const struct caller *caller,
 int lease_acknowledge(struct host *host, const struct caller *caller,
 		      const struct change *change, struct error *err);
 
+/**
+ * lease_reissue() - Give an offer a new token (ReissueToken)
+ * @hash:	Of the token, 32 bytes
+ * @expires_us:	When it is good no more; 0 for as long as the offer is
+ *
+ * What it had is burnt.
+ */
+int lease_reissue(struct host *host, const struct caller *caller,
+		  const struct change *change, const uint8_t *hash,
+		  uint64_t expires_us, struct error *err);
+
 /* lease_release() - End a lease (ReleaseLease). */
 int lease_release(struct host *host, const struct caller *caller,
 		  const struct change *change, struct error *err);
-
-/**
- * lease_visible() - May the caller see a lease? Viewers all, others
- *		     theirs.
- *
- * Under the registry's lock; from every thread.
- */
-bool lease_visible(const struct lease *lease, const struct caller *caller);
-
-/* device_visible() - May the caller see a device? Viewers all, others those
- * of leases of theirs that have not ended. Under the registry's lock.
- */
-bool device_visible(struct registry *reg, const struct device *device,
-		    const struct caller *caller);
 
 /* etag_of() - An object's etag of its revision; at most 20 characters. */
 void etag_of(uint64_t revision, char ret[24]);

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "ops/authorize.h"
 #include "ops/driver.h"
 #include "ops/group.h"
 #include "ops/probe.h"
@@ -200,6 +201,28 @@ static int check_group(struct preparing *p, struct error *err)
 }
 
 /**
+ * authorize_options() - May the caller pass over what keeps others safe?
+ * @p:		The prepare
+ * @caller:	Who asks
+ *
+ * Return: 0; -EACCES.
+ */
+static int authorize_options(struct preparing *p, const struct caller *caller,
+			     struct error *err)
+{
+	const struct draft *draft = &p->work.draft;
+	int r = 0;
+
+	if (!p->options.force && !p->options.allow_no_reset &&
+	    !p->options.allow_unsafe_interrupts)
+		return 0;
+	for (size_t i = 0; i < draft->n && r == 0; i++)
+		r = authorize_device(p->work.host, caller, "device.force",
+				     draft->copies[i].name, NULL, false, err);
+	return r;
+}
+
+/**
  * note_undo() - Write down in the operation what each endpoint is now
  * @p:		The prepare
  *
@@ -343,7 +366,7 @@ static void run(void *data)
 {
 	struct error err = ERROR_NULL, undo_err = ERROR_NULL;
 	struct preparing *p = data;
-	int r;
+	int r, undone = 0;
 
 	r = move_all(p, &err);
 	if (r == 0)
@@ -351,10 +374,16 @@ static void run(void *data)
 	if (r < 0) {
 		journal_settle(p->work.host, p->work.op);
 		drop_capabilities(p);
-		if (group_rollback(p->work.host, p->work.op, &p->work.draft,
-				   &undo_err) < 0)
-			log_problem(LOG_LEVEL_ERROR, &undo_err,
-				    "%s: cannot undo it all", p->work.op->name);
+		undone = group_rollback(p->work.host, p->work.op,
+					&p->work.draft, &undo_err);
+	}
+	if (undone < 0)
+		log_problem(LOG_LEVEL_ERROR, &undo_err,
+			    "%s: cannot undo it all", p->work.op->name);
+	/* One that was cancelled is one that was undone. */
+	if (undone < 0 && r == -ECANCELED) {
+		r = undone;
+		err = undo_err;
 	}
 	work_end(&p->work, r, &err);
 }
@@ -398,7 +427,9 @@ static int prepare_new(struct host *host, const struct caller *caller,
 	registry_unlock(host->registry);
 	str_copy(p->driver, sizeof(p->driver),
 		 options->driver[0] ? options->driver : "vfio-pci");
-	r = check_group(p, err);
+	r = authorize_options(p, caller, err);
+	if (r == 0)
+		r = check_group(p, err);
 	if (r == 0)
 		r = note_undo(p, err);
 	if (r < 0)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "ops/authorize.h"
 #include "ops/group.h"
 #include "ops/scan.h"
 #include "ops/workers.h"
@@ -45,6 +46,30 @@ static int claim(struct work *work, bool alone, struct error *err)
 	return r < 0 ? r : draft_open(work->host, &names, &work->draft, err);
 }
 
+/**
+ * authorize() - May the caller do it with every device of the group?
+ * @work:	With what it has claimed
+ * @caller:	Who asks
+ *
+ * A group moves as one, so it takes the right for all of its endpoints.
+ *
+ * Return: 0; -EACCES.
+ */
+static int authorize(struct work *work, const struct caller *caller,
+		     struct error *err)
+{
+	const char *permission = work->op->kind == OPERATION_RECOVER ?
+					 "device.recover" :
+					 "device.prepare";
+	int r = 0;
+
+	for (size_t i = 0; i < work->draft.n && r == 0; i++)
+		r = authorize_device(work->host, caller, permission,
+				     work->draft.copies[i].name, NULL, false,
+				     err);
+	return r;
+}
+
 /* work_new() - See work.h. */
 int work_new(size_t size, struct host *host, const struct caller *caller,
 	     const struct change *change, enum operation_kind kind, bool alone,
@@ -63,6 +88,8 @@ int work_new(size_t size, struct host *host, const struct caller *caller,
 	}
 	work->host = host;
 	r = claim(work, alone, err);
+	if (r == 0)
+		r = authorize(work, caller, err);
 	if (r < 0)
 		work_drop(work);
 	else

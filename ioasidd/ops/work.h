@@ -35,8 +35,9 @@ struct work {
  * @alone:	Copy the device alone, not all endpoints of its group
  * @ret:	work_drop() or work_begin_consume()
  *
- * Return: 0; -ENOMEM; those of group_claim() and draft_open(): nothing is
- * claimed.
+ * Return: 0; -ENOMEM; -EACCES, as authorize_device(), for the caller must have
+ * the right for every endpoint; those of group_claim() and draft_open(): nothing
+ * is claimed.
  */
 int work_new(size_t size, struct host *host, const struct caller *caller,
 	     const struct change *change, enum operation_kind kind, bool alone,

@@ -18,8 +18,8 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/process.h"
 #include "run/keys.h"
-#include "run/names.h"
 
 /* Of one file, and of all. */
 #define FILE_BYTES_MAX (256 << 10)
@@ -66,6 +66,29 @@ struct reading {
 			(in)->r = ret;                               \
 		}                                                    \
 	})
+
+/**
+ * names_number() - The number of a user or group, as grant_set() wants it
+ * @kind:	"uid" or "gid"
+ * @name:	Its name
+ */
+static int names_number(const char *kind, const char *name, uint32_t *ret)
+{
+	gid_t gid;
+	uid_t uid;
+
+	if (str_eq(kind, "uid")) {
+		if (process_user_id(name, &uid, &gid) < 0)
+			return -ENOENT;
+		*ret = uid;
+		return 0;
+	}
+	gid = process_group_id(name);
+	if (gid == (gid_t)-1)
+		return -ENOENT;
+	*ret = gid;
+	return 0;
+}
 
 /**
  * end_section() - Is what was read whole?
@@ -407,12 +430,10 @@ int config_read(const struct config_paths *paths, struct config **ret,
 {
 	struct config *config = calloc(1, sizeof(*config));
 	struct reading in = { .config = config, .path = paths->file };
-	gid_t viewers = (gid_t)-1;
 	int r = 0;
 
-	(void)names_number("gid", VIEWERS, &viewers); /* maybe there is none */
 	if (config)
-		config->policy = policy_new(viewers);
+		config->policy = policy_new(process_group_id(VIEWERS));
 	if (!config || !config->policy) {
 		config_free(config);
 		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,

@@ -11,6 +11,8 @@ const char machine_summary[] =
 	"Owns I/O address spaces and VFIO devices, and hands their descriptors to\n"
 	"unprivileged virtual machine monitors.\n";
 
+const bool machine_configured = true;
+
 const struct option_help machine_options[] = { { .name = NULL } };
 const size_t machine_n_options = 0;
 

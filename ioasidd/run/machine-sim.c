@@ -20,6 +20,8 @@ const char machine_program[] = "ioasidd-sim";
 const char machine_summary[] =
 	"ioasidd on a simulated machine: nothing of this host is touched.\n";
 
+const bool machine_configured = false;
+
 const struct option_help machine_options[] = {
 	{ "machine", "FILE",
 	  "what the machine is; not needed if it runs already", OPT_FILE },

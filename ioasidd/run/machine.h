@@ -8,6 +8,7 @@
 #ifndef IOASIDD_RUN_MACHINE_H
 #define IOASIDD_RUN_MACHINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "kernel/kernel.h"
@@ -19,6 +20,9 @@
 /* The name of the program, and what its help begins with. */
 extern const char machine_program[];
 extern const char machine_summary[];
+
+/* It reads ioasidd.conf and policy.d where they are by default. */
+extern const bool machine_configured;
 
 /* Options that only it has. */
 extern const struct option_help machine_options[];

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -20,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -32,7 +34,9 @@
 #include "ops/startup.h"
 #include "ops/watch.h"
 #include "ops/workers.h"
+#include "ops/authorize.h"
 #include "run/api-process.h"
+#include "run/config.h"
 #include "run/machine.h"
 #include "run/options.h"
 
@@ -44,7 +48,9 @@
 
 /**
  * struct daemon - ioasidd; of the loop's thread
- * @options:	What was asked for
+ * @asked:	What the command line says
+ * @options:	With what files and defaults say
+ * @config:	What they said at the start; @options has strings of it
  * @host:	The parts that operations work with
  * @front:	Who may ask
  * @api:	ioasid-api; NULL if there is none
@@ -57,7 +63,9 @@
  * @cut:	The machine is no more
  */
 struct daemon {
+	struct options asked;
 	struct options options;
+	struct config *config;
 	struct host host;
 	struct front *front;
 	struct api_process *api;
@@ -317,7 +325,11 @@ static void stop_uevents(struct daemon *d)
  */
 static int start_front(struct daemon *d, struct error *err)
 {
-	return front_start(&d->host, d->options.socket, &d->front, err);
+	int r = front_start(&d->host, d->options.socket, &d->front, err);
+
+	if (r == 0)
+		front_limit(d->front, &d->config->limits);
+	return r;
 }
 
 /**
@@ -330,25 +342,61 @@ static void stop_front(struct daemon *d)
 }
 
 /**
+ * api_limits() - What clients of ioasid-api may do
+ * @api:	What the files say
+ * @ret:	Filled; 0 is the default there, too
+ */
+static void api_limits(const struct api_config *api,
+		       Ioasid__V1__LinkLimits *ret)
+{
+	ioasid__v1__link_limits__init(ret);
+	/* The table of keys lets no more through than fits. */
+	ret->message_bytes = (uint32_t)api->message_bytes;
+	ret->header_bytes = (uint32_t)api->header_bytes;
+	ret->streams = (uint32_t)api->streams;
+	ret->header_timeout_ms = (uint32_t)api->header_timeout_ms;
+	ret->body_timeout_ms = (uint32_t)api->body_timeout_ms;
+	ret->idle_timeout_ms = (uint32_t)api->idle_timeout_ms;
+	ret->request_memory = (uint32_t)api->request_memory;
+	ret->handshake_timeout_ms = (uint32_t)api->handshake_timeout_ms;
+}
+
+/**
+ * api_options() - What is asked of the API
+ * @o:		Complete
+ * @ceiling:	The most that its clients may be
+ * @limits:	For them
+ */
+static struct api_options api_options(const struct options *o,
+				      enum role ceiling,
+				      const Ioasid__V1__LinkLimits *limits)
+{
+	return (struct api_options){
+		.program = o->api_program,
+		.link = { .socket = o->api_socket, .listen = o->api_listen,
+			  .ceiling = ceiling },
+		.certificate = o->api_certificate,
+		.key = o->api_key,
+		.authorities = o->api_authorities,
+		.revoked = o->api_revoked,
+		.limits = limits,
+		.log_level = o->log_level,
+	};
+}
+
+/**
  * start_api() - Serve REST and gRPC, if that is wanted and there
  * @d:		The daemon
  */
 static int start_api(struct daemon *d, struct error *err)
 {
-	const struct options *o = &d->options;
-	const struct api_options options = {
-		.program = o->api_program,
-		.link = { .socket = o->api_socket, .listen = o->api_listen,
-			  .ceiling = ROLE_OPERATOR },
-		.certificate = o->api_certificate,
-		.key = o->api_key,
-		.authorities = o->api_authorities,
-		.revoked = o->api_revoked,
-		.log_level = o->log_level,
-	};
+	Ioasid__V1__LinkLimits limits;
+	struct api_options options;
 
-	if (o->no_api)
+	if (d->options.no_api)
 		return 0;
+	api_limits(&d->config->api, &limits);
+	options = api_options(&d->options, d->host.api_ceiling, &limits);
 	return api_process_start(d->front, &options, &d->api, err);
 }
 
@@ -362,7 +410,124 @@ static void stop_api(struct daemon *d)
 }
 
 /**
- * on_signal() - Somebody wants us to end
+ * read_config() - Read the files
+ * @d:		The daemon
+ * @ret:	config_free()
+ *
+ * Return: 0 or -errno.
+ */
+static int read_config(const struct daemon *d, struct config **ret,
+		       struct error *err)
+{
+	const struct options *o = &d->asked;
+	const struct config_paths paths = {
+		.file = o->config ? o->config :
+			machine_configured ? CONFIG_FILE : NULL,
+		.file_must = o->config != NULL,
+		.dir = o->policy_dir ? o->policy_dir :
+		       machine_configured ? CONFIG_POLICY_DIR : NULL,
+		.dir_must = o->policy_dir != NULL,
+	};
+
+	return config_read(&paths, ret, err);
+}
+
+/**
+ * use_config() - Use of the files what can be changed while we run
+ * @d:		The daemon
+ * @config:	Loses its policy
+ * @options:	Complete
+ */
+static void use_config(struct daemon *d, struct config *config,
+		       const struct options *options)
+{
+	policy_use_consume(TAKE_PTR(config->policy));
+	log_set_level(options->log_level);
+	d->host.max_pinned = options->max_pinned;
+	if (d->front)
+		front_limit(d->front, &config->limits);
+}
+
+/**
+ * name_restart() - Say what of the new files waits for a restart
+ * @d:		The daemon
+ * @new:	What the files say now
+ * @o:		With what the command line says
+ */
+static void name_restart(const struct daemon *d, const struct config *new,
+			 const struct options *o)
+{
+	const struct options *was = &d->options;
+	const struct {
+		const char *name;
+		bool same;
+	} keys[] = {
+		{ "socket", str_eq(o->socket, was->socket) },
+		{ "state-dir", str_eq(o->state_dir, was->state_dir) },
+		{ "history", o->history == was->history },
+		{ "[api] socket", str_eq(o->api_socket, was->api_socket) },
+		{ "[api] listen", str_eq(o->api_listen ?: "",
+					 was->api_listen ?: "") },
+		{ "[api] ceiling", new->api.ceiling == d->host.api_ceiling },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (!keys[i].same)
+			log_warning("%s has changed: that waits for a restart",
+				    keys[i].name);
+}
+
+/**
+ * reload() - Read the files anew; if they cannot be used the old ones stay
+ * @d:		The daemon
+ *
+ * On the loop: they are small.
+ */
+static void reload(struct daemon *d)
+{
+	struct options options = d->asked;
+	struct error err = ERROR_NULL;
+	Ioasid__V1__LinkLimits limits;
+	struct api_options api;
+	struct config *config;
+
+	if (read_config(d, &config, &err) < 0) {
+		log_problem(LOG_LEVEL_ERROR, &err,
+			    "not reloaded, all stays as it was");
+		return;
+	}
+	options_complete(&options, config);
+	api_limits(&config->api, &limits);
+	api = api_options(&options, d->host.api_ceiling, &limits);
+	if (d->api && api_process_reload(d->api, &api, &err) < 0) {
+		log_problem(LOG_LEVEL_ERROR, &err,
+			    "not reloaded, all stays as it was");
+		config_free(config);
+		return;
+	}
+	name_restart(d, config, &options);
+	use_config(d, config, &options);
+	config_free(config);
+	log_notice("reloaded");
+}
+
+/**
+ * reload_announced() - reload(), as the service manager wants to hear of it
+ * @d:		The daemon
+ */
+static void reload_announced(struct daemon *d)
+{
+	char state[64];
+
+	str_format(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%llu",
+		   (unsigned long long)(clock_mono_ns() / 1000));
+	(void)notify_send(state);
+	reload(d);
+	(void)notify_send("READY=1");
+}
+
+/**
+ * on_signal() - Somebody wants us to end, or to read the files anew
  * @data:	The daemon
  * @events:	Unused
  */
@@ -373,13 +538,17 @@ static void on_signal(void *data, uint32_t events)
 
 	if (read(d->signals, &info, sizeof(info)) != sizeof(info))
 		return;
+	if (info.ssi_signo == SIGHUP) {
+		reload_announced(d);
+		return;
+	}
 	log_notice("ending: signal %u from process %u", info.ssi_signo,
 		   info.ssi_pid);
 	loop_stop(d->host.loop);
 }
 
 /**
- * start_signals() - Take SIGTERM and SIGINT through the loop
+ * start_signals() - Take SIGTERM, SIGINT and SIGHUP through the loop
  * @d:		The daemon
  */
 static int start_signals(struct daemon *d, struct error *err)
@@ -388,8 +557,8 @@ static int start_signals(struct daemon *d, struct error *err)
 	int r;
 
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
 	sigemptyset(&ends);
+	sigaddset(&ends, SIGHUP);
 	sigaddset(&ends, SIGTERM);
 	sigaddset(&ends, SIGINT);
 	sigprocmask(SIG_BLOCK, &ends, NULL);
@@ -541,41 +710,81 @@ static void say_ready(struct daemon *d)
 }
 
 /**
- * main() - Start, serve, stop
+ * configure() - Put together what command line, files and defaults say
+ * @d:		With @asked; gets @options and @config
+ *
+ * Return: 0; -errno: it was said on stderr what is wrong.
  */
-int main(int argc, char **argv)
+static int configure(struct daemon *d)
 {
-	struct daemon d = { .signals = -1, .uevents = -1, .ready_fd = -1 };
+	struct error err = ERROR_NULL;
+	int r;
+
+	r = read_config(d, &d->config, &err);
+	if (r < 0) {
+		fprintf(stderr, "%s: %s\n", machine_program, err.msg);
+		return r;
+	}
+	d->options = d->asked;
+	options_complete(&d->options, d->config);
+	d->host.api_ceiling = d->config->api.ceiling;
+	return 0;
+}
+
+/**
+ * serve() - Start, serve, stop
+ * @d:		The daemon, configured
+ *
+ * Return: the exit status.
+ */
+static int serve(struct daemon *d)
+{
 	size_t started;
 	int r;
 
-	r = options_parse(argc, argv, &d.options);
-	if (r != 0)
-		return r < 0 ? EXIT_USAGE : 0;
-	r = machine_command(&d.options);
-	if (r >= 0)
-		return r;
-	prepare_process();
-	if (!d.options.foreground && !getenv("NOTIFY_SOCKET") &&
-	    go_background(&d.ready_fd) < 0)
+	if (!d->options.foreground && !getenv("NOTIFY_SOCKET") &&
+	    go_background(&d->ready_fd) < 0)
 		return 1;
-	log_init(d.options.log_level);
+	log_init(d->options.log_level);
 	r = fault_init();
 	if (r < 0) {
 		log_error("the plan of faults cannot be used: %s",
 			  strerror(-r));
 		return EXIT_USAGE;
 	}
-	d.host.max_pinned = d.options.max_pinned;
+	use_config(d, d->config, &d->options);
 
-	r = start_all(&d, &started);
+	r = start_all(d, &started);
 	if (r == 0) {
-		say_ready(&d);
-		r = loop_run(d.host.loop);
+		say_ready(d);
+		r = loop_run(d->host.loop);
 		(void)notify_send("STOPPING=1");
 	}
-	stop_all(&d, started);
-	if (d.dead)
+	stop_all(d, started);
+	policy_use_consume(NULL);
+	if (d->dead)
 		return EXIT_NOT_DURABLE;
-	return r < 0 || d.cut ? 1 : 0;
+	return r < 0 || d->cut ? 1 : 0;
+}
+
+/**
+ * main() - Read what is asked for, and do it
+ */
+int main(int argc, char **argv)
+{
+	struct daemon d = { .signals = -1, .uevents = -1, .ready_fd = -1 };
+	int r;
+
+	r = options_parse(argc, argv, &d.asked);
+	if (r != 0)
+		return r < 0 ? EXIT_USAGE : 0;
+	/* Before names are looked up, which may keep descriptors open. */
+	prepare_process();
+	if (configure(&d) < 0)
+		return EXIT_USAGE;
+	r = machine_command(&d.options);
+	if (r < 0)
+		r = serve(&d);
+	config_free(d.config);
+	return r;
 }

@@ -11,11 +11,14 @@
 
 #include "base/str.h"
 #include "model/registry.h"
+#include "run/config.h"
 #include "run/machine.h"
 #include "run/options.h"
 
 enum {
-	OPT_STATE_DIR = 256,
+	OPT_CONFIG = 256,
+	OPT_POLICY_DIR,
+	OPT_STATE_DIR,
 	OPT_SOCKET,
 	OPT_API_SOCKET,
 	OPT_API_PROGRAM,
@@ -34,6 +37,10 @@ enum {
 };
 
 static const struct option_help table[] = {
+	{ "config", "FILE",
+	  "what is not said here (/etc/ioasidd/ioasidd.conf)", OPT_CONFIG },
+	{ "policy-dir", "DIR", "who may do what (/etc/ioasidd/policy.d)",
+	  OPT_POLICY_DIR },
 	{ "state-dir", "DIR", "where state.db is (/var/lib/ioasidd)",
 	  OPT_STATE_DIR },
 	{ "socket", "PATH", "the native socket (/run/ioasidd/ioasidd.sock)",
@@ -179,6 +186,12 @@ static void default_api_socket(struct options *ret)
 static int take(int id, const char *value, struct options *ret)
 {
 	switch (id) {
+	case OPT_CONFIG:
+		ret->config = value;
+		return 0;
+	case OPT_POLICY_DIR:
+		ret->policy_dir = value;
+		return 0;
 	case OPT_STATE_DIR:
 		ret->state_dir = value;
 		return 0;
@@ -231,11 +244,7 @@ int options_parse(int argc, char **argv, struct options *ret)
 	int id, r = 0;
 
 	*ret = (struct options){
-		.state_dir = "/var/lib/ioasidd",
-		.socket = "/run/ioasidd/ioasidd.sock",
-		.log_level = LOG_LEVEL_INFO,
-		.history = REGISTRY_HISTORY,
-		.max_pinned = default_max_pinned(),
+		.history = UINT64_MAX,
 		.machine_linger = MACHINE_LINGER_S,
 	};
 	add_options(options, table, ARRAY_SIZE(table));
@@ -254,6 +263,40 @@ int options_parse(int argc, char **argv, struct options *ret)
 			machine_program, argv[optind]);
 		r = -EINVAL;
 	}
-	default_api_socket(ret);
 	return r < 0 ? -EINVAL : r;
+}
+
+/* first_of() - The first that is there. */
+static const char *first_of(const char *a, const char *b, const char *c)
+{
+	return a ? a : b ? b : c;
+}
+
+/* options_complete() - What the command line does not say */
+void options_complete(struct options *o, const struct config *config)
+{
+	const struct api_config *api = &config->api;
+
+	o->state_dir = first_of(o->state_dir, config->state_dir,
+				"/var/lib/ioasidd");
+	o->socket = first_of(o->socket, config->socket,
+			     "/run/ioasidd/ioasidd.sock");
+	if (!o->log_level)
+		o->log_level = config->log_level ?
+			(enum log_level)config->log_level : LOG_LEVEL_INFO;
+	if (o->history == UINT64_MAX)
+		o->history = config->history == UINT64_MAX ?
+				     REGISTRY_HISTORY : config->history;
+	if (!o->max_pinned)
+		o->max_pinned = config->max_pinned ? config->max_pinned :
+						     default_max_pinned();
+	o->api_socket = first_of(o->api_socket, api->socket, NULL);
+	o->api_listen = first_of(o->api_listen, api->listen, NULL);
+	o->api_certificate = first_of(o->api_certificate, api->certificate,
+				      NULL);
+	o->api_key = first_of(o->api_key, api->key, NULL);
+	o->api_authorities = first_of(o->api_authorities, api->authorities,
+				      NULL);
+	o->api_revoked = first_of(o->api_revoked, api->revoked, NULL);
+	default_api_socket(o);
 }

@@ -11,7 +11,10 @@
 #include "base/log.h"
 
 /**
- * struct options - What was asked for
+ * struct options - What was asked for; where nothing is said, 0 or NULL until
+ *		    options_complete()
+ * @config:	The configuration file; NULL for the default
+ * @policy_dir:	Folder of policy files; NULL for the default
  * @state_dir:	Where the database is
  * @socket:	Path of the native socket
  * @no_api:	Do without ioasid-api
@@ -33,6 +36,8 @@
  * @api_default: What @api_socket is by default, as long as a socket's path can be
  */
 struct options {
+	const char *config;
+	const char *policy_dir;
 	const char *state_dir;
 	const char *socket;
 	bool no_api;
@@ -69,11 +74,19 @@ struct option_help {
 
 /**
  * options_parse() - Read the command line
- * @ret:	Filled; defaults where nothing is said
+ * @ret:	Filled
  *
  * Return: 0: go on; 1: done (help or version were asked for and printed);
  * -EINVAL: said on stderr what is wrong.
  */
 int options_parse(int argc, char **argv, struct options *ret);
+
+struct config;
+
+/**
+ * options_complete() - What the command line does not say, files or defaults do
+ * @config:	Its strings are used
+ */
+void options_complete(struct options *options, const struct config *config);
 
 #endif

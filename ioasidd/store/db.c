@@ -30,7 +30,8 @@
 	"name, revision, request_id, state, mode, owner_uid, claimant_uid," \
 	"claimant_pid, memlock, memlock_unlimited, expires_us,"             \
 	"incarnation, acknowledged, restore_after, reclaim, created_us,"    \
-	"ended_us, end_reason"
+	"ended_us, end_reason, owner, claimant_unit, token_hash,"           \
+	"token_expires_us"
 #define HOLDER                                                              \
 	"lease, number, pid, start_ticks, boot_id, pidfd_inode, cgroup,"    \
 	"uid, gid, memlock_before, since_us, until_us, why"
@@ -59,7 +60,7 @@ static const char *const sql[] = {
 	[DB_PUT_RANGE] = "INSERT INTO capability_range (device, start, last)"
 			 "VALUES (?,?,?)",
 	[DB_PUT_LEASE] = "INSERT OR REPLACE INTO lease (" LEASE ")"
-			 "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+			 "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[DB_PUT_LEASE_DEVICE] = "INSERT INTO lease_device"
 				"(lease, position, device) VALUES (?,?,?)",
 	[DB_PUT_LABEL] = "INSERT INTO lease_label (lease, key, value)"

@@ -596,6 +596,7 @@ static int load_holders(struct db *db, struct lease *lease, struct error *err)
 static void get_lease(struct get *g, struct lease *lease)
 {
 	char word[32];
+	size_t n;
 
 	get_name(g, "leases/", lease->name);
 	lease->revision = get_number(g, INT64_MAX);
@@ -619,6 +620,13 @@ static void get_lease(struct get *g, struct lease *lease)
 	lease->created_us = get_number(g, INT64_MAX);
 	lease->ended_us = get_number(g, INT64_MAX);
 	get_text(g, lease->end_reason, sizeof(lease->end_reason));
+	get_text(g, lease->owner, sizeof(lease->owner));
+	get_text(g, lease->claimant_unit, sizeof(lease->claimant_unit));
+	n = get_blob(g, lease->token_hash, sizeof(lease->token_hash));
+	lease->has_token = n != 0;
+	if (!g->r && n && n != sizeof(lease->token_hash))
+		bad(g, "is no hash");
+	lease->token_expires_us = get_number(g, INT64_MAX);
 }
 
 /**

@@ -322,6 +322,11 @@ int store_put_lease(struct store_tx *tx, const struct lease *lease,
 	put_number(&p, lease->created_us);
 	put_number(&p, lease->ended_us);
 	put_text(&p, lease->end_reason);
+	put_text(&p, lease->owner);
+	put_text(&p, lease->claimant_unit);
+	put_blob(&p, lease->token_hash,
+		 lease->has_token ? sizeof(lease->token_hash) : 0);
+	put_number(&p, lease->token_expires_us);
 	r = put_end(&p, "write a lease", err);
 	if (!r)
 		r = put_lists(tx, lease, err);

@@ -38,12 +38,12 @@ _ioasidctl() {
 		esac
 	done
 	case ${verb[0]-} in
-	device | lease | operation | machine) ;;
+	device | lease | operation | machine | policy) ;;
 	*) verb=("${verb[@]:0:1}") ;;
 	esac
 
 	case "$prev" in
-	-s | --socket)
+	-s | --socket | --token-file)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return ;;
 	-d | --device) words=$(_ioasidctl_names devices) ;;
@@ -63,12 +63,16 @@ _ioasidctl() {
 		case "$cur/${verb[*]}" in
 		-*) words=$(_ioasidctl_options "${verb[@]}") ;;
 		*/) words='devices device groups prepare restore lease
-			operation watch run machine version' ;;
+			operation watch run machine policy version' ;;
 		*/device) words='show recover' ;;
-		*/lease) words='create list show release' ;;
+		*/lease) words='create list show release token' ;;
 		*/operation) words='list show wait cancel' ;;
 		*/watch) words='devices groups iommus leases operations' ;;
 		*/machine) words=capture ;;
+		*/policy) words=check ;;
+		*/lease\ token) words="reissue $(_ioasidctl_names "lease list")" ;;
+		*/policy\ check)
+			words="$(compgen -u) $(_ioasidctl_names devices)" ;;
 		*/device\ * | */prepare | */restore | */"lease create")
 			words=$(_ioasidctl_names devices) ;;
 		*/lease\ show | */lease\ release)

@@ -245,8 +245,8 @@ static void put_some_frame(struct memory *memory, uint32_t *stream)
 		break;
 	case 6:
 		if (!chance(4))
-			put_frame(memory, (int)chance(12), (int)chance(256), one,
-				  bytes, chance(sizeof(bytes)));
+			put_frame(memory, (int)chance(12), (int)chance(256),
+				  one, bytes, chance(sizeof(bytes)));
 		break;
 	}
 }

@@ -130,7 +130,7 @@ static int signals(void)
 int main(int argc, char **argv)
 {
 	struct limits limits = LIMITS_DEFAULT;
-	struct loop_source *listening, *signalled;
+	struct loop_source *listening = NULL, *signalled = NULL;
 	struct error err = ERROR_NULL;
 	_cleanup_fd_ int listener = -1, terminate = -1;
 	struct link *link;

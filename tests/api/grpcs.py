@@ -70,9 +70,8 @@ class Server:
     def cpu(self) -> float:
         """CPU time that it has used, seconds."""
         fields = pathlib.Path(
-            f"/proc/{self.process.pid}/stat").read_text().split(") ")[1]
-        user, system = fields.split()[11:13]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+            f"/proc/{self.process.pid}/schedstat").read_text().split()
+        return int(fields[0]) / 1e9
 
     def descriptors(self) -> int:
         """How many it has open."""

@@ -3,7 +3,9 @@
 # Make keys, certificates and lists of revoked ones for tests, good and bad.
 #
 #   tests/api/pki.sh FOLDER		all of them
-#   tests/api/pki.sh FOLDER soon N	client-soon.pem, which ends in N seconds
+#   tests/api/pki.sh FOLDER soon N	client-soon.pem, which ends in N seconds, and
+#					revoked-soon.pem, out of date then
+#   tests/api/pki.sh FOLDER long N	revoked-long.pem, of N others
 #
 # Every certificate X.pem has its key in X-key.pem. Made at each run: what is
 # committed would expire some day.
@@ -59,6 +61,23 @@ revoke() {
 if [ "${2:-}" = soon ]; then
 	client client-soon ca tls_www_client "uri = \"spiffe://test/soon\"" \
 		"expiration_date = \"$(date -d "+$3 seconds" '+%F %T')\""
+	revoke revoked-soon ca \
+		"crl_next_update_date = \"$(date -d "+$3 seconds" '+%F %T')\"" --
+	exit
+fi
+if [ "${2:-}" = long ]; then
+	# certtool wants the certificates; openssl believes its database.
+	seq "$3" | awk '{
+		printf "R\t301231235959Z\t260101000000Z\t%08X\tunknown\t/CN=c%d\n",
+			$1 + 268435456, $1
+	}' >long.index
+	echo 'unique_subject = no' >long.index.attr
+	echo 01 >long.number
+	printf '%s\n' '[ca]' 'default_ca = d' '[d]' 'database = long.index' \
+		'crlnumber = long.number' 'default_md = sha256' \
+		'crl_extensions = e' '[e]' 'authorityKeyIdentifier = keyid' >long.cnf
+	openssl ca -gencrl -config long.cnf -keyfile ca-key.pem -cert ca.pem \
+		-crldays 30 -out revoked-long.pem 2>>certtool.log
 	exit
 fi
 

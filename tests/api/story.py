@@ -10,7 +10,17 @@ from typing import NamedTuple
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-NOBODY = 65534
+NOBODY, OPERATOR = 65534, 60001
+
+# Beside root, who may do everything: an operator of one device, who may lease it
+# to nobody.
+POLICY = """
+[grant operators]
+uid = 60001
+role = operator
+devices = 0000:01:00.0
+address = uid:60001, uid:65534
+"""
 
 EDU, OTHER_EDU, NVME = "0000:01:00.0", "0000:02:00.0", "0000:03:00.0"
 OTHER_NVME, TWIN, BRIDGE = "0000:04:00.0", "0000:05:00.0", "0000:00:08.0"
@@ -37,12 +47,13 @@ class Row(NamedTuple):
     keep: str = ""
     # Who asks.
     uid: int = 0
-    # What the native socket says instead, and why that must be so.
+    # What the native socket says instead, with the reason in why.
     native: str = ""
     # Fields of the reply that depend on how far a worker has come.
     races: bool = False
     # Surfaces that cannot carry the request, or that say something else.
     but: dict[str, str] = {}
+    # Why some say something else.
     why: str = ""
     # What is done, to each machine: with the story of that surface.
     act: Callable[[object], None] | None = None
@@ -154,7 +165,8 @@ PREPARE = [
         "device.in-use"),
     Row("Devices/PrepareDevice", {"name": name(NVME)}, "device.in-use"),
     Row("Devices/PrepareDevice", {
-        "name": name(NVME), "force": True, "dry_run": True}),
+        "name": name(NVME), "force": True, "dry_run": True},
+        "permission.native-socket-only", native="ok", why=ADMIN),
     Row("Devices/PrepareDevice", {"name": name(EDU)}, "permission.denied",
         uid=NOBODY),
     Row("Devices/GetDevice", {"name": name(EDU)}, keep="edu"),
@@ -196,8 +208,8 @@ CANCEL = [
         "operation.not-found"),
     Row("Operations/CancelOperation", {"name": "operations/X"},
         "request.invalid"),
-    Row("Operations/CancelOperation", {"name": "{op}"}, "permission.denied",
-        uid=NOBODY),
+    Row("Operations/CancelOperation", {"name": "{op}"},
+        "operation.not-found", uid=NOBODY),
     poke(f"delay {OTHER_EDU} bind_ms 3000"),
     Row("Devices/PrepareDevice", {"name": name(OTHER_EDU)}, keep="slow",
         races=True),
@@ -322,6 +334,75 @@ LEASE = [
     Row("Leases/GetLease", {"name": "{theirs}"}, uid=NOBODY),
 ]
 
+TOKEN = [
+    Row("Leases/ReissueToken", {"name": f"leases/{ULID}"},
+        "lease.not-found"),
+    Row("Leases/ReissueToken", {"name": "leases/X"}, "request.invalid"),
+    Row("Leases/CreateLease", {
+        "devices": [name(EDU)], "with_token": True, "dry_run": True},
+        "permission.denied", native="ok", why=ADDRESS),
+    Row("Leases/CreateLease", offer(
+        token_expires=Timestamp(seconds=4102444800)), "request.invalid"),
+    do("a lease for whoever has its token", lambda told: told.natively(
+        "Leases/CreateLease",
+        {"devices": [name(EDU)], "with_token": True}, "token")),
+    Row("Leases/GetLease", {"name": "{token}"}),
+    Row("Leases/ReissueToken", {"name": "{token}", "etag": "x"},
+        "request.etag-mismatch"),
+    Row("Leases/ReissueToken", {"name": "{token}"}, "permission.denied",
+        native="ok", why=ADDRESS),
+    Row("Leases/ReissueToken", {"name": "{token}"}, "permission.denied",
+        uid=NOBODY),
+    Row("Leases/ReleaseLease", {"name": "{token}"}),
+    Row("Leases/ReissueToken", {"name": "{token}"}, "lease.state"),
+]
+
+# What who may do only some of it is told.
+POLICIES = [
+    Row("Policy/CheckPolicy", {
+        "identity": ["uid:60001"], "verb": "device.prepare",
+        "device": name(EDU)},
+        "permission.native-socket-only", native="ok", why=ADMIN),
+    Row("Policy/CheckPolicy", {
+        "identity": ["uid:60001"], "verb": "device.prepare",
+        "device": name(NVME)},
+        "permission.native-socket-only", native="ok", why=ADMIN),
+    Row("Policy/CheckPolicy", {"identity": ["uid:0"], "verb": "x.y"},
+        "permission.native-socket-only", native="request.invalid",
+        why=ADMIN),
+    Row("Policy/CheckPolicy", {
+        "identity": ["uid:60001"], "verb": "device.prepare",
+        "device": name(NO_CARD)},
+        "permission.native-socket-only", native="device.not-found",
+        why=ADMIN),
+    Row("Policy/CheckPolicy", {"verb": "host.view"}, "permission.denied",
+        uid=OPERATOR),
+    Row("Devices/ListDevices", {}, uid=OPERATOR),
+    Row("Devices/GetDevice", {"name": name(NVME)}, "device.not-found",
+        uid=OPERATOR),
+    Row("Devices/PrepareDevice", {"name": name(NVME)}, "permission.denied",
+        uid=OPERATOR),
+    Row("Devices/PrepareDevice", {
+        "name": name(EDU), "force": True}, "permission.denied",
+        uid=OPERATOR),
+    Row("Devices/RecoverDevice", {"name": name(EDU)}, "permission.denied",
+        uid=OPERATOR),
+    Row("Leases/CreateLease", offer(dry_run=True), "permission.denied",
+        native="ok", why=ADDRESS, uid=OPERATOR),
+    Row("Leases/CreateLease", offer(
+        claimant={"uid": NOBODY}, memlock_unlimited=True),
+        "permission.denied", uid=OPERATOR),
+    Row("Leases/CreateLease", offer(
+        claimant={"uid": NOBODY}, request_id="three"), keep="operators",
+        uid=OPERATOR),
+    Row("Leases/GetLease", {"name": "{operators}"}, uid=NOBODY),
+    Row("Leases/ListLeases", {}, uid=OPERATOR),
+    Row("Leases/ReleaseLease", {
+        "name": "{operators}", "etag": "{operators.etag}"}, uid=OPERATOR),
+    Row("Operations/ListOperations", {}, uid=OPERATOR),
+    Row("Groups/ListGroups", {}, uid=OPERATOR),
+]
+
 RECOVER = [
     Row("Devices/RecoverDevice", {"name": name(EDU)},
         "permission.native-socket-only", native="device.not-quarantined",
@@ -361,7 +442,11 @@ RESTORE = [
     Row("Operations/WaitOperation", {"name": "{op}"}),
     Row("Devices/RestoreDevice", {"name": name(EDU), "request_id": "six"}),
     Row("Devices/GetDevice", {"name": name(EDU)}),
-    *prepared(TWIN, "twin", allow_no_reset=True),
+    Row("Devices/PrepareDevice", {
+        "name": name(TWIN), "allow_no_reset": True, "dry_run": True},
+        "permission.native-socket-only", native="ok", why=ADMIN),
+    do("two functions are prepared all the same",
+       lambda told: told.prepare(TWIN, allow_no_reset=True)),
     Row("Leases/CreateLease", offer(devices=[name(TWIN)]), "lease.devices"),
     Row("Groups/GetGroup", {"name": "groups/pci-0000-05-00.0"}),
 ]
@@ -375,5 +460,5 @@ WATCH = [
         "revision": "{first}", "collections": ["leases"]}, uid=NOBODY),
 ]
 
-STORY = [*READS, *PREPARE, *CANCEL, *LEASE, *RECOVER, *RESTORE, *READS,
-         *WATCH]
+STORY = [*READS, *PREPARE, *CANCEL, *LEASE, *TOKEN, *POLICIES, *RECOVER,
+         *RESTORE, *READS,          *WATCH]

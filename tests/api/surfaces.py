@@ -99,6 +99,16 @@ class Outcome(NamedTuple):
         return self.error.id if self.error else "ok"
 
 
+class Packed(NamedTuple):
+    """A request that was packed elsewhere; native socket and gRPC only."""
+
+    data: bytes
+
+    def SerializeToString(self) -> bytes:  # noqa: N802  (as messages have it)
+        """Its bytes."""
+        return self.data
+
+
 class Broken(Exception):
     """The connection has ended without an answer."""
 
@@ -139,6 +149,8 @@ class Native(Surface):
         """A connection that has had its hello."""
         if self.sock is None:
             self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            # A packet is sent whole, or not at all.
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 ** 20)
             self.sock.connect(str(self.folder / "ioasidd.sock"))
             self.sock.settimeout(SECONDS)
             self.receive()
@@ -204,7 +216,7 @@ class Grpc(Surface):
 
     def call(self, name: str, request: Message, until: int = 0) -> Outcome:
         method, replies = CONTRACT[name], []
-        kinds = {"request_serializer": method.request.SerializeToString,
+        kinds = {"request_serializer": lambda one: one.SerializeToString(),
                  "response_deserializer": method.reply.FromString}
         path = f"/ioasid.v1.{name}"
         try:

@@ -21,7 +21,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+Z")
 # process is, and how many changes there were before: what the machine says by
 # itself (uevents) is seen sooner or later. Names that are made by chance are
 # numbered instead. On one daemon all of that is compared, too.
-OWN = {"tookUs", "bindUs", "startTicks", "pid", "cgroup", "revision", "etag"}
+OWN = {"claimToken", "tookUs", "bindUs", "startTicks", "pid", "cgroup", "revision", "etag"}
 
 # What the answer to a change may have already, or not yet: its worker runs.
 RACING = ("state", "step", "steps", "ended", "error", "revision", "etag")
@@ -32,8 +32,10 @@ FIXED_TIME = "2100-01-01T00:00:00.000005Z"
 class Telling:
     """A machine, a daemon, and everybody who asks it over one surface."""
 
-    def __init__(self, machine: Machine, surface: str) -> None:
+    def __init__(self, machine: Machine, surface: str,
+                 ceiling: str) -> None:
         self.machine, self.surface = machine, surface
+        self.ceiling = ceiling
         self.askers: dict[int, Asker] = {}
         self.kept: dict[str, Message] = {}
         self.holder: Asker | None = None
@@ -72,12 +74,16 @@ class Telling:
         return getattr(self.kept[word], field or "name")
 
     def tell(self, row: Row) -> Outcome | None:
-        """Do what a row says."""
+        """Do what a row says; None for a row that builds upon one that was
+        refused."""
         if row.act:
             row.act(self)
             return None
-        fields = {key: self.filled(value)
-                  for key, value in row.fields.items()}
+        try:
+            fields = {key: self.filled(value)
+                      for key, value in row.fields.items()}
+        except KeyError:
+            return None
         until = 0
         if CONTRACT[row.method].streams and row.answer == "ok":
             until = self.last_for(row)
@@ -123,6 +129,13 @@ class Telling:
         """Wait until an operation is at a step."""
         wait(lambda: self.natively("Operations/GetOperation", {
             "name": self.kept[word].name}).step == act, act)
+
+    def prepare(self, bdf: str, **options: bool) -> None:
+        """Prepare a device, as only the native socket lets one."""
+        op = self.natively("Devices/PrepareDevice",
+                           {"name": name(bdf), **options})
+        op = self.natively("Operations/WaitOperation", {"name": op.name})
+        assert op.state == op.DONE, op
 
     def claim(self, word: str) -> None:
         """The asker who is root claims a lease, and holds it."""

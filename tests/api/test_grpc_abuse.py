@@ -60,7 +60,7 @@ def bounded(server: Server, what: str, kib: int) -> Iterator[None]:
     grown = server.peak_kib() - memory
     print(f"{what}: {grown:+} KiB at most (bound {kib}), "
           f"{server.kib() - memory:+} KiB are left, "
-          f"{server.cpu() - cpu:.2f} s of CPU")
+          f"{server.cpu() - cpu:.3f} s of CPU")
     assert grown < kib * (8 if SANITIZED else 1)
 
 
@@ -109,15 +109,19 @@ def test_rapid_reset_with_bodies_is_ended(server: Server) -> None:
     assert server.settles("open", 0) == 0
 
 
-def test_resets_by_us_on_demand_are_ended(server: Server) -> None:
+@pytest.mark.parametrize("how", ["window", "header"])
+def test_resets_by_us_on_demand_are_ended(server: Server, how: str) -> None:
     """CVE-2025-8671: calls whose rules are broken so that we reset them."""
+    window = struct.pack(">I", 2 ** 31 - 1)
     frames = [frame(HEADERS, END_HEADERS, 2 * i + 1, headers())
-              + frame(WINDOW, 0, 2 * i + 1, bytes(4)) for i in range(20000)]
-    with bounded(server, "made you reset", 2 * MIB), Raw(server) as raw:
-        sent = flood(raw, frames)
-        code = raw.goaway()
-        print(f"made you reset: {sent} sent, GOAWAY {code}")
-        assert sent < 10000
+              + frame(WINDOW, 0, 2 * i + 1, window) if how == "window" else
+              frame(HEADERS, END_HEADERS, 2 * i + 1,
+                    headers() + literal("X-Upper", "x"))
+              for i in range(20000)]
+    with bounded(server, f"made you reset, {how}", 2 * MIB), \
+            Raw(server) as raw:
+        sent = flood(raw, frames, 20)
+        calmed(raw, f"made you reset, {how}", sent, 10000)
 
 
 @pytest.mark.parametrize("what,one,most", [
@@ -364,6 +368,34 @@ def test_clients_that_fall_silent_are_asked_and_ended(
             alive.send(frame(PING, ACK, 0, ping[3]))
         alive.call(1, b"echo")
         assert alive.until(DATA, 1)
+    assert server.stop() == 0
+
+
+def test_one_who_takes_no_answers_is_ended(tmp_path: pathlib.Path) -> None:
+    """With a reason; also if it answers PINGs."""
+    server = Server(tmp_path, "idle_timeout_ms=400")
+    with Raw(server) as raw:
+        raw.call(1, b"stream 0 65536", headers(path=STREAM))
+        while one := raw.receive():
+            if one[0] == PING and not one[1] & ACK:
+                raw.send(frame(PING, ACK, 0, one[3]))
+            if one[0] == GOAWAY:
+                break
+        assert one and one[3][8:] == b"it takes no answers"
+    assert server.stop() == 0
+
+
+def test_a_call_that_breaks_the_rules_ends_alone(
+        tmp_path: pathlib.Path) -> None:
+    """Its connection is served on, beyond the time for headers."""
+    server = Server(tmp_path, "header_timeout_ms=200")
+    with Raw(server) as raw:
+        raw.call(1, None, headers() + literal("X-Upper", "x"))
+        reset = raw.until(RST, 1)
+        assert reset and reset[3] == struct.pack(">I", 1)
+        time.sleep(0.5)
+        raw.call(3, b"echo")
+        assert raw.until(DATA, 3)
     assert server.stop() == 0
 
 

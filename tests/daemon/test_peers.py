@@ -14,7 +14,7 @@ OPEN = {"Host/GetVersion", "Devices/ListDevices", "Devices/GetDevice",
         "Leases/ListLeases", "Leases/GetLease", "Leases/ClaimLease",
         "Leases/AcknowledgeLease", "Leases/ReleaseLease",
         "Operations/ListOperations", "Operations/GetOperation",
-        "Operations/WaitOperation"}
+        "Operations/WaitOperation", "Operations/CancelOperation"}
 
 
 def refusals(path):

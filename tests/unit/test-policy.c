@@ -35,7 +35,7 @@ static const struct {
 	{ "boss", "dns", "boss.example.org" },
 	{ "boss", "role", "admin" },
 	{ "lab", "uid", "1002" },
-	{ "lab", "verbs", "lease.release" },
+	{ "lab", "verbs", "lease.release, lease.create" },
 	{ "lab", "devices", "label:team=lab" },
 };
 
@@ -155,6 +155,8 @@ static const struct {
 	{ CERT(NULL, NULL), ROLE_ADMIN, "device.view", NIC, DENIED },
 	{ UID(1002), ROLE_ADMIN, "lease.release", NIC, BY("f:16") },
 	{ UID(1002), ROLE_ADMIN, "lease.release", DISK, DENIED },
+	/* Who makes a lease chooses its labels: they give nothing for that. */
+	{ UID(1002), ROLE_ADMIN, "lease.create", NIC, DENIED },
 };
 
 /* each_question_has_its_answer() */
