@@ -92,28 +92,20 @@ static int fill_filters(Ioasid__V1__ListDevicesRequest *request,
 }
 
 /**
- * run() - List the devices
+ * show() - List the devices that were asked for
  * @ctl:	This run
- * @args:	None
- * @n_args:	0
+ * @request:	Which
  *
  * Return: enum ctl_exit.
  */
-static int run(struct ctl *ctl, char **args, int n_args)
+static int show(struct ctl *ctl, Ioasid__V1__ListDevicesRequest *request)
 {
-	Ioasid__V1__ListDevicesRequest request =
-		IOASID__V1__LIST_DEVICES_REQUEST__INIT;
 	_cleanup_table_ struct table table = TABLE_NULL;
 	_cleanup_message_ ProtobufCMessage *reply = NULL;
 	const Ioasid__V1__ListDevicesResponse *list;
-	char group[CTL_NAME_SIZE];
 	int r;
 
-	request.all = opt_all;
-	r = fill_filters(&request, group);
-	if (r)
-		return r;
-	r = ctl_list(ctl, "Devices/ListDevices", &request.base,
+	r = ctl_list(ctl, "Devices/ListDevices", &request->base,
 		     &ioasid__v1__list_devices_response__descriptor, &reply);
 	if (r)
 		return r;
@@ -128,6 +120,26 @@ static int run(struct ctl *ctl, char **args, int n_args)
 		add_row(&table, list->devices[i]);
 	table_print(&table);
 	return CTL_DONE;
+}
+
+/**
+ * run() - List devices
+ * @ctl:	This run
+ * @args:	None
+ * @n_args:	0
+ *
+ * Return: enum ctl_exit.
+ */
+static int run(struct ctl *ctl, char **args, int n_args)
+{
+	Ioasid__V1__ListDevicesRequest request =
+		IOASID__V1__LIST_DEVICES_REQUEST__INIT;
+	char group[CTL_NAME_SIZE];
+	int r;
+
+	request.all = opt_all;
+	r = fill_filters(&request, group);
+	return r ? r : show(ctl, &request);
 }
 
 const struct verb verb_devices = {

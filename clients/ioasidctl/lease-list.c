@@ -49,29 +49,20 @@ static void add_row(struct table *table, const Ioasid__V1__Lease *l)
 }
 
 /**
- * run() - List the leases
+ * show() - List the leases that were asked for
  * @ctl:	This run
- * @args:	None
- * @n_args:	0
+ * @request:	Which
  *
  * Return: enum ctl_exit.
  */
-static int run(struct ctl *ctl, char **args, int n_args)
+static int show(struct ctl *ctl, Ioasid__V1__ListLeasesRequest *request)
 {
-	Ioasid__V1__ListLeasesRequest request =
-		IOASID__V1__LIST_LEASES_REQUEST__INIT;
 	_cleanup_table_ struct table table = TABLE_NULL;
 	_cleanup_message_ ProtobufCMessage *reply = NULL;
 	const Ioasid__V1__ListLeasesResponse *list;
-	int r, state = 0;
+	int r;
 
-	request.all = opt_all;
-	if (opt_state && ctl_word_value(
-		    &ioasid__v1__lease__state__descriptor, opt_state,
-		    &state))
-		return CTL_USAGE;
-	request.state = (Ioasid__V1__Lease__State)state;
-	r = ctl_list(ctl, "Leases/ListLeases", &request.base,
+	r = ctl_list(ctl, "Leases/ListLeases", &request->base,
 		     &ioasid__v1__list_leases_response__descriptor, &reply);
 	if (r)
 		return r;
@@ -86,6 +77,29 @@ static int run(struct ctl *ctl, char **args, int n_args)
 		add_row(&table, list->leases[i]);
 	table_print(&table);
 	return CTL_DONE;
+}
+
+/**
+ * run() - List leases
+ * @ctl:	This run
+ * @args:	None
+ * @n_args:	0
+ *
+ * Return: enum ctl_exit.
+ */
+static int run(struct ctl *ctl, char **args, int n_args)
+{
+	Ioasid__V1__ListLeasesRequest request =
+		IOASID__V1__LIST_LEASES_REQUEST__INIT;
+	int state = 0;
+
+	request.all = opt_all;
+	if (opt_state && ctl_word_value(
+		    &ioasid__v1__lease__state__descriptor, opt_state,
+		    &state))
+		return CTL_USAGE;
+	request.state = (Ioasid__V1__Lease__State)state;
+	return show(ctl, &request);
 }
 
 const struct verb verb_lease_list = {

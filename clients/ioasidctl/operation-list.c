@@ -35,28 +35,20 @@ static void add_row(struct table *table, const Ioasid__V1__Operation *op)
 }
 
 /**
- * run() - List the operations
+ * show() - List the operations that were asked for
  * @ctl:	This run
- * @args:	None
- * @n_args:	0
+ * @request:	Which
  *
  * Return: enum ctl_exit.
  */
-static int run(struct ctl *ctl, char **args, int n_args)
+static int show(struct ctl *ctl, Ioasid__V1__ListOperationsRequest *request)
 {
-	Ioasid__V1__ListOperationsRequest request =
-		IOASID__V1__LIST_OPERATIONS_REQUEST__INIT;
 	_cleanup_table_ struct table table = TABLE_NULL;
 	_cleanup_message_ ProtobufCMessage *reply = NULL;
 	const Ioasid__V1__ListOperationsResponse *list;
-	int r, state = 0;
+	int r;
 
-	if (opt_state && ctl_word_value(
-		    &ioasid__v1__operation__state__descriptor, opt_state,
-		    &state))
-		return CTL_USAGE;
-	request.state = (Ioasid__V1__Operation__State)state;
-	r = ctl_list(ctl, "Operations/ListOperations", &request.base,
+	r = ctl_list(ctl, "Operations/ListOperations", &request->base,
 		     &ioasid__v1__list_operations_response__descriptor, &reply);
 	if (r)
 		return r;
@@ -71,6 +63,28 @@ static int run(struct ctl *ctl, char **args, int n_args)
 		add_row(&table, list->operations[i]);
 	table_print(&table);
 	return CTL_DONE;
+}
+
+/**
+ * run() - List operations
+ * @ctl:	This run
+ * @args:	None
+ * @n_args:	0
+ *
+ * Return: enum ctl_exit.
+ */
+static int run(struct ctl *ctl, char **args, int n_args)
+{
+	Ioasid__V1__ListOperationsRequest request =
+		IOASID__V1__LIST_OPERATIONS_REQUEST__INIT;
+	int state = 0;
+
+	if (opt_state && ctl_word_value(
+		    &ioasid__v1__operation__state__descriptor, opt_state,
+		    &state))
+		return CTL_USAGE;
+	request.state = (Ioasid__V1__Operation__State)state;
+	return show(ctl, &request);
 }
 
 const struct verb verb_operation_list = {

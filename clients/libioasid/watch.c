@@ -93,8 +93,8 @@ static struct ioasid_change *change_new(Ioasid__V1__Change *msg)
 				 msg->at->nanos / 1000;
 	box->pub.removed = msg->removed;
 	if (change_take(box) < 0)
-		return ioasid_change_free(&box->pub);
-	return &box->pub;
+		return ioasid_change_free((void *)box);
+	return (void *)box; /* whose first member it is */
 }
 
 /* ioasid_change_free() - See ioasid.h. */

@@ -127,7 +127,9 @@ static int check_cancelled(const struct operation *op, struct error *err)
 	if (!op->cancellable || !op->cancelling)
 		return 0;
 	return error_set(err, -ECANCELED, ERROR_OPERATION_CANCELLED,
-			 "it was cancelled after the step '%s', and undone",
+			 "it was cancelled %s%s, and undone",
+			 op->step[0] ? "after the step " :
+				       "before its first step",
 			 op->step);
 }
 

@@ -366,7 +366,7 @@ static void run(void *data)
 {
 	struct error err = ERROR_NULL, undo_err = ERROR_NULL;
 	struct preparing *p = data;
-	int r;
+	int r, undone = 0;
 
 	r = move_all(p, &err);
 	if (r == 0)
@@ -374,10 +374,16 @@ static void run(void *data)
 	if (r < 0) {
 		journal_settle(p->work.host, p->work.op);
 		drop_capabilities(p);
-		if (group_rollback(p->work.host, p->work.op, &p->work.draft,
-				   &undo_err) < 0)
-			log_problem(LOG_LEVEL_ERROR, &undo_err,
-				    "%s: cannot undo it all", p->work.op->name);
+		undone = group_rollback(p->work.host, p->work.op,
+					&p->work.draft, &undo_err);
+	}
+	if (undone < 0)
+		log_problem(LOG_LEVEL_ERROR, &undo_err,
+			    "%s: cannot undo it all", p->work.op->name);
+	/* One that was cancelled is one that was undone. */
+	if (undone < 0 && r == -ECANCELED) {
+		r = undone;
+		err = undo_err;
 	}
 	work_end(&p->work, r, &err);
 }

@@ -42,23 +42,52 @@ static int check_device(const struct device *device, struct error *err)
  *
  * If that fails it is quarantined. What the probe finds is made anew: its
  * driver has had it since.
+ *
+ * Return: 0 or -errno.
  */
-static void take_again(struct work *work, size_t i)
+static int take_again(struct work *work, size_t i, struct error *err)
 {
 	struct device *device = &work->draft.copies[i];
-	struct error err = ERROR_NULL;
 	const char *driver;
 	int r;
 
 	/* The record as it was: what is live is changed at the end only. */
 	device->record = work->draft.live[i]->record;
 	driver = device->record.vfio_driver;
-	r = driver_switch(work->host, work->op, device, driver, driver, &err);
+	r = driver_switch(work->host, work->op, device, driver, driver, err);
 	draft_capabilities(&work->draft, i, NULL);
 	if (r == 0 && device->record.trouble == TROUBLE_NONE)
-		r = ladder_probe(work->host, work->op, &work->draft, i, &err);
+		r = ladder_probe(work->host, work->op, &work->draft, i, err);
 	if (r < 0)
-		record_trouble(device, &err, "see the reason");
+		record_trouble(device, err, "see the reason");
+	return r;
+}
+
+/**
+ * take_all_again() - Put the endpoints that went back on VFIO again
+ * @work:	The restore, which was cancelled
+ * @n:		How many have been touched
+ * @err:	That it was cancelled; if not all of it can be undone, the first
+ *		reason
+ *
+ * Goes on when one fails.
+ *
+ * Return: -ECANCELED, or the first -errno.
+ */
+static int take_all_again(struct work *work, size_t n, struct error *err)
+{
+	struct error each = ERROR_NULL;
+	int r, first = -ECANCELED;
+
+	journal_settle(work->host, work->op);
+	while (n-- > 0) {
+		r = take_again(work, n, &each);
+		if (r < 0 && first == -ECANCELED) {
+			first = r;
+			*err = each;
+		}
+	}
+	return first;
 }
 
 /**
@@ -86,12 +115,8 @@ static int give_all_back(struct work *work, struct error *err)
 			continue;
 		}
 		if (r == -ECANCELED) {
-			journal_settle(work->host, work->op);
 			*err = each;
-			do
-				take_again(work, i);
-			while (i-- > 0);
-			return r;
+			return take_all_again(work, i + 1, err);
 		}
 		record_trouble(device, &each, "see why its driver refuses it");
 		if (first == 0) {
@@ -136,7 +161,7 @@ int restore_start(struct host *host, const struct caller *caller,
 	if (r == 0)
 		r = work_new(sizeof(*work), host, caller, change,
 			     OPERATION_RESTORE, false, &work, err);
-	if (r < 0)
+	if (r != 0)
 		return r;
 
 	for (i = 0; i < work->draft.n && r == 0; i++)

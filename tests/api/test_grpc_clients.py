@@ -233,3 +233,25 @@ def test_grpcio_is_served(whole: Whole) -> None:
                  device_pb2.RestoreDeviceRequest(name="devices/nope"),
                  operation_pb2.Operation)
         assert refused.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+def test_clients_are_told_that_ioasidd_stops(tmp_path: pathlib.Path) -> None:
+    """A watch ends with daemon.stopping, not with a broken connection."""
+    one = Whole(tmp_path)
+    with grpc.insecure_channel(f"unix:{one.api}") as channel:
+        watch = channel.unary_stream("/ioasid.v1.Events/WatchEvents")(
+            b"", timeout=60)
+        health = channel.unary_stream("/grpc.health.v1.Health/Watch")(
+            b"", timeout=60)
+        assert next(health) == b"\x08\x01"
+        one.stop()
+        assert next(health) == b"\x08\x02"
+        for stream in (watch, health):
+            with pytest.raises(grpc.RpcError) as ended:
+                next(stream)
+            assert ended.value.code() == grpc.StatusCode.UNAVAILABLE
+            status = status_pb2.Status.FromString(dict(
+                ended.value.trailing_metadata())["grpc-status-details-bin"])
+            info = error_details_pb2.ErrorInfo()
+            assert status.details[0].Unpack(info)
+            assert info.reason == "daemon.stopping"

@@ -19,8 +19,9 @@ from test_kill import api_pid
 
 SANITIZED = "asan" in BUILD.name or "tsan" in BUILD.name
 MIB = 1 << 20
-# The issue's; what a sanitizer adds to each byte is its own.
-GROWTH = (64 if SANITIZED else 8) * MIB
+# The issue's. The address sanitizer keeps 256 MiB of what was freed, and ioasid-api
+# has no environment to tell it otherwise.
+GROWTH = (320 if SANITIZED else 8) * MIB
 TIMES = 20
 AT_ONCE = 8
 

@@ -17,10 +17,13 @@ import dataclasses
 import shutil
 import signal
 import time
+import uuid
 from collections.abc import Callable
 
-from bench import DISK, DISK_BDF, PAIR, PAIR_BDF, Bench, Holder
+from bench import DISK, DISK_BDF, PAIR, PAIR_BDF, Bench, Cut, Holder
+from daemon import Refused
 from plan import Action, Kind
+from watch import Watch
 
 # What is logged when a holder that has ended was dealt with.
 RECLAIMED = r": reclaim leases/\S+: |cannot be reclaimed"
@@ -219,6 +222,58 @@ def let_it_end(bench: Bench) -> None:
         pass
 
 
+def slow_driver(bench: Bench) -> None:
+    """The pair's driver takes its time to let go."""
+    bench.poke(f"delay {PAIR_BDF} unbind_ms 300")
+
+
+def begin_prepare(bench: Bench) -> object:
+    """A prepare at work; who hears no answer asks again."""
+    fields = {"name": PAIR[0], "request_id": uuid.uuid4().hex}
+    try:
+        return bench.call("Devices/PrepareDevice", **fields)
+    except (Refused, Cut) as trouble:
+        if bench.dead() is not None or \
+                getattr(trouble, "id", "cut") not in ("cut", "daemon.no-memory"):
+            raise
+    bench.again()
+    return bench.call("Devices/PrepareDevice", **fields)
+
+
+def cancel_prepare(bench: Bench) -> str:
+    """A prepare is asked to stop; likewise."""
+    try:
+        operation = begin_prepare(bench)
+        said = bench.ask("Operations/CancelOperation", name=operation.name)
+        if said in ("cut", "daemon.no-memory") and bench.dead() is None:
+            bench.again()
+            bench.ask("Operations/CancelOperation", name=operation.name)
+        while operation.state == operation.RUNNING:
+            operation = bench.call("Operations/WaitOperation",
+                                   name=operation.name, timeout_ms=5000)
+    except Refused as refused:
+        return refused.id
+    except (Cut, OSError):  # it was ending when asked again
+        return "cut"
+    said = operation.error.id or "it was done"
+    return "ok" if said == "operation.cancelled" else said
+
+
+def watch(bench: Bench) -> str:
+    """A watch of what has been, up to its first change."""
+    try:
+        revision = bench.call("Groups/ListGroups").revision
+        with bench.daemon.connect(hello=False) as client:
+            if not client.receive():
+                return "cut"
+            Watch(client, revision - 1).receive()
+    except Refused as refused:
+        return refused.id
+    except (Cut, OSError, AssertionError):
+        return "cut"
+    return "ok"
+
+
 OPERATIONS = (
     Operation("first start", start, ready=new, starts=True),
     Operation("start with leases", start, ready=remembered, starts=True),
@@ -249,10 +304,14 @@ OPERATIONS = (
                                           timeout_ms=50),
               leave=let_it_end,
               none={"kernel": NO_KERNEL, "SQLite": NO_SQLITE}),
+    Operation("watch changes", watch, ready=prepared,
+              none={"kernel": NO_KERNEL, "SQLite": NO_SQLITE}),
     Operation("a device is pulled", pull,
               none={"SQLite": "what is there is read anew at each start"}),
     Operation("prepare",
               lambda bench: bench.change("PrepareDevice", name=PAIR[0]),
+              outcomes=("trouble",)),
+    Operation("a prepare is cancelled", cancel_prepare, ready=slow_driver,
               outcomes=("trouble",)),
     Operation("restore", ready=prepared,
               act=lambda bench: bench.change("RestoreDevice", name=PAIR[0]),
