@@ -500,6 +500,7 @@ def test_a_new_token_burns_the_old_one(offer, tmp_path):
     nowhere(policy, token, another)
 
 
+@pytest.mark.slow
 def test_a_token_has_its_time(policy):
     policy.start()
     policy.sim.ctl("prepare", EDU)
