@@ -65,7 +65,8 @@ static double run_load(const struct load *load, const char *const target[2])
 
 		(void)sscanf(line, "finished in %*[^,], %lf req/s", &rate);
 		(void)sscanf(line, "status codes: %ld 2xx", &good);
-		bytes = bytes ? strchr(strchr(bytes, ','), '(') : NULL;
+		bytes = bytes ? strchr(bytes, ',') : NULL;
+		bytes = bytes ? strchr(bytes, '(') : NULL;
 		if (bytes)
 			data = atol(bytes + 1);
 	}
@@ -324,7 +325,7 @@ static long rest_way(const char *path, const char *target, struct way *way)
 	buffer[n] = '\0';
 	head = (char *)buffer;
 	body = strstr(head, "\r\n\r\n");
-	if (!body || strncmp(head, "HTTP/1.1 200 ", 13))
+	if (!body || !str_starts(head, "HTTP/1.1 200 "))
 		die("GET %s: %.*s", target, 60, head);
 	way->answer = (size_t)n;
 	return n - (body + 4 - head);
