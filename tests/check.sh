@@ -61,7 +61,8 @@ suite() {
 	tap=$(tap_file)
 	BUILD=$1 IOASID_TAP=$tap PYTHONDONTWRITEBYTECODE=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 \
 		PYTHONPATH=tests/vm/guest setarch -R timeout "$2" \
-		/usr/bin/python3 -m pytest -q -p tap -p no:cacheprovider "$3" ||
+		/usr/bin/python3 -m pytest -q -p tap -p no:cacheprovider \
+		${quick:+-m "not slow"} "$3" ||
 		grep -q '^not ok' "$tap" ||
 		echo "not ok - $3 with $1 did not end" >>"$tap"
 }
@@ -214,9 +215,11 @@ quick_tests() {
 }
 
 fast() {
+	local quick=yes
+
 	needs build test
 	build build && beside quick_tests daemon_build
-	summary "left to make check: other compilers and sanitizers, the machines"
+	summary "left to make check: tests that are marked slow, other compilers and sanitizers, the machines"
 }
 
 plain_builds() {

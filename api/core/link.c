@@ -211,6 +211,7 @@ struct link_call *link_call_cancel(struct link_call *call)
 {
 	Ioasid__V1__Cancel cancel = IOASID__V1__CANCEL__INIT;
 	pb_envelope envelope = IOASID__V1__ENVELOPE__INIT;
+	struct link_call **at;
 	struct link *link;
 	int r;
 
@@ -223,7 +224,9 @@ struct link_call *link_call_cancel(struct link_call *call)
 	r = send_envelope(link, call->connection, &envelope);
 	if (r < 0 && r != -EPIPE)
 		log_warning("a call cannot be cancelled: %s", strerror(-r));
-	call_end(call_find(link, call->id));
+	at = call_find(link, call->id);
+	if (*at)
+		call_end(at);
 	return NULL;
 }
 

@@ -255,7 +255,7 @@ enum revoked_state revoked_find(const struct revoked *revoked,
 		const struct list *list = &revoked->lists[i];
 
 		if (list->issuer.size != issuer.size ||
-		    memcmp(list->issuer.data, issuer.data, issuer.size))
+		    memcmp(list->issuer.data, issuer.data, issuer.size) != 0)
 			continue;
 		known = true;
 		fresh |= list->next == (time_t)-1 || list->next >= now;

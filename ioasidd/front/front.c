@@ -276,7 +276,9 @@ int front_identify(const struct front *front, int fd, struct caller *ret,
 	r = identity ? read_groups(fd, ret->process.gid, identity) : -ENOMEM;
 	if (r < 0) {
 		ret->pidfd = fd_close(ret->pidfd);
-		return error_set(err, r, ERROR_KERNEL_PROCESS,
+		return error_set(err, r, r == -ENOMEM ?
+					 ERROR_DAEMON_NO_MEMORY :
+					 ERROR_KERNEL_PROCESS,
 				 "the groups of uid %u: %m",
 				 (unsigned int)uid);
 	}

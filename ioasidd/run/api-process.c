@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,9 @@
 #define BACK_OFF_MIN_MS 100
 #define BACK_OFF_MAX_MS 30000
 #define LIVED_MS 60000
+
+/* How long it may say farewell to its clients, once ioasidd stops. */
+#define FAREWELL_MS 1000
 
 /**
  * struct api_process - ioasid-api; loop thread only
@@ -227,6 +231,18 @@ static void forget(struct api_process *process)
 }
 
 /**
+ * let_end() - Give it the time to say farewell to its clients
+ * @process:	Its link is closed, so it ends by itself
+ */
+static void let_end(const struct api_process *process)
+{
+	struct pollfd ended = { .fd = process->pidfd, .events = POLLIN };
+
+	if (process->pidfd >= 0)
+		(void)poll(&ended, 1, FAREWELL_MS); /* or it is killed */
+}
+
+/**
  * start() - Start it
  * @process:	Has none
  *
@@ -412,6 +428,7 @@ struct api_process *api_process_stop(struct api_process *process)
 
 	process->restart = loop_unwatch(process->restart);
 	process->link = api_link_free(process->link);
+	let_end(process);
 	forget(process);
 	api_files_deinit(&process->files);
 	api_files_deinit(&process->offered);

@@ -118,6 +118,8 @@ class Standin:
                  limits: link_pb2.LinkLimits | None = None,
                  wrapper: tuple[str, ...] = ()) -> None:
         self.log = folder / "log"
+        self.sanitizer = b"__asan_init" in \
+            (build / "ioasid-api").read_bytes()
         self.link, theirs = socket.socketpair(socket.AF_UNIX,
                                               socket.SOCK_SEQPACKET)
         self.link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 ** 20)
@@ -139,8 +141,6 @@ class Standin:
         self.thread = threading.Thread(target=self.listen, daemon=True)
         self.thread.start()
         self.configure(limits or link_pb2.LinkLimits())
-        self.sanitizer = "San" if re.search(
-            r"lib[at]san", self.proc("maps")) else ""
 
     # --- what goes to ioasid-api ---
 

@@ -322,6 +322,7 @@ def test_slow_headers_are_told_and_cut(api: Standin) -> None:
     assert not api.asked
 
 
+@pytest.mark.slow
 def test_slow_bodies_are_told_and_cut(api: Standin) -> None:
     """Likewise; also if none comes at all."""
     with api.connect() as client:
@@ -349,6 +350,7 @@ def drip(client: socket.socket, data: bytes) -> bytes:
     raise AssertionError("all of it was taken")
 
 
+@pytest.mark.slow
 def test_an_idle_connection_ends_without_a_word(api: Standin) -> None:
     """Lest it be taken for the answer to what is just being sent."""
     with api.connect() as client:
@@ -358,6 +360,7 @@ def test_an_idle_connection_ends_without_a_word(api: Standin) -> None:
         assert IDLE_MS / 2000 < time.monotonic() - begun < 10
 
 
+@pytest.mark.slow
 def test_a_call_may_take_longer_than_all_of_these(api: Standin) -> None:
     """Whoever waits for an operation waits."""
     late = []
@@ -371,6 +374,7 @@ def test_a_call_may_take_longer_than_all_of_these(api: Standin) -> None:
         assert read_answer(client).status == 200
 
 
+@pytest.mark.slow
 def test_whoever_does_not_read_is_cut(
         api: Standin, figure: Callable[[str], None]) -> None:
     """With what he has asked for; others are served."""
@@ -467,6 +471,7 @@ def test_connections_that_come_and_go_leave_nothing(
     assert rounds[2] < rounds[0] + slack(api, 1024)
 
 
+@pytest.mark.slow
 def test_random_bytes_do_no_harm(api: Standin) -> None:
     """Requests with bytes changed, cut out and put in; the seed is printed."""
     seed = random.randrange(1 << 32)

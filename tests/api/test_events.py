@@ -257,6 +257,7 @@ def test_an_ioasidd_that_sends_more_than_it_may_is_cut(
     assert json.loads(events[-1]["data"])["id"] == "daemon.internal"
 
 
+@pytest.mark.slow
 def test_who_reads_is_kept_by_comments_and_who_does_not_is_cut(
         api: Standin) -> None:
     """A comment each 15 s; and 30 s without reading are the end."""

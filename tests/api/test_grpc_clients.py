@@ -104,6 +104,7 @@ def lines(clients: pathlib.Path, target: str, *tls: pathlib.Path,
             for one in map(json.loads, done.stdout.splitlines())}
 
 
+@pytest.mark.slow
 def test_grpc_js_is_served(whole: Whole, clients: pathlib.Path) -> None:
     """Unary, errors, 500 at once, watch, cancel, a long operation, deadline."""
     said = lines(clients, f"unix:{whole.api}", device=EDU)
@@ -116,6 +117,7 @@ def test_grpc_js_is_served(whole: Whole, clients: pathlib.Path) -> None:
     assert first["name"] == said["prepare"]["answer"]["name"]
 
 
+@pytest.mark.slow
 def test_grpc_js_is_served_by_mutual_tls(
         whole: Whole, clients: pathlib.Path) -> None:
     """The same, with nothing granted to it; one that is revoked is not."""

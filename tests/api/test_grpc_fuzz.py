@@ -4,11 +4,14 @@
 import os
 import subprocess
 
+import pytest
+
 from conftest import BUILD
 
 LONG = os.environ.get("IOASID_LONG") == "1"
 
 
+@pytest.mark.slow
 def test_damaged_connections_harm_nothing() -> None:
     """20,000 of them; GRPC_FUZZ_SEED repeats a run. A sanitizer looks on."""
     seed = os.environ.get("GRPC_FUZZ_SEED")

@@ -165,6 +165,7 @@ def throw(machine: Machine, kind: type[Native | Grpc], data: bytes) \
 
 
 @pytest.mark.parametrize("what", HEAVY)
+@pytest.mark.slow
 def test_what_costs_much_is_refused_and_costs_little(
         machine: Machine, what: str) -> None:
     """Alike on both surfaces, 160 times, 8 at once; printed for both."""

@@ -247,6 +247,7 @@ def check_what_there_is(machine: Machine, callers: list[Caller],
 
 
 @pytest.mark.limit(240)
+@pytest.mark.slow
 def test_what_is_repeated_is_done_once(machine: Machine) -> None:
     """Also when ioasid-api was killed while it was asked."""
     machine.ctl("prepare", EDU)

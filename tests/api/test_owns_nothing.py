@@ -136,6 +136,7 @@ def test_it_has_no_privilege(machine: Machine) -> None:
     assert uids != set(status(machine.process.pid)["Uid"].split())
 
 
+@pytest.mark.slow
 def test_it_has_the_descriptors_that_it_needs(machine: Machine) -> None:
     """The link and its clients, what waits for them, a log: no device, no
     iommufd, no database, none of ioasidd's own."""

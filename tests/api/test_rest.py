@@ -414,6 +414,7 @@ def test_health_is_of_ioasid_api_and_readiness_of_ioasidd(
         "daemon.stopping"
 
 
+@pytest.mark.slow
 def test_an_ioasidd_that_does_not_answer_is_not_ready(
         api: Standin, client: socket.socket) -> None:
     """After five seconds; what was asked is cancelled."""

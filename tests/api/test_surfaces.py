@@ -85,6 +85,7 @@ def test_every_method_is_in_the_table() -> None:
 
 
 @pytest.mark.limit(300)
+@pytest.mark.slow
 def test_all_surfaces_say_the_same(tellings: list[Telling]) -> None:
     """A daemon for each surface, and the same story told to each."""
     trouble = []

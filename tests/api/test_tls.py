@@ -177,6 +177,7 @@ def test_garbage_is_refused_at_once(peer: TlsPeer, data: bytes) -> None:
     assert "TLS handshake" in peer.until("failed")
 
 
+@pytest.mark.slow
 def test_a_stalled_handshake_ends(hasty: TlsPeer) -> None:
     """Whether nothing comes, or half a hello, or a byte at a time."""
     started = time.monotonic()
@@ -290,6 +291,7 @@ def test_keys_are_never_logged(pki: pathlib.Path,
 
 @pytest.mark.parametrize("alpn", ["h2", "http/1.1"])
 @pytest.mark.parametrize("slow", [False, True])
+@pytest.mark.slow
 def test_a_mebibyte_passes_both_ways(peer: TlsPeer, alpn: str,
                                      slow: bool) -> None:
     """Whole and in order, also when the reader takes its time."""
@@ -378,6 +380,7 @@ def test_curl_is_served(peer: TlsPeer) -> None:
     assert b"certificate required" in done.stderr
 
 
+@pytest.mark.slow
 def test_what_is_not_read_is_not_taken(peer: TlsPeer) -> None:
     """A server that does not read holds some 64 KiB each, not all."""
     before = peer.count()[1]
@@ -525,6 +528,7 @@ def test_no_set_ends_tls(peer: TlsPeer) -> None:
         assert echo(client) == b"hello"
 
 
+@pytest.mark.slow
 def test_a_connection_ends_with_its_certificate(peer: TlsPeer) -> None:
     """Though nobody says anything on it."""
     make_pki(ROOT, peer.pki, "soon", "4")
@@ -537,6 +541,7 @@ def test_a_connection_ends_with_its_certificate(peer: TlsPeer) -> None:
         assert 0.5 < time.monotonic() - started < 8
 
 
+@pytest.mark.slow
 def test_an_old_list_vouches_for_nobody(peer: TlsPeer) -> None:
     """From its next update on; a new one does, again."""
     make_pki(ROOT, peer.pki, "soon", "3")

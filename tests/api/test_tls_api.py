@@ -175,6 +175,8 @@ class Whole:
     def __init__(self, pki: pathlib.Path, folder: pathlib.Path) -> None:
         self.pki = pki
         self.log = folder / "log"
+        self.revoked = folder / "revoked.pem"
+        self.revoke("revoked")
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         with open(self.log, "wb") as log:
@@ -187,9 +189,13 @@ class Whole:
                  "--api-certificate", pki / "server.pem",
                  "--api-key", pki / "server-key.pem",
                  "--api-authorities", pki / "ca.pem",
-                 "--api-revoked", pki / "revoked.pem"],
+                 "--api-revoked", self.revoked],
                 stdout=log, stderr=log)
         wait_for(self.serves, 60)
+
+    def revoke(self, name: str) -> None:
+        """Put another list in the place of the one in use."""
+        self.revoked.write_bytes((self.pki / f"{name}.pem").read_bytes())
 
     def serves(self) -> bool:
         """Does a good client get an answer?"""
@@ -268,6 +274,30 @@ def test_grpcio_without_a_certificate_is_refused(whole: Whole) -> None:
         assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
     done = whole.curl("/v1/devices", "--http1.1", name="client-revoked")
     assert done.returncode != 0 and "revoked" in done.stderr
+
+
+def test_sighup_with_a_new_list_ends_a_connection(whole: Whole) -> None:
+    """A wrong list is told of in the log and changes nothing."""
+    with context(whole.pki).wrap_socket(
+            socket.create_connection(("127.0.0.1", whole.port), timeout=30),
+            server_hostname="localhost") as client:
+        assert ask(client, "GET", "/v1/devices").status == 200
+        whole.revoke("revoked-old")
+        whole.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "revoked: list 1 is out of date" in
+                 whole.log.read_text())
+        assert ask(client, "GET", "/v1/devices").status == 200
+        whole.revoke("revoked-more")
+        whole.process.send_signal(signal.SIGHUP)
+        with pytest.raises(ssl.SSLError, match="revoked"):
+            while client.recv(4096):
+                pass
+    assert whole.curl("/healthz", "--http1.1").returncode != 0
+    assert whole.curl("/healthz", "--http1.1",
+                      name="client-rsa").returncode == 0
+    whole.revoke("revoked")
+    whole.process.send_signal(signal.SIGHUP)
+    wait_for(whole.serves)
 
 
 def test_others_are_served_while_300_stall(whole: Whole) -> None:

@@ -171,6 +171,7 @@ def try_one(peer, type_name: str, message: Message) -> None:
 
 
 @pytest.mark.limit(300)
+@pytest.mark.slow
 def test_random_messages_of_every_type_agree(peer) -> None:
     """Each type at least EACH times, ROUNDS in all."""
     print(f"TRANSCODE_SEED={SEED}")
@@ -350,6 +351,7 @@ def damage(chance: random.Random, data: bytes) -> bytes:
 
 
 @pytest.mark.limit(300)
+@pytest.mark.slow
 def test_damaged_json_is_read_as_google_reads_it_or_refused(peer) -> None:
     """What we take, json_format takes too, and makes the same of it.
 

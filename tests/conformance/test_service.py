@@ -340,6 +340,7 @@ def test_child_with_the_iommufd_alone_is_in_nobodys_way(
     holder.kill_all()
 
 
+@pytest.mark.slow
 def test_descriptor_in_flight_makes_the_device_stuck(
         machine: Machine, daemon: Ioasidd, world: World, fact: Fact) -> None:
     """Nobody has it, so nobody is named; but unbind waits for it."""

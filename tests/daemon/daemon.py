@@ -178,7 +178,8 @@ class Daemon:
         while True:
             assert self.process.poll() is None, self.words()
             assert time.monotonic() < deadline, self.words()
-            with contextlib.suppress(FileNotFoundError,
+            # A reset: a killed one's child, not executed yet, had its socket.
+            with contextlib.suppress(FileNotFoundError, ConnectionResetError,
                                      ConnectionRefusedError):
                 self.connect().close()
                 break

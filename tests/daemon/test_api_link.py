@@ -388,6 +388,7 @@ def test_killed_it_is_back_and_nobody_on_the_native_socket_notices(
     assert restarts(machine) == [100]
 
 
+@pytest.mark.slow
 def test_restarts_take_longer_and_longer(machine, theatre):
     begun = time.monotonic()
     for _ in range(5):
@@ -415,6 +416,7 @@ def test_a_descriptor_from_it_is_its_end(machine, puppet, theatre):
     wait(lambda: machine.fds() <= before, "descriptors")
 
 
+@pytest.mark.slow
 def test_one_that_does_not_read_is_ended(machine, puppet, theatre):
     """Its answers wait within bounds, then it has to go; others are served."""
     before = machine.rss()

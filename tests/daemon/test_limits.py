@@ -8,6 +8,8 @@ import signal
 import socket
 import time
 
+import pytest
+
 from daemon import METHODS, Client, child, ended, packet
 
 NO_LEASE = "leases/01jd00000000000000000000zz"
@@ -116,6 +118,7 @@ def stuff(sock):
     return count
 
 
+@pytest.mark.slow
 def test_a_peer_that_never_reads_is_cut(daemon):
     with daemon.others_served():
         before = daemon.rss()
@@ -133,6 +136,7 @@ def test_a_peer_that_never_reads_is_cut(daemon):
     assert "does not read" in daemon.words()
 
 
+@pytest.mark.slow
 def test_a_slow_reader_has_all_its_answers(daemon):
     with daemon.others_served(), daemon.connect() as client:
         count = stuff(client.sock)
@@ -145,6 +149,7 @@ def test_a_slow_reader_has_all_its_answers(daemon):
         client.call("Devices/ListDevices")
 
 
+@pytest.mark.slow
 def test_a_peer_may_be_killed_at_any_moment(daemon):
     request = METHODS["ioasid.v1.Leases/ReleaseLease"][0](
         name=NO_LEASE).SerializeToString()

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may do what: grants, refusals, reload, the audit and claim tokens."""
 
+import http.client
+import json
 import os
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import time
@@ -497,6 +500,7 @@ def test_a_new_token_burns_the_old_one(offer, tmp_path):
     nowhere(policy, token, another)
 
 
+@pytest.mark.slow
 def test_a_token_has_its_time(policy):
     policy.start()
     policy.sim.ctl("prepare", EDU)
@@ -558,3 +562,73 @@ def test_leases_of_the_version_before_are_kept(make_machine):
     shown = sim.lease(lease)
     assert shown["owner"] == "uid:0" and not shown.get("hasToken")
     assert child(claim, sim.socket, lease) == "ok"
+
+
+# --- through ioasid-api ---
+
+class Unix(http.client.HTTPConnection):
+    """HTTP over a UNIX socket."""
+
+    def __init__(self, path):
+        super().__init__("localhost", timeout=60)
+        self.path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+def post(path, route, body):
+    """The error of a request over REST; "ok"."""
+    one = Unix(path)
+    one.request("POST", route, json.dumps(body),
+                {"Content-Type": "application/json"})
+    answer = one.getresponse()
+    said = json.loads(answer.read())
+    one.close()
+    return "ok" if answer.status == 200 else said["id"]
+
+
+def test_the_ceiling_holds_root_too_and_is_configured(policy):
+    policy.start()
+    api = policy.sim.run / "api.sock"
+    route = f"/v1/{NAMES[EDU]}:recover"
+    assert post(api, route, {}) == "permission.native-socket-only"
+    assert post(api, f"/v1/{NAMES[EDU]}:prepare",
+                {"force": True}) == "permission.native-socket-only"
+    assert post(api, "/v1/policy:check",
+                {"identity": ["uid:0"], "verb": "host.view"}) == \
+        "permission.native-socket-only"
+    refused, = policy.audit(method="Devices/RecoverDevice", via="api")
+    assert "outcome=permission.native-socket-only" in refused
+    policy.sim.kill()
+    policy.write("[api]\nceiling = admin\n")
+    policy.start()
+    assert post(api, route, {}) == "device.not-quarantined"
+
+
+def test_through_the_api_leases_are_for_those_listed(policy):
+    policy.write(grants=f"[grant work]\nuid = {NOBODY}\nrole = operator\n")
+    policy.start()
+    policy.sim.ctl("prepare", EDU)
+    api = policy.sim.run / "api.sock"
+
+    def lease(uid, by=NOBODY, **more):
+        body = {"devices": [NAMES[EDU]], "claimant": {"uid": uid},
+                "dryRun": True, **more}
+        return child(post, api, "/v1/leases", body, uid=by)
+
+    assert lease(NOBODY) == "ok"
+    assert lease(OTHER) == "permission.denied"
+    assert lease(NOBODY, withToken=True) == "permission.denied"
+    assert lease(OTHER, by=0) == "permission.denied"
+    policy.write(grants=f"[grant work]\nuid = {NOBODY}\nrole = operator\n"
+                 f"address = uid:{OTHER}, unit:vm-*.scope, token\n")
+    policy.reload()
+    assert lease(OTHER) == "ok"
+    assert lease(0) == "permission.denied"
+    assert lease(0, claimant={"uid": 0, "unit": "vm-1.scope"}) == "ok"
+    assert lease(NOBODY, withToken=True) == "ok"
+    # One who has a role on the native socket may lease to anybody there.
+    assert child(lease_to, policy.sim.socket, NAMES[EDU], 0, {}) == "ok"

@@ -202,6 +202,7 @@ def test_child_that_kept_the_device_is_named(sim):
     sim.carry(EDU)
 
 
+@pytest.mark.slow
 def test_parked_device_is_stuck_until_it_is_let_go(sim):
     sim.ctl("prepare", EDU)
     sim.ctl("prepare", OTHER_EDU)
@@ -259,6 +260,7 @@ def test_holder_that_dies_unwatched_is_reclaimed_at_the_next_start(sim):
     sim.carry(EDU)
 
 
+@pytest.mark.slow
 def test_machine_without_anybody_ends_after_a_while(make_machine):
     machine = make_machine()
     machine.start("--machine-linger", "1")

@@ -97,6 +97,7 @@ def test_a_watch_that_is_resumed_misses_and_repeats_nothing(sim):
                 assert change.revision == min(r for r in every if r > at)
 
 
+@pytest.mark.slow
 def test_a_list_in_the_middle_of_things_is_what_was_told(sim):
     """At any revision, not only when all is quiet."""
     over, trouble, chance = threading.Event(), [], random.Random(1)
@@ -184,6 +185,7 @@ def follow(sim, over, trouble, counts):
 
 
 @pytest.mark.parametrize("kills", [0, 3])
+@pytest.mark.slow
 def test_many_watchers_agree_under_load(sim, kills):
     """Devices come and go by several hands at once; with kills, ioasidd too."""
     over, trouble = threading.Event(), []
@@ -326,6 +328,7 @@ def test_an_operation_that_is_cancelled_walks_back(sim, verb):
         (prepare if verb == "Prepare" else restore)(client, NVME)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_cancelled_says_so(sim):
     with sim.connect() as client:
         def cancel(name, **more):
@@ -473,6 +476,7 @@ def flood(client, rounds, uid=NOBODY):
         client.call("Leases/ReleaseLease", name=lease.name)
 
 
+@pytest.mark.slow
 def test_one_who_does_not_read_is_cut_and_can_resume(sim):
     with sim.connect() as client, sim.connect() as watching:
         prepare(client, EDU)
@@ -511,6 +515,7 @@ def watch_and_not_read(path, revision, ready, over):
         os.read(over, 1)
 
 
+@pytest.mark.slow
 def test_256_watches_that_nobody_reads_cost_a_bounded_amount(sim):
     uids = range(NOBODY - 7, NOBODY + 1)
     with sim.connect() as client, contextlib.ExitStack() as stack:

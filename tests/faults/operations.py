@@ -17,6 +17,7 @@ import dataclasses
 import shutil
 import signal
 import time
+import uuid
 from collections.abc import Callable
 
 from bench import DISK, DISK_BDF, PAIR, PAIR_BDF, Bench, Cut, Holder
@@ -226,10 +227,23 @@ def slow_driver(bench: Bench) -> None:
     bench.poke(f"delay {PAIR_BDF} unbind_ms 300")
 
 
-def cancel_prepare(bench: Bench) -> str:
-    """A prepare is asked to stop; who hears no answer asks again."""
+def begin_prepare(bench: Bench) -> object:
+    """A prepare at work; who hears no answer asks again."""
+    fields = {"name": PAIR[0], "request_id": uuid.uuid4().hex}
     try:
-        operation = bench.call("Devices/PrepareDevice", name=PAIR[0])
+        return bench.call("Devices/PrepareDevice", **fields)
+    except (Refused, Cut) as trouble:
+        if bench.dead() is not None or \
+                getattr(trouble, "id", "cut") not in ("cut", "daemon.no-memory"):
+            raise
+    bench.again()
+    return bench.call("Devices/PrepareDevice", **fields)
+
+
+def cancel_prepare(bench: Bench) -> str:
+    """A prepare is asked to stop; likewise."""
+    try:
+        operation = begin_prepare(bench)
         said = bench.ask("Operations/CancelOperation", name=operation.name)
         if said in ("cut", "daemon.no-memory") and bench.dead() is None:
             bench.again()
@@ -239,7 +253,7 @@ def cancel_prepare(bench: Bench) -> str:
                                    name=operation.name, timeout_ms=5000)
     except Refused as refused:
         return refused.id
-    except Cut:
+    except (Cut, OSError):  # it was ending when asked again
         return "cut"
     said = operation.error.id or "it was done"
     return "ok" if said == "operation.cancelled" else said

@@ -964,22 +964,30 @@ static void a_certificate_is_for_tcp_and_well_formed(void **state)
 	assert_int_equal(w->failed, 0);
 }
 
-/* The network has its own share. */
+/* The network has its own share, and in it the oldest stranger gives way. */
 static void the_network_does_not_keep_others_out(void **state)
 {
 	struct world *w = *state;
 	int fds[PEERS_UNKNOWN], more, local;
+	uint64_t first = 0;
 	char byte;
 
 	begin(w);
 	for (int i = 0; i < PEERS_UNKNOWN; i++) {
+		uint64_t number;
+
 		fds[i] = dial_tcp(w);
-		(void)opened(w);
+		number = opened(w);
+		first = first ? first : number;
 	}
 	forget();
 	more = dial_tcp(w);
+	assert_int_equal(hear(w), IOASID__V1__LINK_PACKET__BODY_CLOSED);
+	assert_int_equal(got->connection, first);
+	(void)opened(w);
+	forget();
+	assert_int_equal(read(fds[0], &byte, 1), 0);
 	nothing_comes(w);
-	assert_int_equal(read(more, &byte, 1), 0);
 	local = dial_as(w->path, SOCK_STREAM, geteuid());
 	(void)opened(w);
 	forget();

@@ -82,6 +82,7 @@ def reason(report: pytest.TestReport | pytest.CollectReport) -> str:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the writer and the marker."""
     config.addinivalue_line("markers", "limit(seconds): time limit of a test")
+    config.addinivalue_line("markers", "slow: not in make check-fast")
     path = os.environ.get("IOASID_TAP")
     if path:
         config.pluginmanager.register(TapWriter(path), "ioasid-tap")
