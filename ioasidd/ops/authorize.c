@@ -144,12 +144,12 @@ static int refuse(const struct asking *a, const struct caller *caller,
 			      "%s may do %s (%s), but not through ioasid-api, where everybody is at most %s",
 			      caller->principal, what, by->where,
 			      role_name(a->q.ceiling));
-	} else if (verdict == VERDICT_ADDRESSEE && to->token) {
+	} else if (verdict == VERDICT_ADDRESSEE && to && to->token) {
 		r = error_set(err, -EACCES, ERROR_PERMISSION_DENIED,
 			      "%s may lease (%s), but not to whoever has a token",
 			      caller->principal, by->where);
 		error_remedy(err, "'address = token' in the grant that gives lease.create");
-	} else if (verdict == VERDICT_ADDRESSEE) {
+	} else if (verdict == VERDICT_ADDRESSEE && to) {
 		r = error_set(err, -EACCES, ERROR_PERMISSION_DENIED,
 			      "%s may lease (%s), but not to uid %u%s%s",
 			      caller->principal, by->where,
@@ -238,7 +238,7 @@ static int authorize_locked(struct registry *reg, const struct caller *caller,
 
 	asking_begin(&a, caller, permission);
 	a.q.labels = lease ? &lease->labels : NULL;
-	if (addressed) {
+	if (addressed && lease) {
 		to = (struct addressee){ lease->has_token, lease->claimant_uid,
 					 lease->claimant_unit };
 		a.q.addressee = &to;

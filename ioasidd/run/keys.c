@@ -8,6 +8,11 @@
 #include <inttypes.h>
 #include <string.h>
 
+#ifndef __clang__
+/* gcc 12's -fanalyzer does not follow a pointer that was made of an offset. */
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
+
 /**
  * enum value_kind - What a value is
  * @VALUE_PATH:		A path, not relative

@@ -632,3 +632,15 @@ def test_through_the_api_leases_are_for_those_listed(policy):
     assert lease(NOBODY, withToken=True) == "ok"
     # One who has a role on the native socket may lease to anybody there.
     assert child(lease_to, policy.sim.socket, NAMES[EDU], 0, {}) == "ok"
+
+
+def test_limits_of_the_api_change_by_reload(policy):
+    policy.write("[api]\nmessage-size = 1K\n")
+    policy.start()
+    api = policy.sim.run / "api.sock"
+    body = {"devices": [NAMES[EDU]] * 64, "claimant": {"uid": 0}}
+    assert post(api, "/v1/leases", body) == "request.too-large"
+    policy.write("[api]\nmessage-size = 64K\n")
+    policy.reload()
+    wait(lambda: post(api, "/v1/leases", body) == "lease.devices",
+         "ioasid-api has the new limits")
