@@ -2,13 +2,14 @@
 #
 # Install what is needed to build and to test ioasidd on Debian 12 or 13.
 #
-#   packaging/prerequisites.sh [build|test|vm ...]	default: all three
-#   packaging/prerequisites.sh --list [build|test|vm ...]
+#   packaging/prerequisites.sh [build|test|vm|bench ...]	default: the first three
+#   packaging/prerequisites.sh --list [build|test|vm|bench ...]
 #   packaging/prerequisites.sh --mirror
 #
 #   build	compiler, code generators, libraries
 #   test	analysers, sanitizers, test frameworks
 #   vm		QEMU 9 or later, and what builds a kernel
+#   bench	what make bench compares with: nginx, libgrpc; and a load
 #
 # --list prints the package names; --mirror prints the Debian mirror that this
 # host uses (tests/vm/kernel asks for it).
@@ -46,6 +47,7 @@ VM=(
 	debian-archive-keyring ca-certificates
 	e2fsprogs iproute2 kmod pciutils procps python3 python3-pytest
 )
+BENCH=(nginx-light nghttp2-client libgrpc-dev)
 VM_QEMU=(qemu-system-x86)
 
 say() { echo "prerequisites: $*" >&2; }
@@ -169,7 +171,8 @@ main() {
 		build) want+=("${BUILD[@]}") ;;
 		test) want+=("${TEST[@]}") ;;
 		vm) want+=("${VM[@]}"); qemu=("${VM_QEMU[@]}") ;;
-		*) die "'$group' is none of build, test, vm" ;;
+		bench) want+=("${BENCH[@]}") ;;
+		*) die "'$group' is none of build, test, vm, bench" ;;
 		esac
 	done
 	if $list; then

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Benchmarks: ioasidd against a named reference in the same run. No test: it
-# fails only if something cannot be measured. About 30 s.
+# fails only if something cannot be measured. About 60 s. What it needs beside a
+# build is installed by packaging/prerequisites.sh bench.
 #
 # usage: tests/bench.sh BUILD
 #
@@ -48,6 +49,9 @@ table start "$build/ioasidd" "$state/start"
 mkdir "$state/many"
 table many "$build/ioasidd-sim" packaging/machines/many-vfs.json \
 	packaging/machines/testbed.json "$state/many"
+mkdir "$state/api"
+table api "$build/ioasidd-sim" packaging/machines/testbed.json \
+	"$build/tests/bench/grpc-reference" "$state/api"
 if [ "${MACHINE:-0}" != 0 ]; then
 	in_machine claim
 else

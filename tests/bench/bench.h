@@ -136,12 +136,14 @@ static inline void bench_run(const struct bench *bench)
  * struct daemon - An ioasidd of the benchmark's own
  * @program:	Its path
  * @machine:	Description of the machine that it simulates; NULL for none
+ * @config:	Its configuration file; NULL for none
  * @dir:	Where its state, socket and log are
  * @pid:	Of the process
  */
 struct daemon {
 	const char *program;
 	const char *machine;
+	const char *config;
 	char dir[64];
 	pid_t pid;
 };
@@ -154,6 +156,33 @@ static inline void daemon_socket(const struct daemon *daemon,
 {
 	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	snprintf(ret->sun_path, sizeof(ret->sun_path), "%s/sock", daemon->dir);
+}
+
+/**
+ * daemon_exec() - Become it
+ * @addr:	Where it is to listen
+ */
+static inline void daemon_exec(const struct daemon *daemon,
+			       struct sockaddr_un *addr)
+{
+	const char *argv[16] = { daemon->program, "--foreground",
+				 "--state-dir", daemon->dir, "--socket",
+				 addr->sun_path };
+	int n = 6;
+
+	if (daemon->config) {
+		argv[n++] = "--config";
+		argv[n++] = daemon->config;
+	}
+	/* A machine is new for each start, and ends with it. */
+	if (daemon->machine) {
+		argv[n++] = "--machine-linger=0";
+		argv[n++] = "--machine";
+		argv[n++] = daemon->machine;
+	}
+	argv[n] = NULL;
+	(void)execv(daemon->program, (char *const *)argv);
+	_exit(127);
 }
 
 /**
@@ -180,12 +209,7 @@ static inline int daemon_start(struct daemon *daemon)
 
 		(void)dup2(fd, 1);
 		(void)dup2(fd, 2);
-		/* A machine is new for each start, and ends with it. */
-		execl(daemon->program, daemon->program, "--foreground",
-		      "--state-dir", daemon->dir, "--socket", addr.sun_path,
-		      daemon->machine ? "--machine-linger=0" : NULL,
-		      "--machine", daemon->machine, (char *)NULL);
-		_exit(127);
+		daemon_exec(daemon, &addr);
 	}
 
 	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
