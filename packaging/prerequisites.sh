@@ -6,7 +6,7 @@
 #   packaging/prerequisites.sh --list [build|test|vm|bench ...]
 #   packaging/prerequisites.sh --mirror
 #
-#   build	compiler, code generators, libraries
+#   build	compiler, code generators, libraries; curl, for make demo
 #   test	analysers, sanitizers, test frameworks
 #   vm		QEMU 9 or later, and what builds a kernel
 #   bench	what make bench compares with: nginx, libgrpc; and a load
@@ -32,11 +32,12 @@ BUILD=(
 	protobuf-c-compiler libprotobuf-c-dev
 	libjson-c-dev libpci-dev libmicrohttpd-dev libnghttp2-dev
 	libgnutls28-dev libinih-dev libseccomp-dev
+	curl
 )
 TEST=(
 	clang clang-tidy libclang-rt-dev cppcheck shellcheck
 	libcmocka-dev
-	python3 python3-pytest python3-protobuf python3-grpcio curl gnutls-bin
+	python3 python3-pytest python3-protobuf python3-grpcio gnutls-bin
 	nodejs npm
 	strace gdb git e2fsprogs
 )

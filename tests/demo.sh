@@ -67,6 +67,13 @@ step "a device leaves its host driver for VFIO, with its whole group; a probe fi
 show ioasidctl prepare "$device" || fail "prepare"
 show ioasidctl device show "$device"
 
+step "an orchestrator sees the same over REST (gRPC is on the same socket): what can be leased"
+rest() { curl -sS --fail-with-body --unix-socket "$state/api.sock" "$@"; }
+echo '$ curl --unix-socket api.sock "http://ioasidd/v1/devices?state=READY"'
+rest -o "$state/ready" "http://ioasidd/v1/devices?state=READY" || fail "$(cat "$state/ready")"
+grep -o '"name":"devices/[^"]*","revision":"[0-9]*","etag":"[^"]*","state":"[A-Z]*"' "$state/ready" ||
+	fail "no device is ready"
+
 step "a lease is addressed to uid $uid, who needs no privilege to claim it"
 show ioasidctl lease create --uid $uid "$device" || fail "lease create"
 lease=$(newest_lease)
@@ -116,7 +123,8 @@ wait "$daemon" || fail "ioasidd-sim did not end well"
 daemon=
 cat <<END
 
-== shown, on a simulated machine: a device went to VFIO and back; two programs
-   without privilege had its descriptors, one moved memory through it; neither
-   ioasidd's death nor theirs lost it. On a real kernel: make demo-vm.
+== shown, on a simulated machine: a device went to VFIO and back, seen over REST
+   as well; two programs without privilege had its descriptors, one moved memory
+   through it; neither ioasidd's death nor theirs lost it. On a real kernel:
+   make demo-vm.
 END
