@@ -6,13 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "model/registry.h"
-
-/* How far the durable ceiling runs ahead of the revisions given. Hot-plug
- * events use revisions up without a commit; none can bring a million of them
- * between two commits.
- */
-#define CEILING_AHEAD (UINT64_C(1) << 21)
+#include "model/registry-private.h"
 
 /**
  * registry_new() - Make an empty registry
@@ -112,242 +106,13 @@ void registry_lock(struct registry *reg)
 }
 
 /**
- * audience_of() - To whom an object is leased
- * @reg:	The registry
- * @collection:	What it is of
- * @object:	The object
- */
-static struct audience audience_of(struct registry *reg,
-				   enum change_collection collection,
-				   const void *object)
-{
-	struct audience ret = { .leased = false };
-	const struct lease *lease = NULL;
-
-	if (collection == CHANGE_LEASES)
-		lease = object;
-	if (collection == CHANGE_DEVICES) {
-		lease = registry_lease(reg,
-				       ((const struct device *)object)->lease);
-		if (lease && lease->state == LEASE_ENDED)
-			lease = NULL;
-	}
-	if (lease) {
-		ret.leased = true;
-		ret.uid = lease->claimant_uid;
-		ret.pid = lease->claimant_pid;
-	}
-	return ret;
-}
-
-/**
- * find_object() - An object that was changed, as it is now
- * @reg:	The registry
- * @touched:	Which
- *
- * Return: the object; NULL if the registry does not have it any more.
- */
-static void *find_object(struct registry *reg, const struct touched *touched)
-{
-	size_t i;
-
-	switch (touched->collection) {
-	case CHANGE_DEVICES:
-		return registry_device(reg, touched->name);
-	case CHANGE_GROUPS:
-		return registry_group(reg, touched->name);
-	case CHANGE_LEASES:
-		return registry_lease(reg, touched->name);
-	case CHANGE_OPERATIONS:
-		return registry_operation(reg, touched->name);
-	case CHANGE_IOMMUS:
-		for (i = 0; i < reg->n_iommus; i++)
-			if (str_eq(reg->iommus[i].name, touched->name))
-				return &reg->iommus[i];
-		break;
-	case CHANGE_COLLECTION_COUNT:
-		break;
-	}
-	return NULL;
-}
-
-/**
- * enter() - Enter one change into the log
- * @reg:	The registry, locked
- * @touched:	Which
- */
-static void enter(struct registry *reg, const struct touched *touched)
-{
-	struct registry_observer *observer = reg->observer;
-	void *object = find_object(reg, touched);
-	struct logged *entry;
-
-	if (object)
-		entry = observer->write(observer->data, reg, touched, object);
-	else
-		entry = logged_new(touched, 0);
-	if (entry) {
-		entry->removed = !object;
-		entry->audience = entry->before;
-	}
-	if (entry && object)
-		entry->audience = audience_of(reg, touched->collection,
-					      object);
-	if (object && touched->collection == CHANGE_DEVICES)
-		((struct device *)object)->audience =
-			audience_of(reg, touched->collection, object);
-	changes_add_consume(&reg->changes, entry, touched->revision);
-}
-
-/**
- * enter_all() - Enter what was changed since the lock was taken
- * @reg:	The registry, locked
- */
-static void enter_all(struct registry *reg)
-{
-	struct changes *changes = &reg->changes;
-	size_t i;
-
-	if (reg->settled == reg->shown)
-		return;
-	reg->settled = reg->shown;
-	for (i = 0; i < changes->n_touched; i++)
-		enter(reg, &changes->touched[i]);
-	changes_done(changes, reg->shown);
-	if (reg->observer && reg->observer->wanted) {
-		reg->observer->wanted = false;
-		reg->observer->entered(reg->observer->data);
-	}
-}
-
-/**
  * registry_unlock() - Give the lock back
  * @reg:	The registry
  */
 void registry_unlock(struct registry *reg)
 {
-	enter_all(reg);
+	registry_enter_all(reg);
 	pthread_mutex_unlock(&reg->lock);
-}
-
-/* registry_observe() - See registry.h */
-void registry_observe(struct registry *reg, struct registry_observer *observer)
-{
-	size_t i;
-
-	enter_all(reg);
-	reg->observer = observer;
-	changes_begin(&reg->changes, reg->shown);
-	for (i = 0; i < reg->n_devices; i++)
-		reg->devices[i]->audience = audience_of(reg, CHANGE_DEVICES,
-							reg->devices[i]);
-}
-
-/**
- * registry_foresee() - See registry.h
- */
-uint64_t registry_foresee(struct registry *reg)
-{
-	return ++reg->revision;
-}
-
-/**
- * changed() - Give an object that was changed its revision
- * @reg:	The registry, locked
- * @collection:	What it is of
- * @name:	Its name
- * @before:	Whose it was before; NULL for nobody's
- * @principal:	Of an operation
- * @foreseen:	See registry_changed_device()
- * @revision:	The object's
- */
-static void changed(struct registry *reg, enum change_collection collection,
-		    const char *name, const struct audience *before,
-		    const char *principal, uint64_t foreseen,
-		    uint64_t *revision)
-{
-	const struct audience nobody = { .leased = false };
-
-	if (*revision > reg->settled)
-		return;
-	*revision = foreseen > reg->shown ? foreseen : registry_foresee(reg);
-	reg->shown = *revision;
-	if (reg->observer)
-		changes_touch(&reg->changes, collection, name, *revision,
-			      before ? before : &nobody, principal);
-}
-
-/**
- * registry_changed_device() - See registry.h
- */
-void registry_changed_device(struct registry *reg, struct device *device,
-			     uint64_t foreseen)
-{
-	changed(reg, CHANGE_DEVICES, device->name, &device->audience, "",
-		foreseen, &device->revision);
-}
-
-/**
- * changed_group() - A group is another one now
- * @reg:	The registry
- * @group:	Which, or one that is not there any more
- */
-static void changed_group(struct registry *reg, struct group *group)
-{
-	changed(reg, CHANGE_GROUPS, group->name, NULL, "", 0, &group->revision);
-}
-
-/**
- * changed_iommu() - An IOMMU is another one now
- * @reg:	The registry
- * @iommu:	Which, or one that is not there any more
- */
-static void changed_iommu(struct registry *reg, struct iommu *iommu)
-{
-	changed(reg, CHANGE_IOMMUS, iommu->name, NULL, "", 0, &iommu->revision);
-}
-
-/**
- * changed_lease() - A lease is another one now
- * @reg:	The registry
- * @lease:	Which, or one that is not there any more
- * @foreseen:	See registry_changed_device()
- *
- * Whose it is never changes.
- */
-static void changed_lease(struct registry *reg, struct lease *lease,
-			  uint64_t foreseen)
-{
-	const struct audience audience = audience_of(reg, CHANGE_LEASES, lease);
-
-	changed(reg, CHANGE_LEASES, lease->name, &audience, "", foreseen,
-		&lease->revision);
-}
-
-/**
- * registry_changed_operation() - See registry.h
- */
-void registry_changed_operation(struct registry *reg, struct operation *op,
-				uint64_t foreseen)
-{
-	struct lease *lease = NULL;
-
-	changed(reg, CHANGE_OPERATIONS, op->name, NULL, op->principal,
-		foreseen, &op->revision);
-	if (op->kind == OPERATION_RECLAIM)
-		lease = registry_lease(reg, op->target);
-	if (lease && str_eq(lease->reclaim, op->name))
-		changed_lease(reg, lease, 0);
-}
-
-/**
- * registry_ceiling() - See registry.h
- */
-uint64_t registry_ceiling(const struct registry *reg)
-{
-	if (reg->revision + CEILING_AHEAD / 2 < reg->ceiling)
-		return reg->ceiling;
-	return reg->revision + CEILING_AHEAD;
 }
 
 /* --- looking up --- */
@@ -657,7 +422,7 @@ static void fill_group(struct registry *reg, struct kernel_group *facts,
 	}
 	ret->revision = old ? old->revision : 0;
 	if (!same)
-		changed_group(reg, ret);
+		registry_changed_group(reg, ret);
 }
 
 /**
@@ -721,7 +486,7 @@ static void take_groups(struct registry *reg, struct kernel_inventory *inv,
 	reg->n_groups = n;
 	for (i = 0; i < n_old; i++)
 		if (!registry_group(reg, old[i].name))
-			changed_group(reg, &old[i]);
+			registry_changed_group(reg, &old[i]);
 	groups_free(old, n_old);
 }
 
@@ -785,14 +550,14 @@ static void take_iommus(struct registry *reg,
 		if (j < n_old)
 			iommu->revision = old[j].revision;
 		if (j == n_old || old[j].content != iommu->content)
-			changed_iommu(reg, iommu);
+			registry_changed_iommu(reg, iommu);
 	}
 	for (j = 0; j < n_old; j++) {
 		for (i = 0; i < inv->n_iommus; i++)
 			if (str_eq(old[j].name, iommus[i].name))
 				break;
 		if (i == inv->n_iommus)
-			changed_iommu(reg, &old[j]);
+			registry_changed_iommu(reg, &old[j]);
 	}
 	reg->iommus = iommus;
 	reg->n_iommus = inv->n_iommus;
@@ -1007,7 +772,7 @@ int registry_claim_wait(struct registry *reg, const struct strv *devices,
 	do {
 		r = registry_claim(reg, devices, op, ret, err);
 		/* To wait is to give the lock back. */
-		enter_all(reg);
+		registry_enter_all(reg);
 	} while (r == -EBUSY &&
 		 !pthread_cond_timedwait(&reg->unclaimed, &reg->lock,
 					 &deadline));
@@ -1071,7 +836,7 @@ void registry_publish_lease_consume(struct registry *reg, struct lease *lease)
 	reg->leases_reserved--;
 	reg->leases[reg->n_leases++] = lease;
 	lease->revision = 0;
-	changed_lease(reg, lease, foreseen);
+	registry_changed_lease(reg, lease, foreseen);
 }
 
 /**
@@ -1106,7 +871,7 @@ void registry_swap_lease(struct registry *reg, struct lease *lease)
 	*lease = before;
 	foreseen = ours->revision;
 	ours->revision = before.revision;
-	changed_lease(reg, ours, foreseen);
+	registry_changed_lease(reg, ours, foreseen);
 }
 
 /**
@@ -1200,7 +965,7 @@ void registry_pop_ended(struct registry *reg, struct lease **ret_lease,
 			oldest = i, ended++;
 	if (ended > reg->history) {
 		*ret_lease = reg->leases[oldest];
-		changed_lease(reg, *ret_lease, 0);
+		registry_changed_lease(reg, *ret_lease, 0);
 		memmove(reg->leases + oldest, reg->leases + oldest + 1,
 			(--reg->n_leases - oldest) * sizeof(*reg->leases));
 	}
