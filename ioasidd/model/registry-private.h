@@ -3,12 +3,19 @@
  * registry-private.h - what the parts of the registry know of each other
  *
  * registry.c has the objects; revision.c gives those that were changed their
- * revisions and enters them into the log.
+ * revisions and enters them into the log; scan.c takes over what a scan of the
+ * machine found.
  */
 #ifndef IOASIDD_MODEL_REGISTRY_PRIVATE_H
 #define IOASIDD_MODEL_REGISTRY_PRIVATE_H
 
 #include "model/registry.h"
+
+/* device_free() - Free a device that is not in the registry any more. */
+void device_free(struct device *device);
+
+/* groups_free() - Free @n groups; NULL is allowed. */
+void groups_free(struct group *groups, size_t n);
 
 /* registry_enter_all() - Enter what was changed since the lock was taken into
  * the log of changes. Before each giving back of the lock.
