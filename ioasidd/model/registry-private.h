@@ -4,7 +4,7 @@
  *
  * registry.c has the objects; revision.c gives those that were changed their
  * revisions and enters them into the log; scan.c takes over what a scan of the
- * machine found.
+ * machine found; claims.c makes devices an operation's own.
  */
 #ifndef IOASIDD_MODEL_REGISTRY_PRIVATE_H
 #define IOASIDD_MODEL_REGISTRY_PRIVATE_H
