@@ -21,61 +21,25 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/str.h"
-#include "front/front.h"
 #include "kernel/faulty.h"
-#include "ops/host.h"
+#include "ops/authorize.h"
 #include "ops/scan.h"
 #include "ops/startup.h"
 #include "ops/watch.h"
 #include "ops/workers.h"
-#include "ops/authorize.h"
-#include "run/api-process.h"
-#include "run/config.h"
+#include "run/daemon.h"
 #include "run/machine.h"
-#include "run/options.h"
 
 /* Operations wait most of their time: for devices, for the disk. */
 #define WORKERS_MAX 32
 
 #define EXIT_USAGE 2
 #define EXIT_NOT_DURABLE 5
-
-/**
- * struct daemon - ioasidd; of the loop's thread
- * @asked:	What the command line says
- * @options:	With what files and defaults say
- * @config:	What they said at the start; @options has strings of it
- * @host:	The parts that operations work with
- * @front:	Who may ask
- * @api:	ioasid-api; NULL if there is none
- * @signals:	signalfd
- * @uevents:	The kernel's announcements
- * @signal_source: In the loop
- * @uevent_source: In the loop
- * @ready_fd:	Who started us in the background waits here; -1 if nobody
- * @dead:	The state can no longer be made durable
- * @cut:	The machine is no more
- */
-struct daemon {
-	struct options asked;
-	struct options options;
-	struct config *config;
-	struct host host;
-	struct front *front;
-	struct api_process *api;
-	int signals;
-	int uevents;
-	struct loop_source *signal_source;
-	struct loop_source *uevent_source;
-	int ready_fd;
-	bool dead, cut;
-};
 
 /* --- the parts --- */
 
@@ -342,49 +306,6 @@ static void stop_front(struct daemon *d)
 }
 
 /**
- * api_limits() - What clients of ioasid-api may do
- * @api:	What the files say
- * @ret:	Filled; 0 is the default there, too
- */
-static void api_limits(const struct api_config *api,
-		       Ioasid__V1__LinkLimits *ret)
-{
-	ioasid__v1__link_limits__init(ret);
-	/* The table of keys lets no more through than fits. */
-	ret->message_bytes = (uint32_t)api->message_bytes;
-	ret->header_bytes = (uint32_t)api->header_bytes;
-	ret->streams = (uint32_t)api->streams;
-	ret->header_timeout_ms = (uint32_t)api->header_timeout_ms;
-	ret->body_timeout_ms = (uint32_t)api->body_timeout_ms;
-	ret->idle_timeout_ms = (uint32_t)api->idle_timeout_ms;
-	ret->request_memory = (uint32_t)api->request_memory;
-	ret->handshake_timeout_ms = (uint32_t)api->handshake_timeout_ms;
-}
-
-/**
- * api_options() - What is asked of the API
- * @o:		Complete
- * @ceiling:	The most that its clients may be
- * @limits:	For them
- */
-static struct api_options api_options(const struct options *o,
-				      enum role ceiling,
-				      const Ioasid__V1__LinkLimits *limits)
-{
-	return (struct api_options){
-		.program = o->api_program,
-		.link = { .socket = o->api_socket, .listen = o->api_listen,
-			  .ceiling = ceiling },
-		.certificate = o->api_certificate,
-		.key = o->api_key,
-		.authorities = o->api_authorities,
-		.revoked = o->api_revoked,
-		.limits = limits,
-		.log_level = o->log_level,
-	};
-}
-
-/**
  * start_api() - Serve REST and gRPC, if that is wanted and there
  * @d:		The daemon
  */
@@ -395,8 +316,8 @@ static int start_api(struct daemon *d, struct error *err)
 
 	if (d->options.no_api)
 		return 0;
-	api_limits(&d->config->api, &limits);
-	options = api_options(&d->options, d->host.api_ceiling, &limits);
+	configure_api_limits(&d->config->api, &limits);
+	options = configure_api_options(&d->options, d->host.api_ceiling, &limits);
 	return api_process_start(d->front, &options, &d->api, err);
 }
 
@@ -407,123 +328,6 @@ static int start_api(struct daemon *d, struct error *err)
 static void stop_api(struct daemon *d)
 {
 	d->api = api_process_stop(d->api);
-}
-
-/**
- * read_config() - Read the files
- * @d:		The daemon
- * @ret:	config_free()
- *
- * Return: 0 or -errno.
- */
-static int read_config(const struct daemon *d, struct config **ret,
-		       struct error *err)
-{
-	const struct options *o = &d->asked;
-	const struct config_paths paths = {
-		.file = o->config ? o->config :
-			machine_configured ? CONFIG_FILE : NULL,
-		.file_must = o->config != NULL,
-		.dir = o->policy_dir ? o->policy_dir :
-		       machine_configured ? CONFIG_POLICY_DIR : NULL,
-		.dir_must = o->policy_dir != NULL,
-	};
-
-	return config_read(&paths, ret, err);
-}
-
-/**
- * use_config() - Use of the files what can be changed while we run
- * @d:		The daemon
- * @config:	Loses its policy
- * @options:	Complete
- */
-static void use_config(struct daemon *d, struct config *config,
-		       const struct options *options)
-{
-	policy_use_consume(TAKE_PTR(config->policy));
-	log_set_level(options->log_level);
-	d->host.max_pinned = options->max_pinned;
-	if (d->front)
-		front_limit(d->front, &config->limits);
-}
-
-/**
- * name_restart() - Say what of the new files waits for a restart
- * @d:		The daemon
- * @new:	What the files say now
- * @o:		With what the command line says
- */
-static void name_restart(const struct daemon *d, const struct config *new,
-			 const struct options *o)
-{
-	const struct options *was = &d->options;
-	const struct {
-		const char *name;
-		bool same;
-	} keys[] = {
-		{ "socket", str_eq(o->socket, was->socket) },
-		{ "state-dir", str_eq(o->state_dir, was->state_dir) },
-		{ "history", o->history == was->history },
-		{ "[api] socket", str_eq(o->api_socket, was->api_socket) },
-		{ "[api] listen", str_eq(o->api_listen ?: "",
-					 was->api_listen ?: "") },
-		{ "[api] ceiling", new->api.ceiling == d->host.api_ceiling },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		if (!keys[i].same)
-			log_warning("%s has changed: that waits for a restart",
-				    keys[i].name);
-}
-
-/**
- * reload() - Read the files anew; if they cannot be used the old ones stay
- * @d:		The daemon
- *
- * On the loop: they are small.
- */
-static void reload(struct daemon *d)
-{
-	struct options options = d->asked;
-	struct error err = ERROR_NULL;
-	Ioasid__V1__LinkLimits limits;
-	struct api_options api;
-	struct config *config;
-
-	if (read_config(d, &config, &err) < 0) {
-		log_problem(LOG_LEVEL_ERROR, &err,
-			    "not reloaded, all stays as it was");
-		return;
-	}
-	options_complete(&options, config);
-	api_limits(&config->api, &limits);
-	api = api_options(&options, d->host.api_ceiling, &limits);
-	if (d->api && api_process_reload(d->api, &api, &err) < 0) {
-		log_problem(LOG_LEVEL_ERROR, &err,
-			    "not reloaded, all stays as it was");
-		config_free(config);
-		return;
-	}
-	name_restart(d, config, &options);
-	use_config(d, config, &options);
-	config_free(config);
-	log_notice("reloaded");
-}
-
-/**
- * reload_announced() - reload(), as the service manager wants to hear of it
- * @d:		The daemon
- */
-static void reload_announced(struct daemon *d)
-{
-	char state[64];
-
-	str_format(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%llu",
-		   (unsigned long long)(clock_mono_ns() / 1000));
-	(void)notify_send(state);
-	reload(d);
-	(void)notify_send("READY=1");
 }
 
 /**
@@ -539,7 +343,7 @@ static void on_signal(void *data, uint32_t events)
 	if (read(d->signals, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo == SIGHUP) {
-		reload_announced(d);
+		configure_reload(d);
 		return;
 	}
 	log_notice("ending: signal %u from process %u", info.ssi_signo,
@@ -710,28 +514,6 @@ static void say_ready(struct daemon *d)
 }
 
 /**
- * configure() - Put together what command line, files and defaults say
- * @d:		With @asked; gets @options and @config
- *
- * Return: 0; -errno: it was said on stderr what is wrong.
- */
-static int configure(struct daemon *d)
-{
-	struct error err = ERROR_NULL;
-	int r;
-
-	r = read_config(d, &d->config, &err);
-	if (r < 0) {
-		fprintf(stderr, "%s: %s\n", machine_program, err.msg);
-		return r;
-	}
-	d->options = d->asked;
-	options_complete(&d->options, d->config);
-	d->host.api_ceiling = d->config->api.ceiling;
-	return 0;
-}
-
-/**
  * serve() - Start, serve, stop
  * @d:		The daemon, configured
  *
@@ -752,7 +534,7 @@ static int serve(struct daemon *d)
 			  strerror(-r));
 		return EXIT_USAGE;
 	}
-	use_config(d, d->config, &d->options);
+	configure_use(d, d->config, &d->options);
 
 	r = start_all(d, &started);
 	if (r == 0) {
