@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * daemon.h - ioasidd as a whole: what main.c and configure.c share
+ * daemon.h - ioasidd as a whole: what main.c, parts.c and configure.c share
  */
 #ifndef IOASIDD_RUN_DAEMON_H
 #define IOASIDD_RUN_DAEMON_H
@@ -10,6 +10,10 @@
 #include "run/api-process.h"
 #include "run/config.h"
 #include "run/options.h"
+
+/* Statuses that the process ends with. */
+#define EXIT_USAGE 2
+#define EXIT_NOT_DURABLE 5
 
 /**
  * struct daemon - ioasidd; of the loop's thread
@@ -41,6 +45,22 @@ struct daemon {
 	int ready_fd;
 	bool dead, cut;
 };
+
+/**
+ * parts_start() - Start every part
+ * @d:		The daemon
+ * @ret_started: How many have started
+ *
+ * Return: 0; -errno: what failed is logged.
+ */
+int parts_start(struct daemon *d, size_t *ret_started);
+
+/**
+ * parts_stop() - Stop those that have started, in reverse
+ * @d:		The daemon
+ * @started:	How many
+ */
+void parts_stop(struct daemon *d, size_t started);
 
 /**
  * configure() - Put together what command line, files and defaults say
