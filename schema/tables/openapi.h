@@ -3,7 +3,8 @@
  * openapi.h - at build time: what the parts of the OpenAPI document share
  *
  * openapi.c has the document with its paths; openapi-schemas.c has the schemas
- * that they refer to; openapi-json.c has what JSON and words are made with.
+ * that they refer to; openapi-errors.c has their problem responses;
+ * openapi-json.c has what JSON and words are made with.
  */
 #ifndef SCHEMA_TABLES_OPENAPI_H
 #define SCHEMA_TABLES_OPENAPI_H
@@ -93,5 +94,22 @@ json *of_fields(const struct contract *contract, const struct message *m,
  * @schemas:	Where they go
  */
 void put_schemas(const struct contract *contract, json *schemas);
+
+/**
+ * errors_of() - The errors that a method's comment lists
+ * @contract:	Complained to
+ * @rpc:	The method
+ * @marks:	Those it answers, by enum error_id
+ * @late:	Those with which the operation that it starts can end
+ */
+void errors_of(struct contract *contract, const struct rpc *rpc,
+	       bool *marks, bool *late);
+
+/**
+ * put_problems() - Document the errors of a method, a response a status
+ * @responses:	Where they go
+ * @marks:	By enum error_id
+ */
+void put_problems(json *responses, const bool *marks);
 
 #endif
