@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -17,15 +16,12 @@
 #include "front/server.h"
 #include "front/streams.h"
 #include "ops/authorize.h"
-#include "ops/workers.h"
 
 /* What reading one packet may take. Only who leases devices has requests that
  * are more than a few names, and those of others may stay a while.
  */
 #define READING_BUDGET (1 << 20)
 #define STRANGER_BUDGET (64 << 10)
-
-static void begin_queued(struct user *user);
 
 /**
  * answer_error() - Send an error
@@ -73,11 +69,8 @@ static struct request *request_new(struct front *front, struct client *client,
 	return request;
 }
 
-/**
- * request_free() - End a request that is in no list
- * @request:	From every thread
- */
-static void request_free(struct request *request)
+/* request_free() - See request.h */
+void request_free(struct request *request)
 {
 	free(request->reply);
 	arena_deinit(&request->arena);
@@ -142,31 +135,8 @@ static void request_stop_waiting(struct request *request)
 		request->next_wait->prev_wait = request->prev_wait;
 }
 
-/**
- * request_unqueue() - Take a request out of its user's queue
- * @request:	Nothing is done if it is not there
- */
-static void request_unqueue(struct request *request)
-{
-	struct request **at = &request->user->queue;
-
-	if (!request->queued)
-		return;
-	while (*at != request)
-		at = &(*at)->next_queued;
-	*at = request->next_queued;
-	if (!*at)
-		request->user->queue_end = at;
-	request->queued = false;
-}
-
-/**
- * request_end() - End a request on the loop's thread, wherever it is
- * @request:	Freed
- *
- * While others of its user are begun it still counts, which keeps the user.
- */
-static void request_end(struct request *request)
+/* request_end() - See request.h */
+void request_end(struct request *request)
 {
 	struct user *user = request->user;
 
@@ -174,10 +144,10 @@ static void request_end(struct request *request)
 	stream_forget(request);
 	request_detach(request);
 	if (user && !request->front->stopped) {
-		request_unqueue(request);
+		queue_remove(request);
 		if (request->working) {
 			user->n_changes--;
-			begin_queued(user);
+			queue_go_on(user);
 		}
 		user->n_requests--;
 		front_user_settle(request->front, user);
@@ -185,18 +155,10 @@ static void request_end(struct request *request)
 	request_free(request);
 }
 
-/**
- * make_packet() - Make the answer of a call
- * @request:	Whose
- * @call:	With its reply
- * @r:		What the handler returned
- * @err:	Filled if that is negative
- *
- * Return: the packet; NULL without memory.
- */
-static struct packet *make_packet(const struct request *request,
-				  const struct call *call, int r,
-				  struct error *err)
+/* request_packet() - See request.h */
+struct packet *request_packet(const struct request *request,
+			      const struct call *call, int r,
+			      struct error *err)
 {
 	struct packet *packet = NULL;
 
@@ -236,19 +198,12 @@ static int look(struct request *request, method_fn fn, struct packet **ret)
 	r = fn(&call, &err);
 	if (r == -EINPROGRESS)
 		return r;
-	*ret = make_packet(request, &call, r, &err);
+	*ret = request_packet(request, &call, r, &err);
 	return 0;
 }
 
-/**
- * request_answer_consume() - Answer a request and end it, on the loop's thread
- * @request:	Freed
- * @packet:	Freed; NULL without memory
- *
- * Sending may close the client, which ends all that is in its list.
- */
-static void request_answer_consume(struct request *request,
-				   struct packet *packet)
+/* request_answer_consume() - See request.h */
+void request_answer_consume(struct request *request, struct packet *packet)
 {
 	request_stop_waiting(request);
 	request_detach(request);
@@ -323,179 +278,6 @@ void dispatch_operation_ended(struct front *front)
 		if (!look(request, request->binding->fn, &packet))
 			request_answer_consume(request, packet);
 	}
-}
-
-/**
- * request_done() - A worker is done with a request
- * @data:	The request
- *
- * When the front has stopped there is nobody to answer and nothing to charge.
- */
-static void request_done(void *data)
-{
-	struct request *request = data;
-	struct packet *packet = TAKE_PTR(request->reply);
-
-	if (request->attached && !request->sent) {
-		request_answer_consume(request, packet);
-		return;
-	}
-	free(packet);
-	request_end(request);
-}
-
-/**
- * request_return() - Give a request back to the loop, from a worker
- * @request:	The worker's no more
- *
- * Without memory to post it is tried again: who asked cannot hear of it in any
- * other way.
- */
-static void request_return(struct request *request)
-{
-	const struct timespec nap = { .tv_nsec = 10000000 };
-	struct front *front = request->front;
-
-	for (;;) {
-		bool stopped;
-		int r = 0;
-
-		pthread_mutex_lock(&front->lock);
-		stopped = front->stopped;
-		if (!stopped)
-			r = loop_post(front->host->loop, request_done,
-				      request);
-		pthread_mutex_unlock(&front->lock);
-
-		if (stopped)
-			request_free(request);
-		if (stopped || r >= 0)
-			return;
-		(void)nanosleep(&nap, NULL); /* short is fine */
-	}
-}
-
-/**
- * hand_over() - Send a reply with descriptors, from a worker
- * @data:	The request
- * @reply:	The reply message
- * @fds:	Borrowed
- * @n_fds:	How many
- *
- * Return: 0 or -errno, see client_hand_over().
- */
-static int hand_over(void *data, const ProtobufCMessage *reply,
-		     const int *fds, size_t n_fds)
-{
-	struct request *request = data;
-	_cleanup_free_ struct packet *packet = NULL;
-	int r;
-
-	r = packet_reply(request->id, reply, n_fds, &packet, NULL);
-	if (r < 0)
-		return r;
-	return client_hand_over(request->client, packet, fds, n_fds);
-}
-
-/**
- * run_change() - Let a handler work, on a worker
- * @data:	The request
- */
-static void run_change(void *data)
-{
-	struct request *request = data;
-	_cleanup_arena_ struct arena arena;
-	struct error err = ERROR_NULL;
-	struct call call = {
-		.host = request->front->host,
-		.caller = &request->client->caller,
-		.input = request->input,
-		.arena = &arena,
-		.hand_over = hand_over,
-		.data = request,
-	};
-	int r;
-
-	arena_init(&arena, VIEW_BUDGET);
-	r = request->binding->fn(&call, &err);
-	request->sent = call.sent;
-	if (!call.sent)
-		request->reply = make_packet(request, &call, r, &err);
-	else
-		audit_record(request->method, true, call.caller, call.input,
-			     NULL, 0, NULL);
-	if (call.sent && r < 0)
-		log_problem(LOG_LEVEL_WARNING, &err,
-			    "%s by %s: after the reply was sent",
-			    request->method->name, call.caller->principal);
-	request_return(request);
-}
-
-/**
- * submit_change() - Give a request to a worker
- * @request:	Attached; the worker's, or freed
- */
-static void submit_change(struct request *request)
-{
-	struct error err;
-	int r;
-
-	request->working = true;
-	request->user->n_changes++;
-	r = workers_submit(request->front->host->workers, run_change,
-			   request);
-	if (r >= 0)
-		return;
-	request->working = false;
-	request->user->n_changes--;
-	error_set(&err, r, ERROR_DAEMON_NO_MEMORY, "no thread for it: %m");
-	request_refuse(request, &err);
-}
-
-/**
- * has_worker() - May one more change of a user be with a worker?
- * @front:	The front
- * @user:	Whose
- */
-static bool has_worker(const struct front *front, const struct user *user)
-{
-	return user->uid == 0 ||
-	       user->n_changes < front->limits.changes_per_uid;
-}
-
-/**
- * begin_queued() - Give workers what waits for them
- * @user:	Whose; has a request that counts meanwhile
- */
-static void begin_queued(struct user *user)
-{
-	while (user->queue) {
-		struct request *request = user->queue;
-
-		if (!has_worker(request->front, user))
-			return;
-
-		request_unqueue(request);
-		submit_change(request);
-	}
-}
-
-/**
- * begin_change() - Give a request to a worker, or queue it
- * @request:	Owned by the worker or the front, or freed
- */
-static void begin_change(struct request *request)
-{
-	struct user *user = request->client->user;
-
-	request_attach(request);
-	if (has_worker(request->front, user)) {
-		submit_change(request);
-		return;
-	}
-	request->queued = true;
-	*user->queue_end = request;
-	user->queue_end = &request->next_queued;
 }
 
 /**
@@ -625,7 +407,7 @@ static int begin(struct front *front, struct client *client,
 		begin_wait(request);
 		break;
 	case METHOD_CHANGE:
-		begin_change(request);
+		queue_change(request);
 		break;
 	case METHOD_STREAM:
 		stream_begin(request);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * request.h - what dispatch.c and streams.c share: one request
+ * request.h - what dispatch.c, queue.c and streams.c share: one request
  */
 #ifndef IOASIDD_FRONT_REQUEST_H
 #define IOASIDD_FRONT_REQUEST_H
@@ -71,5 +71,56 @@ void request_attach(struct request *request);
  * freed. Sending may close the client, which ends all that is in its list.
  */
 void request_refuse(struct request *request, const struct error *err);
+
+/**
+ * request_packet() - Make the answer of a call
+ * @request:	Whose
+ * @call:	With its reply
+ * @r:		What the handler returned
+ * @err:	Filled if that is negative
+ *
+ * Return: the packet; NULL without memory.
+ */
+struct packet *request_packet(const struct request *request,
+			      const struct call *call, int r,
+			      struct error *err);
+
+/**
+ * request_answer_consume() - Answer a request and end it, on the loop's thread
+ * @request:	Freed
+ * @packet:	Freed; NULL without memory
+ *
+ * Sending may close the client, which ends all that is in its list.
+ */
+void request_answer_consume(struct request *request, struct packet *packet);
+
+/**
+ * request_end() - End a request on the loop's thread, wherever it is
+ * @request:	Freed
+ *
+ * While others of its user are begun it still counts, which keeps the user.
+ */
+void request_end(struct request *request);
+
+/* request_free() - End a request that is in no list; from every thread. */
+void request_free(struct request *request);
+
+/**
+ * queue_change() - Give a request to a worker, or queue it
+ * @request:	Owned by the worker or the front, or freed
+ */
+void queue_change(struct request *request);
+
+/**
+ * queue_go_on() - Give workers what waits for them
+ * @user:	Whose; has a request that counts meanwhile
+ */
+void queue_go_on(struct user *user);
+
+/**
+ * queue_remove() - Take a request out of its user's queue
+ * @request:	Nothing is done if it is not there
+ */
+void queue_remove(struct request *request);
 
 #endif
