@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * dispatch.c - from a packet to its answer
+ * dispatch.c - from a packet to its answer: what it asks for, whether it may,
+ * and who answers
  */
 #include <errno.h>
-#include <stdatomic.h>
-#include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/log.h"
-#include "base/str.h"
 #include "front/audit.h"
 #include "front/contract.h"
 #include "front/handlers.h"
@@ -16,163 +13,6 @@
 #include "front/server.h"
 #include "front/streams.h"
 #include "ops/authorize.h"
-
-/* What reading one packet may take. Only who leases devices has requests that
- * are more than a few names, and those of others may stay a while.
- */
-#define READING_BUDGET (1 << 20)
-#define STRANGER_BUDGET (64 << 10)
-
-/**
- * answer_error() - Send an error
- * @client:	To whom; may be closed
- * @id:		Of the request; 0 if none can be told
- * @err:	The error
- */
-static void answer_error(struct client *client, uint64_t id,
-			 const struct error *err)
-{
-	log_debug("to pid %d of %s: %s: %s",
-		  (int)client->caller.process.pid, client->caller.principal,
-		  error_kind(err->kind)->id, err->msg);
-	client_send_consume(client, packet_error(id, err));
-}
-
-/**
- * request_new() - Begin a request
- * @front:	The front
- * @client:	Who asks
- * @id:		His number for it
- * @method:	What he asks for
- * @binding:	What answers it
- *
- * Return: the request; NULL without memory.
- */
-static struct request *request_new(struct front *front, struct client *client,
-				   uint64_t id, const struct method *method,
-				   const struct binding *binding)
-{
-	struct request *request = calloc(1, sizeof(*request));
-
-	if (!request)
-		return NULL;
-	atomic_fetch_add(&front->refs, 1);
-	request->front = front;
-	request->client = client_ref(client);
-	request->id = id;
-	request->method = method;
-	request->binding = binding;
-	arena_init(&request->arena,
-		   authorize_role(&client->caller) >= ROLE_OPERATOR ?
-			   READING_BUDGET :
-			   STRANGER_BUDGET);
-	return request;
-}
-
-/* request_free() - See request.h */
-void request_free(struct request *request)
-{
-	free(request->reply);
-	arena_deinit(&request->arena);
-	client_unref(request->client);
-	front_unref(request->front);
-	free(request);
-}
-
-/* request_attach() - Charge a request that is not answered at once */
-void request_attach(struct request *request)
-{
-	struct client *client = request->client;
-
-	request->attached = true;
-	request->next = client->requests;
-	if (request->next)
-		request->next->prev = request;
-	client->requests = request;
-	client->n_requests++;
-	request->user = client->user;
-	request->user->n_requests++;
-}
-
-/**
- * request_detach() - Take a request out of its client's list
- * @request:	Stays charged to its user
- */
-static void request_detach(struct request *request)
-{
-	struct client *client = request->client;
-
-	if (!request->attached)
-		return;
-	request->attached = false;
-	if (request->prev)
-		request->prev->next = request->next;
-	else
-		client->requests = request->next;
-	if (request->next)
-		request->next->prev = request->prev;
-	client->n_requests--;
-}
-
-/**
- * request_stop_waiting() - Take a request out of the list of waiters
- * @request:	Nothing is done if it is not there
- */
-static void request_stop_waiting(struct request *request)
-{
-	struct front *front = request->front;
-
-	if (!request->timer)
-		return;
-	request->timer = loop_unwatch(request->timer);
-	if (front->cursor == request)
-		front->cursor = request->next_wait;
-	if (request->prev_wait)
-		request->prev_wait->next_wait = request->next_wait;
-	else
-		front->waiters = request->next_wait;
-	if (request->next_wait)
-		request->next_wait->prev_wait = request->prev_wait;
-}
-
-/* request_end() - See request.h */
-void request_end(struct request *request)
-{
-	struct user *user = request->user;
-
-	request_stop_waiting(request);
-	stream_forget(request);
-	request_detach(request);
-	if (user && !request->front->stopped) {
-		queue_remove(request);
-		if (request->working) {
-			user->n_changes--;
-			queue_go_on(user);
-		}
-		user->n_requests--;
-		front_user_settle(request->front, user);
-	}
-	request_free(request);
-}
-
-/* request_packet() - See request.h */
-struct packet *request_packet(const struct request *request,
-			      const struct call *call, int r,
-			      struct error *err)
-{
-	struct packet *packet = NULL;
-
-	audit_record(request->method, request->binding->kind == METHOD_CHANGE,
-		     call->caller, call->input, call->reply, r, err);
-	if (r >= 0)
-		r = packet_reply(request->id, call->reply, 0, &packet, err);
-	if (r >= 0)
-		return packet;
-	log_debug("%s by %s: %s: %s", request->method->name,
-		  call->caller->principal, error_kind(err->kind)->id,
-		  err->msg);
-	return packet_error(request->id, err);
-}
 
 /**
  * look() - Let a handler that only looks make an answer
@@ -200,25 +40,6 @@ static int look(struct request *request, method_fn fn, struct packet **ret)
 		return r;
 	*ret = request_packet(request, &call, r, &err);
 	return 0;
-}
-
-/* request_answer_consume() - See request.h */
-void request_answer_consume(struct request *request, struct packet *packet)
-{
-	request_stop_waiting(request);
-	request_detach(request);
-	client_send_consume(request->client, packet);
-	request_end(request);
-}
-
-/* request_refuse() - Answer a request with an error and end it */
-void request_refuse(struct request *request, const struct error *err)
-{
-	request_stop_waiting(request);
-	stream_forget(request);
-	request_detach(request);
-	answer_error(request->client, request->id, err);
-	request_end(request);
 }
 
 /**
@@ -468,7 +289,7 @@ void dispatch_packet(struct front *front, struct client *client,
 		id = codec_peek_id(data, size);
 	}
 	if (r < 0)
-		answer_error(client, id, &err);
+		request_answer_error(client, id, &err);
 }
 
 /* dispatch_refused() - A packet came that could not be taken */
@@ -482,7 +303,7 @@ void dispatch_refused(struct client *client, int error)
 	else
 		error_set(&err, error, ERROR_REQUEST_UNEXPECTED_DESCRIPTOR,
 			  "descriptors came with the packet; they were closed");
-	answer_error(client, 0, &err);
+	request_answer_error(client, 0, &err);
 }
 
 /* dispatch_closed() - A client is closed. What waits ends, for an operation or

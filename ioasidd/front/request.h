@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * request.h - what dispatch.c, queue.c and streams.c share: one request
+ * request.h - one request, which dispatch.c, queue.c and streams.c share
  */
 #ifndef IOASIDD_FRONT_REQUEST_H
 #define IOASIDD_FRONT_REQUEST_H
@@ -8,6 +8,12 @@
 #include "base/arena.h"
 #include "front/methods.h"
 #include "front/server.h"
+
+/* What reading one packet may take. Only who leases devices has requests that
+ * are more than a few names, and those of others may stay a while.
+ */
+#define READING_BUDGET (1 << 20)
+#define STRANGER_BUDGET (64 << 10)
 
 /**
  * struct request - A request from its packet to its answer
@@ -62,10 +68,42 @@ struct request {
 	bool blocked;
 };
 
+/* request_answer_error() - Send an error to a client that may be closed; @id:
+ * of the request, 0 if none can be told.
+ */
+void request_answer_error(struct client *client, uint64_t id,
+			  const struct error *err);
+
+/**
+ * request_new() - Begin a request
+ * @front:	The front
+ * @client:	Who asks
+ * @id:		His number for it
+ * @method:	What he asks for
+ * @binding:	What answers it
+ *
+ * Return: the request; NULL without memory.
+ */
+struct request *request_new(struct front *front, struct client *client,
+			    uint64_t id, const struct method *method,
+			    const struct binding *binding);
+
 /* request_attach() - Charge a request that is not answered at once; it gets
  * into its client's list.
  */
 void request_attach(struct request *request);
+
+/**
+ * request_detach() - Take a request out of its client's list
+ * @request:	Stays charged to its user
+ */
+void request_detach(struct request *request);
+
+/**
+ * request_stop_waiting() - Take a request out of the list of waiters
+ * @request:	Nothing is done if it is not there
+ */
+void request_stop_waiting(struct request *request);
 
 /* request_refuse() - Answer a request with an error and end it, wherever it is;
  * freed. Sending may close the client, which ends all that is in its list.
