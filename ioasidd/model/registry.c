@@ -130,7 +130,7 @@ struct device *registry_device(struct registry *reg, const char *name)
 {
 	size_t i = device_position(reg, name);
 
-	if (i < reg->n_devices && str_eq(reg->devices[i]->name, name))
+	if (i < reg->n_devices && !strcmp(reg->devices[i]->name, name))
 		return reg->devices[i];
 	return NULL;
 }
