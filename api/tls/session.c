@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * session.c - TLS with one client, by GnuTLS, on the loop
+ * session.c - TLS with one client, by GnuTLS, on the loop: from its socket to
+ * the stream that it is, and to its end
  */
-#include "tls/session.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,83 +17,16 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "base/str.h"
-
-#define SESSION_FLAGS                                               \
-	(GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL |       \
-	 GNUTLS_NO_TICKETS | GNUTLS_NO_AUTO_SEND_TICKET)
+#include "tls/private.h"
 
 /* What one record carries at most (RFC 8446, 5.1). */
 #define RECORD_MAX 16384
-
-/* The longest handshake message, bytes: a chain of certificates. */
-#define HANDSHAKE_MAX 65536
 
 /* How long a client may take for what is left when its stream was closed. */
 #define CLOSING_MS 10000
 
 /* The longest wait for a certificate's end: the clock may be set meanwhile. */
 #define EXPIRY_MAX_S 3600
-
-enum state {
-	HANDSHAKE,	/* its user is not known yet */
-	OPEN,		/* a stream */
-	CLOSING,	/* its user has left, what it has written is sent */
-	DEAD,		/* a stream on which nothing works any more */
-};
-
-/**
- * struct tls_session - One client; loop thread only
- * @stream:	What its user has
- * @loop:	The loop
- * @owner:	The server
- * @data:	For @owner
- * @fd:		The socket
- * @source:	Watches @fd; NULL when DEAD
- * @timer:	End of the handshake's time, then of the certificate's, then of
- *		closing
- * @kick:	Calls the user soon
- * @set:	GnuTLS uses it until the end
- * @gnutls:	GnuTLS's side
- * @state:	See enum state
- * @number:	What reading and writing give when DEAD
- * @want_read:	The user wants to hear of bytes
- * @want_write:	And of room
- * @eof:	The client will send no more
- * @ending:	We will send no more
- * @ended:	And have told the client
- * @held:	Bytes that were accepted and are not all sent; NULL for none
- * @held_n:	How many
- * @held_start:	How many of them are sent
- * @halfway:	GnuTLS has the next record of them, and part of it is sent
- * @alert:	Why the certificate was refused
- * @refusal:	Likewise
- */
-struct tls_session {
-	struct stream stream;
-	struct loop *loop;
-	const struct tls_session_owner *owner;
-	void *data;
-	int fd;
-	struct loop_source *source;
-	struct loop_source *timer;
-	struct loop_source *kick;
-	struct credentials *set;
-	gnutls_session_t gnutls;
-	enum state state;
-	int number;
-	bool want_read;
-	bool want_write;
-	bool eof;
-	bool ending;
-	bool ended;
-	uint8_t *held;
-	size_t held_n;
-	size_t held_start;
-	bool halfway;
-	gnutls_alert_description_t alert;
-	struct error *refusal;
-};
 
 /* from_stream() - The session that a stream is the head of. */
 static struct tls_session *from_stream(struct stream *stream)
@@ -110,8 +42,8 @@ static bool is_pending(const struct tls_session *session)
 	return session->held || (session->ending && !session->ended);
 }
 
-/* update() - Watch for what is wanted. */
-static void update(struct tls_session *session)
+/* tls_session_update() - See private.h */
+void tls_session_update(struct tls_session *session)
 {
 	uint32_t events = 0;
 
@@ -207,7 +139,7 @@ static ssize_t tls_session_read(struct stream *stream, void *buffer,
 					    -EPROTO);
 	if (!n) {
 		session->eof = true;
-		update(session);
+		tls_session_update(session);
 	}
 	return n;
 }
@@ -229,7 +161,7 @@ static ssize_t hold(struct tls_session *session, const void *data, size_t size)
 	session->held_n = size;
 	session->held_start = 0;
 	session->halfway = true;
-	update(session);
+	tls_session_update(session);
 
 	return (ssize_t)size;
 }
@@ -266,7 +198,7 @@ static void tls_session_want_write(struct stream *stream, bool want)
 	struct tls_session *session = from_stream(stream);
 
 	session->want_write = want;
-	update(session);
+	tls_session_update(session);
 }
 
 /* tls_session_want_read() - Whether to call when there are bytes */
@@ -275,7 +207,7 @@ void tls_session_want_read(struct stream *stream, bool want)
 	struct tls_session *session = from_stream(stream);
 
 	session->want_read = want;
-	update(session);
+	tls_session_update(session);
 }
 
 /* tls_session_end() - Nothing more will be written */
@@ -288,18 +220,11 @@ void tls_session_end(struct stream *stream)
 	session->ending = true;
 	if (!session->held)
 		(void)flush(session); /* the user hears of it by reading */
-	update(session);
+	tls_session_update(session);
 }
 
-/**
- * free_session() - End all that a session has, and itself
- * @session:	Not used any more
- *
- * The key that GnuTLS has for the client is overwritten by it.
- *
- * Return: the socket.
- */
-static int free_session(struct tls_session *session)
+/* tls_session_free() - See private.h */
+int tls_session_free(struct tls_session *session)
 {
 	int fd = TAKE_FD(session->fd);
 
@@ -331,7 +256,7 @@ void tls_session_close(struct tls_session *session)
 
 	if (session->state == OPEN && !session->held && !session->ended)
 		(void)gnutls_bye(session->gnutls, GNUTLS_SHUT_WR); /* or not */
-	fd = free_session(session);
+	fd = tls_session_free(session);
 	owner->gone(data, fd);
 }
 
@@ -350,7 +275,7 @@ static void close_stream(struct stream *stream)
 	session->stream.ready = NULL;
 	loop_arm(session->kick, 0);
 	loop_arm(session->timer, clock_mono_ns() + CLOSING_MS * 1000000ull);
-	update(session);
+	tls_session_update(session);
 }
 
 static const struct stream_ops ops = {
@@ -386,122 +311,8 @@ int tls_session_verify(struct tls_session *session,
 			    chain ? n : 0, ret_alert, err);
 }
 
-/**
- * words_of() - Say why a handshake has failed
- * @session:	Whose
- * @r:		GnuTLS's number
- * @err:	Filled
- */
-static void words_of(struct tls_session *session, int r, struct error *err)
-{
-	const char *words = gnutls_strerror(r);
-
-	if (r == GNUTLS_E_CERTIFICATE_ERROR && session->refusal) {
-		*err = *session->refusal;
-		return;
-	}
-	if (r == GNUTLS_E_CERTIFICATE_REQUIRED)
-		words = "the client shows no certificate";
-	else if (r == GNUTLS_E_NO_APPLICATION_PROTOCOL)
-		words = "the client offers neither h2 nor http/1.1 (ALPN)";
-	else if (r == GNUTLS_E_PREMATURE_TERMINATION)
-		words = "the client has hung up";
-	else if (r == GNUTLS_E_TIMEDOUT)
-		words = "the client took too long";
-	else if (r == GNUTLS_E_FATAL_ALERT_RECEIVED)
-		words = gnutls_alert_get_name(
-			gnutls_alert_get(session->gnutls));
-	error_fill(err, -EPROTO, ERROR_PERMISSION_UNAUTHENTICATED,
-		   r == GNUTLS_E_FATAL_ALERT_RECEIVED ?
-			   "TLS handshake: the client gave up: %s" :
-			   "TLS handshake: %s",
-		   words ? words : "?");
-}
-
-/**
- * fail() - End a session whose handshake has failed
- * @session:	HANDSHAKE
- * @r:		GnuTLS's number
- */
-static void fail(struct tls_session *session, int r)
-{
-	const struct tls_session_owner *owner = session->owner;
-	void *data = session->data;
-	struct error error;
-	int fd;
-
-	words_of(session, r, &error);
-	/* The client may hear of it, or not: it ends in any case. */
-	if (r == GNUTLS_E_CERTIFICATE_ERROR)
-		(void)gnutls_alert_send(session->gnutls, GNUTLS_AL_FATAL,
-					session->alert);
-	else if (r != GNUTLS_E_PREMATURE_TERMINATION &&
-		 r != GNUTLS_E_FATAL_ALERT_RECEIVED)
-		(void)gnutls_alert_send_appropriate(session->gnutls, r);
-
-	owner->failed(data, &error);
-	fd = free_session(session);
-	owner->gone(data, fd);
-}
-
-/**
- * on_hello() - GnuTLS: the client's first words are read
- *
- * It asks for no protocol to be agreed on if the client does not; we do, and
- * before anything is computed.
- *
- * Return: 0, or GnuTLS's number for a refusal.
- */
-static int on_hello(gnutls_session_t gnutls, unsigned int type,
-		    unsigned int when, unsigned int incoming,
-		    const gnutls_datum_t *message)
-{
-	gnutls_datum_t protocol;
-
-	return gnutls_alpn_get_selected_protocol(gnutls, &protocol) < 0 ?
-		       GNUTLS_E_NO_APPLICATION_PROTOCOL :
-		       0;
-}
-
-/* keep_refusal() - Keep the words; without memory GnuTLS's have to do. */
-static void keep_refusal(struct tls_session *session, const struct error *error)
-{
-	free(session->refusal);
-	session->refusal = malloc(sizeof(*session->refusal));
-	if (session->refusal)
-		*session->refusal = *error;
-}
-
-/**
- * on_certificate() - GnuTLS: the client has shown a certificate and that it has
- *		      its key
- *
- * Return: 0, or GnuTLS's number for a refusal.
- */
-static int on_certificate(gnutls_session_t gnutls)
-{
-	struct tls_session *session = gnutls_session_get_ptr(gnutls);
-	struct error error;
-
-	if (tls_session_verify(session, &session->alert, &error) == 0)
-		return 0;
-
-	keep_refusal(session, &error);
-	return GNUTLS_E_CERTIFICATE_ERROR;
-}
-
-/* no_log() - GnuTLS: keys that could be logged. They are not. */
-static int no_log(gnutls_session_t gnutls, const char *label,
-		  const gnutls_datum_t *secret)
-{
-	return 0;
-}
-
-/**
- * watch_expiry() - Look again when the client's certificate ends
- * @session:	OPEN
- */
-static void watch_expiry(struct tls_session *session)
+/* tls_session_watch_expiry() - See private.h */
+void tls_session_watch_expiry(struct tls_session *session)
 {
 	const gnutls_datum_t *chain;
 	time_t left = EXPIRY_MAX_S;
@@ -538,13 +349,13 @@ static void on_time(void *data)
 
 	switch (session->state) {
 	case HANDSHAKE:
-		fail(session, GNUTLS_E_TIMEDOUT);
+		handshake_fail(session, GNUTLS_E_TIMEDOUT);
 		return;
 	case OPEN:
 		if (tls_session_verify(session, &alert, NULL) < 0)
 			tls_session_fail(session, alert, -EKEYEXPIRED);
 		else
-			watch_expiry(session);
+			tls_session_watch_expiry(session);
 		return;
 	case CLOSING:
 		tls_session_close(session);
@@ -552,81 +363,6 @@ static void on_time(void *data)
 	case DEAD:
 		return;
 	}
-}
-
-/**
- * finish() - The handshake is complete
- * @session:	HANDSHAKE
- *
- * New credentials may have come while it was going on. Bytes that GnuTLS has
- * read already are told of by no socket.
- */
-static void finish(struct tls_session *session)
-{
-	_cleanup_identity_ struct identity identity = IDENTITY_NULL;
-	struct error error = ERROR_NULL;
-	const gnutls_datum_t *chain;
-	gnutls_datum_t protocol;
-	unsigned int n = 0;
-	int one = 1;
-
-	assert(gnutls_protocol_get_version(session->gnutls) == GNUTLS_TLS1_3);
-	/* We have nothing to say to the client's last words, so the kernel
-	 * waits 40 ms to acknowledge them, and a client with Nagle's algorithm
-	 * for that with its first request.
-	 */
-	(void)setsockopt(session->fd, IPPROTO_TCP, TCP_QUICKACK, &one,
-			 sizeof(one));
-	if (gnutls_alpn_get_selected_protocol(session->gnutls, &protocol)) {
-		fail(session, GNUTLS_E_NO_APPLICATION_PROTOCOL);
-		return;
-	}
-	chain = gnutls_certificate_get_peers(session->gnutls, &n);
-	if (!chain || !n) {
-		fail(session, GNUTLS_E_CERTIFICATE_REQUIRED);
-		return;
-	}
-	session->alert = GNUTLS_A_BAD_CERTIFICATE;
-	if ((session->set != session->owner->credentials(session->data) &&
-	     tls_session_verify(session, &session->alert, &error) < 0) ||
-	    identity_read(chain, &identity, &error) < 0) {
-		keep_refusal(session, &error);
-		fail(session, GNUTLS_E_CERTIFICATE_ERROR);
-		return;
-	}
-
-	session->state = OPEN;
-	session->want_read = true;
-	update(session);
-	watch_expiry(session);
-	if (gnutls_record_check_pending(session->gnutls))
-		loop_arm(session->kick, clock_mono_ns());
-	session->owner->done(session->data,
-			     protocol.size == 2 ? TLS_H2 : TLS_HTTP1, &identity,
-			     &session->stream);
-}
-
-/**
- * shake() - Go on with the handshake
- * @session:	HANDSHAKE
- */
-static void shake(struct tls_session *session)
-{
-	int r;
-
-	do
-		r = gnutls_handshake(session->gnutls);
-	while (r < 0 && r != GNUTLS_E_AGAIN && !gnutls_error_is_fatal(r));
-
-	if (r == GNUTLS_E_AGAIN)
-		loop_want(session->source,
-			  gnutls_record_get_direction(session->gnutls) ?
-				  EPOLLOUT :
-				  EPOLLIN);
-	else if (r < 0)
-		fail(session, r);
-	else
-		finish(session);
 }
 
 /**
@@ -654,7 +390,7 @@ static void on_ready(void *data, uint32_t events)
 {
 	struct tls_session *session = data;
 	if (session->state == HANDSHAKE) {
-		shake(session);
+		handshake_go_on(session);
 		return;
 	}
 
@@ -675,57 +411,11 @@ static void on_ready(void *data, uint32_t events)
 
 	if (is_pending(session) && (events & EPOLLOUT)) {
 		(void)flush(session); /* the user hears of it by reading */
-		update(session);
+		tls_session_update(session);
 	}
 	if (session->state == DEAD || session->want_write ||
 	    (events & ~(uint32_t)EPOLLOUT))
 		call(session);
-}
-
-/**
- * set_up() - Tell GnuTLS what to do
- * @session:	With its socket and credentials
- *
- * Return: 0, or GnuTLS's number.
- */
-static int set_up(struct tls_session *session)
-{
-	static const gnutls_datum_t protocols[] = {
-		{ (unsigned char *)"h2", 2 },
-		{ (unsigned char *)"http/1.1", 8 },
-	};
-	int r;
-
-	r = gnutls_init(&session->gnutls, SESSION_FLAGS);
-	if (r < 0)
-		return r;
-	r = gnutls_priority_set(session->gnutls, session->set->priority);
-	if (r < 0)
-		return r;
-	r = gnutls_credentials_set(session->gnutls, GNUTLS_CRD_CERTIFICATE,
-				   session->set->gnutls);
-	if (r < 0)
-		return r;
-	r = gnutls_alpn_set_protocols(session->gnutls, protocols,
-				      ARRAY_SIZE(protocols),
-				      GNUTLS_ALPN_MANDATORY |
-					      GNUTLS_ALPN_SERVER_PRECEDENCE);
-	if (r < 0)
-		return r;
-
-	gnutls_session_set_ptr(session->gnutls, session);
-	gnutls_certificate_server_set_request(session->gnutls,
-					      GNUTLS_CERT_REQUIRE);
-	gnutls_session_set_verify_function(session->gnutls, on_certificate);
-	gnutls_handshake_set_hook_function(session->gnutls,
-					   GNUTLS_HANDSHAKE_CLIENT_HELLO,
-					   GNUTLS_HOOK_POST, on_hello);
-	gnutls_session_set_keylog_function(session->gnutls, no_log);
-	gnutls_handshake_set_max_packet_length(session->gnutls, HANDSHAKE_MAX);
-	gnutls_handshake_set_timeout(session->gnutls,
-				     GNUTLS_INDEFINITE_TIMEOUT);
-	gnutls_transport_set_int(session->gnutls, session->fd);
-	return 0;
 }
 
 /**
@@ -757,7 +447,7 @@ static int start(struct tls_session *session, uint32_t timeout_ms)
 		       &session->source);
 	if (r < 0)
 		return r;
-	if (set_up(session) < 0)
+	if (handshake_set_up(session) < 0)
 		return -ENOMEM;
 
 	loop_arm(session->timer,
@@ -788,7 +478,7 @@ int tls_session_new_consume(struct loop *loop, int fd, uint32_t timeout_ms,
 
 	r = start(session, timeout_ms);
 	if (r < 0) {
-		(void)fd_close(free_session(session));
+		(void)fd_close(tls_session_free(session));
 		return error_set(err, r, ERROR_KERNEL_SYSTEM,
 				 "begin a TLS session: %m");
 	}

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * dispatch.c - from a packet to its answer
+ * dispatch.c - from a packet to its answer: what it asks for, whether it may,
+ * and who answers
  */
 #include <errno.h>
-#include <stdatomic.h>
-#include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
-#include "base/log.h"
-#include "base/str.h"
 #include "front/audit.h"
 #include "front/contract.h"
 #include "front/handlers.h"
@@ -17,200 +13,6 @@
 #include "front/server.h"
 #include "front/streams.h"
 #include "ops/authorize.h"
-#include "ops/workers.h"
-
-/* What reading one packet may take. Only who leases devices has requests that
- * are more than a few names, and those of others may stay a while.
- */
-#define READING_BUDGET (1 << 20)
-#define STRANGER_BUDGET (64 << 10)
-
-static void begin_queued(struct user *user);
-
-/**
- * answer_error() - Send an error
- * @client:	To whom; may be closed
- * @id:		Of the request; 0 if none can be told
- * @err:	The error
- */
-static void answer_error(struct client *client, uint64_t id,
-			 const struct error *err)
-{
-	log_debug("to pid %d of %s: %s: %s",
-		  (int)client->caller.process.pid, client->caller.principal,
-		  error_kind(err->kind)->id, err->msg);
-	client_send_consume(client, packet_error(id, err));
-}
-
-/**
- * request_new() - Begin a request
- * @front:	The front
- * @client:	Who asks
- * @id:		His number for it
- * @method:	What he asks for
- * @binding:	What answers it
- *
- * Return: the request; NULL without memory.
- */
-static struct request *request_new(struct front *front, struct client *client,
-				   uint64_t id, const struct method *method,
-				   const struct binding *binding)
-{
-	struct request *request = calloc(1, sizeof(*request));
-
-	if (!request)
-		return NULL;
-	atomic_fetch_add(&front->refs, 1);
-	request->front = front;
-	request->client = client_ref(client);
-	request->id = id;
-	request->method = method;
-	request->binding = binding;
-	arena_init(&request->arena,
-		   authorize_role(&client->caller) >= ROLE_OPERATOR ?
-			   READING_BUDGET :
-			   STRANGER_BUDGET);
-	return request;
-}
-
-/**
- * request_free() - End a request that is in no list
- * @request:	From every thread
- */
-static void request_free(struct request *request)
-{
-	free(request->reply);
-	arena_deinit(&request->arena);
-	client_unref(request->client);
-	front_unref(request->front);
-	free(request);
-}
-
-/* request_attach() - Charge a request that is not answered at once */
-void request_attach(struct request *request)
-{
-	struct client *client = request->client;
-
-	request->attached = true;
-	request->next = client->requests;
-	if (request->next)
-		request->next->prev = request;
-	client->requests = request;
-	client->n_requests++;
-	request->user = client->user;
-	request->user->n_requests++;
-}
-
-/**
- * request_detach() - Take a request out of its client's list
- * @request:	Stays charged to its user
- */
-static void request_detach(struct request *request)
-{
-	struct client *client = request->client;
-
-	if (!request->attached)
-		return;
-	request->attached = false;
-	if (request->prev)
-		request->prev->next = request->next;
-	else
-		client->requests = request->next;
-	if (request->next)
-		request->next->prev = request->prev;
-	client->n_requests--;
-}
-
-/**
- * request_stop_waiting() - Take a request out of the list of waiters
- * @request:	Nothing is done if it is not there
- */
-static void request_stop_waiting(struct request *request)
-{
-	struct front *front = request->front;
-
-	if (!request->timer)
-		return;
-	request->timer = loop_unwatch(request->timer);
-	if (front->cursor == request)
-		front->cursor = request->next_wait;
-	if (request->prev_wait)
-		request->prev_wait->next_wait = request->next_wait;
-	else
-		front->waiters = request->next_wait;
-	if (request->next_wait)
-		request->next_wait->prev_wait = request->prev_wait;
-}
-
-/**
- * request_unqueue() - Take a request out of its user's queue
- * @request:	Nothing is done if it is not there
- */
-static void request_unqueue(struct request *request)
-{
-	struct request **at = &request->user->queue;
-
-	if (!request->queued)
-		return;
-	while (*at != request)
-		at = &(*at)->next_queued;
-	*at = request->next_queued;
-	if (!*at)
-		request->user->queue_end = at;
-	request->queued = false;
-}
-
-/**
- * request_end() - End a request on the loop's thread, wherever it is
- * @request:	Freed
- *
- * While others of its user are begun it still counts, which keeps the user.
- */
-static void request_end(struct request *request)
-{
-	struct user *user = request->user;
-
-	request_stop_waiting(request);
-	stream_forget(request);
-	request_detach(request);
-	if (user && !request->front->stopped) {
-		request_unqueue(request);
-		if (request->working) {
-			user->n_changes--;
-			begin_queued(user);
-		}
-		user->n_requests--;
-		front_user_settle(request->front, user);
-	}
-	request_free(request);
-}
-
-/**
- * make_packet() - Make the answer of a call
- * @request:	Whose
- * @call:	With its reply
- * @r:		What the handler returned
- * @err:	Filled if that is negative
- *
- * Return: the packet; NULL without memory.
- */
-static struct packet *make_packet(const struct request *request,
-				  const struct call *call, int r,
-				  struct error *err)
-{
-	struct packet *packet = NULL;
-
-	audit_record(request->method, request->binding->kind == METHOD_CHANGE,
-		     call->caller, call->input, call->reply, r, err);
-	if (r >= 0)
-		r = packet_reply(request->id, call->reply, 0, &packet, err);
-	if (r >= 0)
-		return packet;
-	log_debug("%s by %s: %s: %s", request->method->name,
-		  call->caller->principal, error_kind(err->kind)->id,
-		  err->msg);
-	return packet_error(request->id, err);
-}
 
 /**
  * look() - Let a handler that only looks make an answer
@@ -236,34 +38,8 @@ static int look(struct request *request, method_fn fn, struct packet **ret)
 	r = fn(&call, &err);
 	if (r == -EINPROGRESS)
 		return r;
-	*ret = make_packet(request, &call, r, &err);
+	*ret = request_packet(request, &call, r, &err);
 	return 0;
-}
-
-/**
- * request_answer_consume() - Answer a request and end it, on the loop's thread
- * @request:	Freed
- * @packet:	Freed; NULL without memory
- *
- * Sending may close the client, which ends all that is in its list.
- */
-static void request_answer_consume(struct request *request,
-				   struct packet *packet)
-{
-	request_stop_waiting(request);
-	request_detach(request);
-	client_send_consume(request->client, packet);
-	request_end(request);
-}
-
-/* request_refuse() - Answer a request with an error and end it */
-void request_refuse(struct request *request, const struct error *err)
-{
-	request_stop_waiting(request);
-	stream_forget(request);
-	request_detach(request);
-	answer_error(request->client, request->id, err);
-	request_end(request);
 }
 
 /**
@@ -323,179 +99,6 @@ void dispatch_operation_ended(struct front *front)
 		if (!look(request, request->binding->fn, &packet))
 			request_answer_consume(request, packet);
 	}
-}
-
-/**
- * request_done() - A worker is done with a request
- * @data:	The request
- *
- * When the front has stopped there is nobody to answer and nothing to charge.
- */
-static void request_done(void *data)
-{
-	struct request *request = data;
-	struct packet *packet = TAKE_PTR(request->reply);
-
-	if (request->attached && !request->sent) {
-		request_answer_consume(request, packet);
-		return;
-	}
-	free(packet);
-	request_end(request);
-}
-
-/**
- * request_return() - Give a request back to the loop, from a worker
- * @request:	The worker's no more
- *
- * Without memory to post it is tried again: who asked cannot hear of it in any
- * other way.
- */
-static void request_return(struct request *request)
-{
-	const struct timespec nap = { .tv_nsec = 10000000 };
-	struct front *front = request->front;
-
-	for (;;) {
-		bool stopped;
-		int r = 0;
-
-		pthread_mutex_lock(&front->lock);
-		stopped = front->stopped;
-		if (!stopped)
-			r = loop_post(front->host->loop, request_done,
-				      request);
-		pthread_mutex_unlock(&front->lock);
-
-		if (stopped)
-			request_free(request);
-		if (stopped || r >= 0)
-			return;
-		(void)nanosleep(&nap, NULL); /* short is fine */
-	}
-}
-
-/**
- * hand_over() - Send a reply with descriptors, from a worker
- * @data:	The request
- * @reply:	The reply message
- * @fds:	Borrowed
- * @n_fds:	How many
- *
- * Return: 0 or -errno, see client_hand_over().
- */
-static int hand_over(void *data, const ProtobufCMessage *reply,
-		     const int *fds, size_t n_fds)
-{
-	struct request *request = data;
-	_cleanup_free_ struct packet *packet = NULL;
-	int r;
-
-	r = packet_reply(request->id, reply, n_fds, &packet, NULL);
-	if (r < 0)
-		return r;
-	return client_hand_over(request->client, packet, fds, n_fds);
-}
-
-/**
- * run_change() - Let a handler work, on a worker
- * @data:	The request
- */
-static void run_change(void *data)
-{
-	struct request *request = data;
-	_cleanup_arena_ struct arena arena;
-	struct error err = ERROR_NULL;
-	struct call call = {
-		.host = request->front->host,
-		.caller = &request->client->caller,
-		.input = request->input,
-		.arena = &arena,
-		.hand_over = hand_over,
-		.data = request,
-	};
-	int r;
-
-	arena_init(&arena, VIEW_BUDGET);
-	r = request->binding->fn(&call, &err);
-	request->sent = call.sent;
-	if (!call.sent)
-		request->reply = make_packet(request, &call, r, &err);
-	else
-		audit_record(request->method, true, call.caller, call.input,
-			     NULL, 0, NULL);
-	if (call.sent && r < 0)
-		log_problem(LOG_LEVEL_WARNING, &err,
-			    "%s by %s: after the reply was sent",
-			    request->method->name, call.caller->principal);
-	request_return(request);
-}
-
-/**
- * submit_change() - Give a request to a worker
- * @request:	Attached; the worker's, or freed
- */
-static void submit_change(struct request *request)
-{
-	struct error err;
-	int r;
-
-	request->working = true;
-	request->user->n_changes++;
-	r = workers_submit(request->front->host->workers, run_change,
-			   request);
-	if (r >= 0)
-		return;
-	request->working = false;
-	request->user->n_changes--;
-	error_set(&err, r, ERROR_DAEMON_NO_MEMORY, "no thread for it: %m");
-	request_refuse(request, &err);
-}
-
-/**
- * has_worker() - May one more change of a user be with a worker?
- * @front:	The front
- * @user:	Whose
- */
-static bool has_worker(const struct front *front, const struct user *user)
-{
-	return user->uid == 0 ||
-	       user->n_changes < front->limits.changes_per_uid;
-}
-
-/**
- * begin_queued() - Give workers what waits for them
- * @user:	Whose; has a request that counts meanwhile
- */
-static void begin_queued(struct user *user)
-{
-	while (user->queue) {
-		struct request *request = user->queue;
-
-		if (!has_worker(request->front, user))
-			return;
-
-		request_unqueue(request);
-		submit_change(request);
-	}
-}
-
-/**
- * begin_change() - Give a request to a worker, or queue it
- * @request:	Owned by the worker or the front, or freed
- */
-static void begin_change(struct request *request)
-{
-	struct user *user = request->client->user;
-
-	request_attach(request);
-	if (has_worker(request->front, user)) {
-		submit_change(request);
-		return;
-	}
-	request->queued = true;
-	*user->queue_end = request;
-	user->queue_end = &request->next_queued;
 }
 
 /**
@@ -625,7 +228,7 @@ static int begin(struct front *front, struct client *client,
 		begin_wait(request);
 		break;
 	case METHOD_CHANGE:
-		begin_change(request);
+		queue_change(request);
 		break;
 	case METHOD_STREAM:
 		stream_begin(request);
@@ -686,7 +289,7 @@ void dispatch_packet(struct front *front, struct client *client,
 		id = codec_peek_id(data, size);
 	}
 	if (r < 0)
-		answer_error(client, id, &err);
+		request_answer_error(client, id, &err);
 }
 
 /* dispatch_refused() - A packet came that could not be taken */
@@ -700,7 +303,7 @@ void dispatch_refused(struct client *client, int error)
 	else
 		error_set(&err, error, ERROR_REQUEST_UNEXPECTED_DESCRIPTOR,
 			  "descriptors came with the packet; they were closed");
-	answer_error(client, 0, &err);
+	request_answer_error(client, 0, &err);
 }
 
 /* dispatch_closed() - A client is closed. What waits ends, for an operation or

@@ -5,8 +5,8 @@
  * DOC: Theory of Operation
  *
  * The rule. What becomes visible in the registry becomes so under its lock, and
- * gets its revision there and then, from one counter: registry_changed() and
- * its kin. A revision is never given to what is published later. So whoever
+ * gets its revision there and then, from one counter: registry_changed_device()
+ * and its kin. A revision is never given to what is published later. So whoever
  * has seen revision r, of a list or of a change, has seen all that will ever
  * have a revision up to r, and what comes after it is later than r. (A commit
  * writes the revision that it foresees into the database before it is

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * queue.c - changes: in the queue of their user, with a worker, and back
+ */
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "front/audit.h"
+#include "front/handlers.h"
+#include "front/request.h"
+#include "ops/workers.h"
+
+/* queue_remove() - See request.h */
+void queue_remove(struct request *request)
+{
+	struct request **at = &request->user->queue;
+
+	if (!request->queued)
+		return;
+	while (*at != request)
+		at = &(*at)->next_queued;
+	*at = request->next_queued;
+	if (!*at)
+		request->user->queue_end = at;
+	request->queued = false;
+}
+
+/**
+ * request_done() - A worker is done with a request
+ * @data:	The request
+ *
+ * When the front has stopped there is nobody to answer and nothing to charge.
+ */
+static void request_done(void *data)
+{
+	struct request *request = data;
+	struct packet *packet = TAKE_PTR(request->reply);
+
+	if (request->attached && !request->sent) {
+		request_answer_consume(request, packet);
+		return;
+	}
+	free(packet);
+	request_end(request);
+}
+
+/**
+ * request_return() - Give a request back to the loop, from a worker
+ * @request:	The worker's no more
+ *
+ * Without memory to post it is tried again: who asked cannot hear of it in any
+ * other way.
+ */
+static void request_return(struct request *request)
+{
+	const struct timespec nap = { .tv_nsec = 10000000 };
+	struct front *front = request->front;
+
+	for (;;) {
+		bool stopped;
+		int r = 0;
+
+		pthread_mutex_lock(&front->lock);
+		stopped = front->stopped;
+		if (!stopped)
+			r = loop_post(front->host->loop, request_done,
+				      request);
+		pthread_mutex_unlock(&front->lock);
+
+		if (stopped)
+			request_free(request);
+		if (stopped || r >= 0)
+			return;
+		(void)nanosleep(&nap, NULL); /* short is fine */
+	}
+}
+
+/**
+ * hand_over() - Send a reply with descriptors, from a worker
+ * @data:	The request
+ * @reply:	The reply message
+ * @fds:	Borrowed
+ * @n_fds:	How many
+ *
+ * Return: 0 or -errno, see client_hand_over().
+ */
+static int hand_over(void *data, const ProtobufCMessage *reply,
+		     const int *fds, size_t n_fds)
+{
+	struct request *request = data;
+	_cleanup_free_ struct packet *packet = NULL;
+	int r;
+
+	r = packet_reply(request->id, reply, n_fds, &packet, NULL);
+	if (r < 0)
+		return r;
+	return client_hand_over(request->client, packet, fds, n_fds);
+}
+
+/**
+ * run_change() - Let a handler work, on a worker
+ * @data:	The request
+ */
+static void run_change(void *data)
+{
+	struct request *request = data;
+	_cleanup_arena_ struct arena arena;
+	struct error err = ERROR_NULL;
+	struct call call = {
+		.host = request->front->host,
+		.caller = &request->client->caller,
+		.input = request->input,
+		.arena = &arena,
+		.hand_over = hand_over,
+		.data = request,
+	};
+	int r;
+
+	arena_init(&arena, VIEW_BUDGET);
+	r = request->binding->fn(&call, &err);
+	request->sent = call.sent;
+	if (!call.sent)
+		request->reply = request_packet(request, &call, r, &err);
+	else
+		audit_record(request->method, true, call.caller, call.input,
+			     NULL, 0, NULL);
+	if (call.sent && r < 0)
+		log_problem(LOG_LEVEL_WARNING, &err,
+			    "%s by %s: after the reply was sent",
+			    request->method->name, call.caller->principal);
+	request_return(request);
+}
+
+/**
+ * submit_change() - Give a request to a worker
+ * @request:	Attached; the worker's, or freed
+ */
+static void submit_change(struct request *request)
+{
+	struct error err;
+	int r;
+
+	request->working = true;
+	request->user->n_changes++;
+	r = workers_submit(request->front->host->workers, run_change,
+			   request);
+	if (r >= 0)
+		return;
+	request->working = false;
+	request->user->n_changes--;
+	error_set(&err, r, ERROR_DAEMON_NO_MEMORY, "no thread for it: %m");
+	request_refuse(request, &err);
+}
+
+/**
+ * has_worker() - May one more change of a user be with a worker?
+ * @front:	The front
+ * @user:	Whose
+ */
+static bool has_worker(const struct front *front, const struct user *user)
+{
+	return user->uid == 0 ||
+	       user->n_changes < front->limits.changes_per_uid;
+}
+
+/* queue_go_on() - See request.h */
+void queue_go_on(struct user *user)
+{
+	while (user->queue) {
+		struct request *request = user->queue;
+
+		if (!has_worker(request->front, user))
+			return;
+
+		queue_remove(request);
+		submit_change(request);
+	}
+}
+
+/* queue_change() - See request.h */
+void queue_change(struct request *request)
+{
+	struct user *user = request->client->user;
+
+	request_attach(request);
+	if (has_worker(request->front, user)) {
+		submit_change(request);
+		return;
+	}
+	request->queued = true;
+	*user->queue_end = request;
+	user->queue_end = &request->next_queued;
+}
