@@ -174,6 +174,13 @@ class Daemon:
                 self.command(*more), stderr=log, stdout=log, env=environment,
                 user=self.uid, group=self.uid,
                 extra_groups=None if self.uid is None else [])
+        self.wait_until_it_serves()
+        self.sanitizer = next(
+            (name for name in ("asan", "tsan") if f"lib{name}" in
+             self.proc("maps")), "")
+
+    def wait_until_it_serves(self):
+        """Its socket is there before anybody listens on it."""
         deadline = time.monotonic() + 60
         while True:
             assert self.process.poll() is None, self.words()
@@ -184,9 +191,6 @@ class Daemon:
                 self.connect().close()
                 break
             time.sleep(0.02)
-        self.sanitizer = next(
-            (name for name in ("asan", "tsan") if f"lib{name}" in
-             self.proc("maps")), "")
 
     def words(self):
         """What it logged."""

@@ -163,9 +163,7 @@ def test_nothing_of_its_starter_stays_open(own_daemon):
             own_daemon.command(), stderr=log, stdout=log,
             pass_fds=[read_end, write_end])
     os.close(write_end)
-    while not own_daemon.socket.exists():
-        assert own_daemon.process.poll() is None
-        time.sleep(0.01)
+    own_daemon.wait_until_it_serves()
     with own_daemon.connect() as client:
         client.call("Host/GetVersion")
     os.set_blocking(read_end, False)

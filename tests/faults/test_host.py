@@ -75,7 +75,8 @@ def test_a_start_on_this_host_without_memory_fails_or_is_whole(
                 break
     finally:
         daemon.kill()
-        daemon.run.joinpath("ioasidd.sock").unlink(missing_ok=True)
+        for socket in daemon.run.iterdir():
+            socket.unlink()
         daemon.run.rmdir()
     assert expected is not None
     assert failed > 20
