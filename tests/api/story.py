@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-NOBODY, OPERATOR = 65534, 60001
+# OTHER is root, too, but another process.
+NOBODY, OPERATOR, OTHER = 65534, 60001, 100000
 
 # Beside root, who may do everything: an operator of one device, who may lease it
 # to nobody.
@@ -304,6 +305,8 @@ LEASE = [
     Row("Leases/AcknowledgeLease", {"name": "{lease}", "dry_run": True}),
     Row("Leases/AcknowledgeLease", {
         "name": "{lease}", "request_id": "five"}),
+    Row("Leases/AcknowledgeLease", {"name": "{lease}"},
+        "lease.not-claimant", uid=OTHER),
     Row("Leases/ClaimLease", {"name": "{lease}"},
         "permission.native-socket-only", native="lease.state", why=FDS),
     Row("Leases/ReleaseLease", {"name": "{lease}"}, "lease.held"),
@@ -314,6 +317,11 @@ LEASE = [
     Row("Leases/GetLease", {"name": "{lease}"}),
     Row("Devices/GetDevice", {"name": name(EDU)}),
     Row("Leases/AcknowledgeLease", {"name": "{lease}"}, "lease.state"),
+    # One that nobody claims in time.
+    do("an offer of a second", lambda told: told.offer_briefly(EDU, "brief")),
+    Row("Leases/ClaimLease", {"name": "{brief}"},
+        "permission.native-socket-only", native="lease.expired", why=FDS),
+    Row("Leases/GetLease", {"name": "{brief}"}),
     # One for somebody who may see nothing else.
     do("a lease to nobody", lambda told: told.natively(
         "Leases/CreateLease", offer(claimant={"uid": NOBODY}), "theirs")),
@@ -403,6 +411,19 @@ POLICIES = [
     Row("Groups/ListGroups", {}, uid=OPERATOR),
 ]
 
+# What is done when a holder has died is walked to its end.
+RECLAIM = [
+    Row("Leases/CreateLease", offer(), keep="lease"),
+    do("it is claimed", lambda told: told.claim("lease")),
+    poke(f"delay {EDU} reset_ms 1500"),
+    do("its holder dies", lambda told: told.holder_is_dying("lease", "dying")),
+    Row("Operations/CancelOperation", {"name": "{dying}"},
+        "operation.not-cancellable"),
+    Row("Devices/PrepareDevice", {"name": name(EDU)}, "device.busy"),
+    do("it is over", lambda told: told.until_device(EDU, "READY")),
+    poke(f"delay {EDU} reset_ms 0"),
+]
+
 RECOVER = [
     Row("Devices/RecoverDevice", {"name": name(EDU)},
         "permission.native-socket-only", native="device.not-quarantined",
@@ -460,5 +481,5 @@ WATCH = [
         "revision": "{first}", "collections": ["leases"]}, uid=NOBODY),
 ]
 
-STORY = [*READS, *PREPARE, *CANCEL, *LEASE, *TOKEN, *POLICIES, *RECOVER,
+STORY = [*READS, *PREPARE, *CANCEL, *LEASE, *TOKEN, *POLICIES, *RECLAIM, *RECOVER,
          *RESTORE, *READS,          *WATCH]
