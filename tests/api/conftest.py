@@ -5,8 +5,10 @@
 build), made by "make tests". IOASID_LONG=1 tries five times as many messages.
 """
 
+import filecmp
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("BUILD", "build")
+CLIENTS = pathlib.Path(__file__).parent / "clients"
 
 sys.path.insert(0, str(BUILD / "tests" / "pb"))
 
@@ -60,3 +63,26 @@ def peer() -> Iterator[Peer]:
     one = Peer(BUILD / "tests" / "api" / "transcode-peer")
     yield one
     assert one.end() == 0
+
+
+@pytest.fixture(scope="session")
+def clients() -> pathlib.Path:
+    """Where programs of others are, from npm, pinned by clients/package-lock.json.
+
+    In the build folder; installed if they are not.
+    """
+    folder = BUILD / "tests" / "clients"
+    folder.mkdir(parents=True, exist_ok=True)
+    names = ["package.json", "package-lock.json", ".npmrc"]
+    stamp = folder / "node_modules" / ".installed"
+    _, changed, missing = filecmp.cmpfiles(CLIENTS, folder, names, False)
+    for one in [*names, "client.mjs"]:
+        shutil.copy(CLIENTS / one, folder)
+    if changed or missing or not stamp.exists():
+        # Scripts would copy buf's program from one place to another.
+        done = subprocess.run(["npm", "ci", "--ignore-scripts"], cwd=folder,
+                              capture_output=True, text=True, check=False,
+                              timeout=400)
+        assert done.returncode == 0, done.stdout + done.stderr
+        stamp.touch()
+    return folder

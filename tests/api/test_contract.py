@@ -181,3 +181,24 @@ def test_headers_are_documented_where_they_mean_something() -> None:
     assert list(get["200"]["headers"]) == ["ETag"]
     listed = document["paths"]["/v1/devices"]["get"]["responses"]
     assert "headers" not in listed["200"]
+
+
+def validate(clients: pathlib.Path, document: pathlib.Path) -> bool:
+    """What @seriousme/openapi-schema-validator says of a document."""
+    done = subprocess.run(
+        ["node", clients / "node_modules/@seriousme/openapi-schema-validator"
+         / "bin/validate-api-cli.js", document],
+        capture_output=True, text=True, check=False, timeout=60)
+    print(done.stdout + done.stderr)
+    return json.loads(done.stdout)["valid"]
+
+
+def test_the_openapi_document_is_valid(clients: pathlib.Path,
+                                       tmp_path: pathlib.Path) -> None:
+    """By a validator that is not ours, which knows a broken one."""
+    ours = ROOT / "schema" / "openapi.json"
+    assert validate(clients, ours)
+    broken = json.loads(ours.read_text())
+    del broken["paths"]["/version"]["get"]["responses"]["200"]["description"]
+    (tmp_path / "broken.json").write_text(json.dumps(broken))
+    assert not validate(clients, tmp_path / "broken.json")

@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """gRPC clients that are not ours, against all of it: ioasidd-sim and its API.
 
-@grpc/grpc-js and buf come from npm, pinned by clients/package-lock.json, into
-the build folder; python3-grpcio from Debian.
+@grpc/grpc-js and buf come from npm (fixture clients), python3-grpcio from Debian.
 """
 
 import base64
-import filecmp
 import json
 import os
 import pathlib
-import shutil
 import signal
 import socket
 import subprocess
@@ -26,7 +23,6 @@ from tls import make_pki
 
 EDU = "devices/pci-0000-01-00.0"
 NVME = "devices/pci-0000-03-00.0"
-CLIENTS = pathlib.Path(__file__).parent / "clients"
 
 
 class Whole:
@@ -70,26 +66,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
     one = Whole(tmp_path_factory.mktemp("whole"))
     yield one
     one.stop()
-
-
-@pytest.fixture(scope="module")
-def clients() -> pathlib.Path:
-    """Where client.mjs is with all that it needs; installed if it is not."""
-    folder = BUILD / "tests" / "clients"
-    folder.mkdir(parents=True, exist_ok=True)
-    names = ["package.json", "package-lock.json", ".npmrc"]
-    stamp = folder / "node_modules" / ".installed"
-    _, changed, missing = filecmp.cmpfiles(CLIENTS, folder, names, False)
-    for one in [*names, "client.mjs"]:
-        shutil.copy(CLIENTS / one, folder)
-    if changed or missing or not stamp.exists():
-        # Scripts would copy buf's program from one place to another.
-        done = subprocess.run(["npm", "ci", "--ignore-scripts"], cwd=folder,
-                              capture_output=True, text=True, check=False,
-                              timeout=400)
-        assert done.returncode == 0, done.stdout + done.stderr
-        stamp.touch()
-    return folder
 
 
 def lines(clients: pathlib.Path, target: str, *tls: pathlib.Path,
