@@ -13,14 +13,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 # OTHER is root, too, but another process.
 NOBODY, OPERATOR, OTHER = 65534, 60001, 100000
 
-# Beside root, who may do everything: an operator of one device, who may lease it
-# to nobody.
+# Beside root, who may do everything: an operator of one device, who may lease
+# it to nobody, and to whoever has a token.
 POLICY = """
 [grant operators]
 uid = 60001
 role = operator
 devices = 0000:01:00.0
-address = uid:60001, uid:65534
+address = uid:60001, uid:65534, token
 """
 
 EDU, OTHER_EDU, NVME = "0000:01:00.0", "0000:02:00.0", "0000:03:00.0"
@@ -363,6 +363,21 @@ TOKEN = [
         uid=NOBODY),
     Row("Leases/ReleaseLease", {"name": "{token}"}),
     Row("Leases/ReissueToken", {"name": "{token}"}, "lease.state"),
+    # The token is in the first answer alone.
+    Row("Leases/CreateLease", {
+        "devices": [name(EDU)], "with_token": True, "request_id": "seven"},
+        keep="token", uid=OPERATOR),
+    Row("Leases/CreateLease", {
+        "devices": [name(EDU)], "with_token": True, "request_id": "seven"},
+        uid=OPERATOR),
+    Row("Leases/GetLease", {"name": "{token}"}, uid=OPERATOR),
+    Row("Leases/ReissueToken", {"name": "{token}", "dry_run": True},
+        uid=OPERATOR),
+    Row("Leases/ReissueToken", {
+        "name": "{token}", "etag": "{token.etag}",
+        "token_expires": Timestamp(seconds=4102444800, nanos=5000)},
+        uid=OPERATOR),
+    Row("Leases/ReleaseLease", {"name": "{token}"}, uid=OPERATOR),
 ]
 
 # What who may do only some of it is told.
@@ -415,7 +430,7 @@ POLICIES = [
 RECLAIM = [
     Row("Leases/CreateLease", offer(), keep="lease"),
     do("it is claimed", lambda told: told.claim("lease")),
-    poke(f"delay {EDU} reset_ms 1500"),
+    poke(f"delay {EDU} reset_ms 3000"),
     do("its holder dies", lambda told: told.holder_is_dying("lease", "dying")),
     Row("Operations/CancelOperation", {"name": "{dying}"},
         "operation.not-cancellable"),
@@ -481,5 +496,5 @@ WATCH = [
         "revision": "{first}", "collections": ["leases"]}, uid=NOBODY),
 ]
 
-STORY = [*READS, *PREPARE, *CANCEL, *LEASE, *TOKEN, *POLICIES, *RECLAIM, *RECOVER,
-         *RESTORE, *READS,          *WATCH]
+STORY = [*READS, *PREPARE, *CANCEL, *LEASE, *TOKEN, *POLICIES, *RECLAIM,
+         *RECOVER, *RESTORE, *READS, *WATCH]

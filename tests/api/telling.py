@@ -23,7 +23,8 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+Z")
 # process is, and how many changes there were before: what the machine says by
 # itself (uevents) is seen sooner or later. Names that are made by chance are
 # numbered instead. On one daemon all of that is compared, too.
-OWN = {"claimToken", "tookUs", "bindUs", "startTicks", "pid", "cgroup", "revision", "etag"}
+OWN = {"claimToken", "tookUs", "bindUs", "startTicks", "pid", "cgroup",
+       "revision", "etag"}
 
 # What the answer to a change may have already, or not yet: its worker runs.
 RACING = ("state", "step", "steps", "ended", "error", "revision", "etag")
