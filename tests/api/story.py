@@ -10,16 +10,17 @@ from typing import NamedTuple
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-NOBODY, OPERATOR = 65534, 60001
+# OTHER is root, too, but another process.
+NOBODY, OPERATOR, OTHER = 65534, 60001, 100000
 
-# Beside root, who may do everything: an operator of one device, who may lease it
-# to nobody.
+# Beside root, who may do everything: an operator of one device, who may lease
+# it to nobody, and to whoever has a token.
 POLICY = """
 [grant operators]
 uid = 60001
 role = operator
 devices = 0000:01:00.0
-address = uid:60001, uid:65534
+address = uid:60001, uid:65534, token
 """
 
 EDU, OTHER_EDU, NVME = "0000:01:00.0", "0000:02:00.0", "0000:03:00.0"
@@ -304,6 +305,8 @@ LEASE = [
     Row("Leases/AcknowledgeLease", {"name": "{lease}", "dry_run": True}),
     Row("Leases/AcknowledgeLease", {
         "name": "{lease}", "request_id": "five"}),
+    Row("Leases/AcknowledgeLease", {"name": "{lease}"},
+        "lease.not-claimant", uid=OTHER),
     Row("Leases/ClaimLease", {"name": "{lease}"},
         "permission.native-socket-only", native="lease.state", why=FDS),
     Row("Leases/ReleaseLease", {"name": "{lease}"}, "lease.held"),
@@ -314,6 +317,11 @@ LEASE = [
     Row("Leases/GetLease", {"name": "{lease}"}),
     Row("Devices/GetDevice", {"name": name(EDU)}),
     Row("Leases/AcknowledgeLease", {"name": "{lease}"}, "lease.state"),
+    # One that nobody claims in time.
+    do("an offer of a second", lambda told: told.offer_briefly(EDU, "brief")),
+    Row("Leases/ClaimLease", {"name": "{brief}"},
+        "permission.native-socket-only", native="lease.expired", why=FDS),
+    Row("Leases/GetLease", {"name": "{brief}"}),
     # One for somebody who may see nothing else.
     do("a lease to nobody", lambda told: told.natively(
         "Leases/CreateLease", offer(claimant={"uid": NOBODY}), "theirs")),
@@ -355,6 +363,21 @@ TOKEN = [
         uid=NOBODY),
     Row("Leases/ReleaseLease", {"name": "{token}"}),
     Row("Leases/ReissueToken", {"name": "{token}"}, "lease.state"),
+    # The token is in the first answer alone.
+    Row("Leases/CreateLease", {
+        "devices": [name(EDU)], "with_token": True, "request_id": "seven"},
+        keep="token", uid=OPERATOR),
+    Row("Leases/CreateLease", {
+        "devices": [name(EDU)], "with_token": True, "request_id": "seven"},
+        uid=OPERATOR),
+    Row("Leases/GetLease", {"name": "{token}"}, uid=OPERATOR),
+    Row("Leases/ReissueToken", {"name": "{token}", "dry_run": True},
+        uid=OPERATOR),
+    Row("Leases/ReissueToken", {
+        "name": "{token}", "etag": "{token.etag}",
+        "token_expires": Timestamp(seconds=4102444800, nanos=5000)},
+        uid=OPERATOR),
+    Row("Leases/ReleaseLease", {"name": "{token}"}, uid=OPERATOR),
 ]
 
 # What who may do only some of it is told.
@@ -401,6 +424,19 @@ POLICIES = [
         "name": "{operators}", "etag": "{operators.etag}"}, uid=OPERATOR),
     Row("Operations/ListOperations", {}, uid=OPERATOR),
     Row("Groups/ListGroups", {}, uid=OPERATOR),
+]
+
+# What is done when a holder has died is walked to its end.
+RECLAIM = [
+    Row("Leases/CreateLease", offer(), keep="lease"),
+    do("it is claimed", lambda told: told.claim("lease")),
+    poke(f"delay {EDU} reset_ms 3000"),
+    do("its holder dies", lambda told: told.holder_is_dying("lease", "dying")),
+    Row("Operations/CancelOperation", {"name": "{dying}"},
+        "operation.not-cancellable"),
+    Row("Devices/PrepareDevice", {"name": name(EDU)}, "device.busy"),
+    do("it is over", lambda told: told.until_device(EDU, "READY")),
+    poke(f"delay {EDU} reset_ms 0"),
 ]
 
 RECOVER = [
@@ -460,5 +496,5 @@ WATCH = [
         "revision": "{first}", "collections": ["leases"]}, uid=NOBODY),
 ]
 
-STORY = [*READS, *PREPARE, *CANCEL, *LEASE, *TOKEN, *POLICIES, *RECOVER,
-         *RESTORE, *READS,          *WATCH]
+STORY = [*READS, *PREPARE, *CANCEL, *LEASE, *TOKEN, *POLICIES, *RECLAIM,
+         *RECOVER, *RESTORE, *READS, *WATCH]

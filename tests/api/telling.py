@@ -4,13 +4,15 @@ answers when all that must differ is taken out.
 """
 
 import re
+import time
 from collections.abc import Iterator
 
 from asker import Asker
 from google.protobuf import json_format
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from machine import Machine, wait
-from story import Row, name
+from story import OTHER, Row, name
 from surfaces import CONTRACT, Outcome
 
 ULID = re.compile(r"[0-9a-hjkmnp-tv-z]{26}")
@@ -21,7 +23,8 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+Z")
 # process is, and how many changes there were before: what the machine says by
 # itself (uevents) is seen sooner or later. Names that are made by chance are
 # numbered instead. On one daemon all of that is compared, too.
-OWN = {"claimToken", "tookUs", "bindUs", "startTicks", "pid", "cgroup", "revision", "etag"}
+OWN = {"claimToken", "tookUs", "bindUs", "startTicks", "pid", "cgroup",
+       "revision", "etag"}
 
 # What the answer to a change may have already, or not yet: its worker runs.
 RACING = ("state", "step", "steps", "ended", "error", "revision", "etag")
@@ -46,7 +49,7 @@ class Telling:
     def asker(self, uid: int) -> Asker:
         """Who asks as that user."""
         if uid not in self.askers:
-            self.askers[uid] = Asker(self.machine.run, uid)
+            self.askers[uid] = Asker(self.machine.run, uid % OTHER)
             self.pids.add(self.askers[uid].pid)
         return self.askers[uid]
 
@@ -149,6 +152,25 @@ class Telling:
         self.machine.wait_device(
             self.kept[word].devices[0].removeprefix("devices/pci-")
             .replace("-", ":"), state)
+
+    def holder_is_dying(self, word: str, keep: str) -> None:
+        """The asker who is root is killed; until its lease is being reclaimed,
+        which takes its time."""
+        self.askers.pop(0).kill()
+        lease = self.kept[word]
+        wait(lambda: self.natively("Leases/GetLease", {"name": lease.name})
+             .state == lease.RECLAIMING, "it is being reclaimed")
+        self.kept[keep] = self.everything("Operations", 0)[0]
+        assert self.kept[keep].kind == "reclaim", self.kept[keep]
+
+    def offer_briefly(self, bdf: str, keep: str) -> None:
+        """A lease of a second to root; until it has expired."""
+        now = Timestamp()
+        now.FromNanoseconds(time.time_ns() + 10 ** 9)
+        self.natively("Leases/CreateLease", {
+            "devices": [name(bdf)], "claimant": {"uid": 0},
+            "expires": now}, keep)
+        self.machine.wait_ended(self.kept[keep].name)
 
     def recover(self, bdf: str) -> None:
         """Recover a device, as only the native socket lets one."""

@@ -19,8 +19,8 @@ from test_kill import api_pid
 
 SANITIZED = "asan" in BUILD.name or "tsan" in BUILD.name
 MIB = 1 << 20
-# The issue's. The address sanitizer keeps 256 MiB of what was freed, and ioasid-api
-# has no environment to tell it otherwise.
+# The issue's. The address sanitizer keeps 256 MiB of what was freed, and
+# ioasid-api has no environment to tell it otherwise.
 GROWTH = (320 if SANITIZED else 8) * MIB
 TIMES = 20
 AT_ONCE = 8

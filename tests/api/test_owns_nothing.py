@@ -21,7 +21,7 @@ from test_kill import api_pid
 
 SANITIZED = "asan" in BUILD.name or "tsan" in BUILD.name
 
-# What opens, makes or becomes something. strace says so of calls that fail, too.
+# What opens, makes or becomes something. strace tells of calls that fail, too.
 NEVER = re.compile(
     r"^(open|openat|openat2|open_by_handle_at|creat|socket|connect|bind|listen"
     r"|accept4?|execve|execveat|fork|vfork|clone3?|ptrace|ioctl|mount|unshare"
