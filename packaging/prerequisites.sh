@@ -2,14 +2,15 @@
 #
 # Install what is needed to build and to test ioasidd on Debian 12 or 13.
 #
-#   packaging/prerequisites.sh [build|test|vm|bench ...]	default: the first three
-#   packaging/prerequisites.sh --list [build|test|vm|bench ...]
+#   packaging/prerequisites.sh [build|test|vm|bench|long ...]	default: the first three
+#   packaging/prerequisites.sh --list [build|test|vm|bench|long ...]
 #   packaging/prerequisites.sh --mirror
 #
 #   build	compiler, code generators, libraries; curl, for make demo
 #   test	analysers, sanitizers, test frameworks
 #   vm		QEMU 9 or later, and what builds a kernel
 #   bench	what make bench compares with: nginx, libgrpc; and a load
+#   long	what make check-long has beside test and vm: Go
 #
 # --list prints the package names; --mirror prints the Debian mirror that this
 # host uses (tests/vm/kernel asks for it).
@@ -49,6 +50,7 @@ VM=(
 	e2fsprogs iproute2 kmod pciutils procps python3 python3-pytest
 )
 BENCH=(nginx-light nghttp2-client libgrpc-dev)
+LONG=(golang-go ca-certificates)
 VM_QEMU=(qemu-system-x86)
 
 say() { echo "prerequisites: $*" >&2; }
@@ -98,8 +100,9 @@ missing() {
 	for p; do
 		name=${p%%>=*} min=
 		[ "$name" = "$p" ] || min=${p#*>=}
-		# Others' nodejs has it in itself, and none beside it.
+		# Others' nodejs has it in itself, and none beside it; Go may be others', too.
 		[ "$name" != npm ] || ! command -v npm >/dev/null || continue
+		[ "$name" != golang-go ] || ! command -v go >/dev/null || continue
 		# A name may be provided under several architectures: any will do.
 		have=$(dpkg-query -W -f '${db:Status-Status} ${Version}\n' \
 			"$name" 2>/dev/null | awk '$1 == "installed" { print $2; exit }') || true
@@ -173,7 +176,8 @@ main() {
 		test) want+=("${TEST[@]}") ;;
 		vm) want+=("${VM[@]}"); qemu=("${VM_QEMU[@]}") ;;
 		bench) want+=("${BENCH[@]}") ;;
-		*) die "'$group' is none of build, test, vm, bench" ;;
+		long) want+=("${LONG[@]}") ;;
+		*) die "'$group' is none of build, test, vm, bench, long" ;;
 		esac
 	done
 	if $list; then

@@ -21,6 +21,10 @@ CLIENTS = pathlib.Path(__file__).parent / "clients"
 
 sys.path.insert(0, str(BUILD / "tests" / "pb"))
 
+# Of make check-long.
+collect_ignore = [] if os.environ.get("IOASID_LONG") == "1" else \
+    ["test_long_clients.py"]
+
 
 class Peer:
     """The C side: one line asks, one line answers."""
@@ -65,19 +69,15 @@ def peer() -> Iterator[Peer]:
     assert one.end() == 0
 
 
-@pytest.fixture(scope="session")
-def clients() -> pathlib.Path:
-    """Where programs of others are, from npm, pinned by clients/package-lock.json.
-
-    In the build folder; installed if they are not.
-    """
-    folder = BUILD / "tests" / "clients"
+def installed(source: pathlib.Path, folder: pathlib.Path,
+              *more: str) -> pathlib.Path:
+    """A folder with what npm has of a lock file; installed if it is not."""
     folder.mkdir(parents=True, exist_ok=True)
     names = ["package.json", "package-lock.json", ".npmrc"]
     stamp = folder / "node_modules" / ".installed"
-    _, changed, missing = filecmp.cmpfiles(CLIENTS, folder, names, False)
-    for one in [*names, "client.mjs"]:
-        shutil.copy(CLIENTS / one, folder)
+    _, changed, missing = filecmp.cmpfiles(source, folder, names, False)
+    for one in [*names, *more]:
+        shutil.copy(source / one, folder)
     if changed or missing or not stamp.exists():
         # Scripts would copy buf's program from one place to another.
         done = subprocess.run(["npm", "ci", "--ignore-scripts"], cwd=folder,
@@ -86,3 +86,12 @@ def clients() -> pathlib.Path:
         assert done.returncode == 0, done.stdout + done.stderr
         stamp.touch()
     return folder
+
+
+@pytest.fixture(scope="session")
+def clients() -> pathlib.Path:
+    """Where programs of others are, from npm, pinned by clients/package-lock.json.
+
+    In the build folder; installed if they are not.
+    """
+    return installed(CLIENTS, BUILD / "tests" / "clients", "client.mjs")

@@ -118,6 +118,8 @@ client client-many-names ca tls_www_client "$good" "${names[@]}"
 client client-blank ca tls_www_client "$good" 'uri = "spiffe://test/a b"'
 client client-sub sub-ca tls_www_client "$good" 'uri = "spiffe://test/sub"'
 cat sub-ca.pem >>client-sub.pem
+client client-runner ca tls_www_client "$good" 'uri = "spiffe://test/ns/ci/runner-1"'
+client client-builder ca tls_www_client "$good" 'dns_name = "Builder.Example.Test"'
 key client-weak --key-type rsa --bits 1024
 cert client-weak ca signing_key tls_www_client "$good"
 key client-rsa --key-type rsa --bits 2048

@@ -263,6 +263,10 @@ class Rest(Surface):
         super().__init__(folder)
         self.http = None
 
+    def connection(self) -> http.client.HTTPConnection:
+        """A connection, not yet made."""
+        return UnixConnection(self.folder / "api.sock")
+
     def place(self, fields: dict[str, object], method: Method) \
             -> tuple[dict[str, object], dict[str, str], dict[str, object]]:
         """What of a request goes to query, headers and body."""
@@ -290,7 +294,7 @@ class Rest(Surface):
             body: str | None) -> http.client.HTTPResponse:
         """Send a request; the head of its answer."""
         if self.http is None:
-            self.http = UnixConnection(self.folder / "api.sock")
+            self.http = self.connection()
         if body is not None:
             headers = {**headers, "Content-Type": "application/json"}
         try:

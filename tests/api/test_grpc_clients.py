@@ -28,7 +28,8 @@ NVME = "devices/pci-0000-03-00.0"
 class Whole:
     """ioasidd-sim with ioasid-api, on the test machine's description."""
 
-    def __init__(self, folder: pathlib.Path) -> None:
+    def __init__(self, folder: pathlib.Path,
+                 *more: str | pathlib.Path) -> None:
         self.api = folder / "api.sock"
         make_pki(ROOT, folder)
         self.pki = folder
@@ -46,7 +47,7 @@ class Whole:
              "--api-certificate", folder / "server.pem",
              "--api-key", folder / "server-key.pem",
              "--api-authorities", folder / "ca.pem",
-             "--api-revoked", folder / "revoked.pem"],
+             "--api-revoked", folder / "revoked.pem", *more],
             stdout=self.log.open("w"), stderr=subprocess.STDOUT)
         end = time.monotonic() + 30
         while not self.api.exists():
