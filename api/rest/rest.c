@@ -291,6 +291,15 @@ static size_t keep_escapes(void *data, struct MHD_Connection *mhd, char *text)
 
 /* --- the lot --- */
 
+/* All of it runs on one thread. Where libmicrohttpd can be told so it must be:
+ * otherwise MHD_add_connection() only queues what it is given.
+ */
+#if MHD_VERSION >= 0x01000000
+#define ONE_THREAD MHD_USE_NO_THREAD_SAFETY
+#else
+#define ONE_THREAD 0
+#endif
+
 /**
  * start_mhd() - Start libmicrohttpd, without a thread or a socket
  * @rest:	The lot
@@ -302,7 +311,7 @@ static int start_mhd(struct rest *rest, struct error *err)
 {
 	rest->mhd = MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME |
-			MHD_USE_NO_LISTEN_SOCKET,
+			MHD_USE_NO_LISTEN_SOCKET | ONE_THREAD,
 		0, NULL, NULL, on_request, rest, MHD_OPTION_NOTIFY_CONNECTION,
 		on_connection, rest,
 		MHD_OPTION_NOTIFY_COMPLETED, on_completed, rest,
