@@ -412,6 +412,17 @@ enum verdict policy_decide(const struct policy *policy,
 	return verdict;
 }
 
+/* policy_names_groups() - Does any grant depend on a device's group? */
+bool policy_names_groups(const struct policy *policy)
+{
+	for (size_t i = 0; policy && i < policy->n_grants; i++)
+		for (size_t j = 0; j < policy->grants[i].devices.n; j++)
+			if (policy->grants[i].devices.items[j].kind ==
+			    TERM_GROUP)
+				return true;
+	return false;
+}
+
 /* policy_role() - The highest role that somebody has for every device */
 enum role policy_role(const struct policy *policy,
 		      const struct identity *identity)

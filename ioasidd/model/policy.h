@@ -233,6 +233,11 @@ int grant_set(struct grant *grant, const char *key, const char *value,
 /* grant_check() - Is it whole? Return: NULL; what it lacks. */
 const char *grant_check(const struct grant *grant);
 
+/* policy_names_groups() - Does any grant depend on a device's group? NULL is the
+ * policy that is built in.
+ */
+bool policy_names_groups(const struct policy *policy);
+
 /**
  * struct addressee - Whom a lease is for
  * @token:	Whoever shows its token
@@ -252,7 +257,8 @@ struct addressee {
  * @via_api:	It comes through ioasid-api
  * @permission:	What
  * @device:	With what; NULL to ask whether there is any device at all
- * @group:	Name of the device's group; empty for none
+ * @group:	Name of the device's group; empty for none, or if no grant names
+ *		groups
  * @labels:	Of the lease, pairs: key, value, key, value; NULL for no lease
  * @addressee:	For lease.create: whom it is for; NULL if that is not asked
  */

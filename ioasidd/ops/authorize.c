@@ -209,13 +209,18 @@ int authorize_method(const struct caller *caller, const char *method,
  * @reg:	The registry, locked
  * @device:	With which
  * @ret_by:	The grant that decides; may be NULL
+ *
+ * Groups are looked at one by one until the device's is found, which for each
+ * device of a list is too much if nobody asks for it.
  */
 static enum verdict decide_device(struct asking *a, struct registry *reg,
 				  const struct device *device,
 				  const struct grant **ret_by)
 {
-	const struct group *group = registry_group_of(reg, device);
+	const struct group *group = NULL;
 
+	if (policy_names_groups(a->policy))
+		group = registry_group_of(reg, device);
 	a->q.device = device;
 	a->q.group = group ? group->name : "";
 	return policy_decide(a->policy, &a->q, ret_by);

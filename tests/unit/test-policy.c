@@ -295,6 +295,24 @@ static void without_a_policy_only_root_may(void **state)
 	identity_free(other);
 }
 
+/* Who decides about a device need not look for its group otherwise. */
+static void a_policy_knows_whether_it_names_groups(void **state)
+{
+	struct policy *policy = make_policy(), *plain = policy_new(77);
+	char why[160];
+
+	assert_non_null(plain);
+	assert_true(policy_names_groups(policy));
+	assert_false(policy_names_groups(NULL));
+	assert_false(policy_names_groups(plain));
+	assert_int_equal(grant_set(policy_add(plain, "one"), "devices",
+				   "id:8086:*, groups/pci-0000-5e-00.0",
+				   "f:1", NULL, why), 0);
+	assert_true(policy_names_groups(plain));
+	policy_unref(policy);
+	policy_unref(plain);
+}
+
 /* A line that is refused, and a word of the reason. */
 static const struct {
 	const char *key, *value, *why;
@@ -407,6 +425,7 @@ int main(void)
 		cmocka_unit_test(leases_are_for_whom_they_may_be),
 		cmocka_unit_test(without_a_policy_only_root_may),
 		cmocka_unit_test(bad_words_are_refused_with_the_reason),
+		cmocka_unit_test(a_policy_knows_whether_it_names_groups),
 		cmocka_unit_test(a_grant_is_whole_or_refused),
 		cmocka_unit_test(a_unit_is_the_first_part_that_is_no_slice),
 	};
