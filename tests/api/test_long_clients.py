@@ -58,8 +58,11 @@ def steps(said: str) -> dict:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
     """For all of these."""
     one = Whole(tmp_path_factory.mktemp("whole"))
-    yield one
-    one.stop()
+    try:
+        yield one
+        one.stop()
+    finally:
+        one.process.kill()
 
 
 @pytest.fixture(scope="module")
@@ -179,9 +182,12 @@ def test_a_client_of_the_openapi_document_is_served(
     (policy / "10.conf").write_text(GRANTS)
     (policy / "10.conf").chmod(0o644)
     whole = Whole(tmp_path, "--policy-dir", policy)
-    worked(steps(run("node", openapi_client, whole.api, EDU, NOBODY)),
-           EDU, "uid:0")
-    worked(steps(run("node", openapi_client, f"https://localhost:{whole.port}",
-                     NVME, NOBODY, *certificates(whole))),
-           NVME, "cert:spiffe://test/one")
-    whole.stop()
+    try:
+        worked(steps(run("node", openapi_client, whole.api, EDU, NOBODY)),
+               EDU, "uid:0")
+        worked(steps(run(
+            "node", openapi_client, f"https://localhost:{whole.port}", NVME,
+            NOBODY, *certificates(whole))), NVME, "cert:spiffe://test/one")
+        whole.stop()
+    finally:
+        whole.process.kill()
