@@ -138,7 +138,7 @@ void changes_add_consume(struct changes *changes, struct logged *entry,
 		changes_begin(changes, revision);
 		return;
 	}
-	if (changes->n == CHANGES_MAX)
+	if (changes->n == (changes->kept ? changes->kept : CHANGES_MAX))
 		drop_oldest(changes);
 	changes->ring[(changes->first + changes->n) & (CHANGES_MAX - 1)] =
 		entry;

@@ -116,6 +116,7 @@ struct touched {
 /**
  * struct changes - The log; guarded by the registry's lock
  * @ring:	The @n newest, the oldest of them at @first
+ * @kept:	How many there may be; 0: CHANGES_MAX. Fixed
  * @bytes:	What they take
  * @floor:	Changes up to this revision are not all kept
  * @touched:	What is to be entered when the lock is given back; @n_touched
@@ -125,6 +126,7 @@ struct touched {
 struct changes {
 	struct logged *ring[CHANGES_MAX];
 	size_t first, n;
+	size_t kept;
 	size_t bytes;
 	uint64_t floor;
 	struct touched *touched;

@@ -54,6 +54,7 @@ struct api_config {
  * @state_dir:	Likewise
  * @max_pinned:	0 likewise
  * @history:	UINT64_MAX likewise
+ * @changes:	0 likewise
  * @log_level:	0 likewise
  * @api:	[api]
  * @limits:	[limits], with defaults
@@ -64,6 +65,7 @@ struct config {
 	char *state_dir;
 	uint64_t max_pinned;
 	uint64_t history;
+	uint64_t changes;
 	uint64_t log_level;
 	struct api_config api;
 	struct limits limits;

@@ -8,6 +8,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "model/changes.h"
+
 #ifndef __clang__
 /* gcc 12's -fanalyzer does not follow a pointer that was made of an offset. */
 #pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
@@ -59,6 +61,7 @@ static const struct key keys[] = {
 	{ "daemon", "state-dir", VALUE_PATH, TO(state_dir), 0, 0 },
 	{ "daemon", "max-pinned", VALUE_SIZE, TO(max_pinned), 1, UINT64_MAX },
 	{ "daemon", "history", VALUE_NUMBER, TO(history), 0, 100000 },
+	{ "daemon", "changes", VALUE_NUMBER, TO(changes), 1, CHANGES_MAX },
 	{ "daemon", "log-level", VALUE_LEVEL, TO(log_level), 0, 0 },
 
 	{ "api", "ceiling", VALUE_ROLE, TO(api.ceiling), 0, 0 },

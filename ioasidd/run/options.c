@@ -31,6 +31,7 @@ enum {
 	OPT_LOG_LEVEL,
 	OPT_FOREGROUND,
 	OPT_HISTORY,
+	OPT_CHANGES,
 	OPT_MAX_PINNED,
 	OPT_VERSION,
 	OPT_HELP,
@@ -65,6 +66,8 @@ static const struct option_help table[] = {
 	{ "foreground", NULL, "stay in the foreground", OPT_FOREGROUND },
 	{ "history", "N", "ended leases and operations to keep, each (1000)",
 	  OPT_HISTORY },
+	{ "changes", "N", "changes to keep for those who watch (4096)",
+	  OPT_CHANGES },
 	{ "max-pinned", "SIZE",
 	  "locked memory that all leases together may allow (7/8 of RAM)",
 	  OPT_MAX_PINNED },
@@ -205,6 +208,8 @@ static int take(int id, const char *value, struct options *ret)
 		return 0;
 	case OPT_HISTORY:
 		return str_u64(value, 10, 100000, &ret->history);
+	case OPT_CHANGES:
+		return str_u64(value, 10, CHANGES_MAX, &ret->changes);
 	case OPT_MAX_PINNED:
 		return str_size(value, &ret->max_pinned);
 	case OPT_VERSION:
@@ -287,6 +292,8 @@ void options_complete(struct options *o, const struct config *config)
 	if (o->history == UINT64_MAX)
 		o->history = config->history == UINT64_MAX ?
 				     REGISTRY_HISTORY : config->history;
+	if (!o->changes)
+		o->changes = config->changes ? config->changes : CHANGES_MAX;
 	if (!o->max_pinned)
 		o->max_pinned = config->max_pinned ? config->max_pinned :
 						     default_max_pinned();

@@ -28,6 +28,7 @@
  * @log_level:	The least urgent level to log
  * @foreground:	Do not go into the background
  * @history:	Ended leases and operations that are kept, each
+ * @changes:	Changes that are kept for those who watch
  * @max_pinned:	What live leases together may allow to be locked, bytes
  * @machine_file: Description of the simulated machine; NULL if none was named
  * @machine_linger: How long it goes on without anybody, seconds
@@ -51,6 +52,7 @@ struct options {
 	enum log_level log_level;
 	bool foreground;
 	uint64_t history;
+	uint64_t changes;
 	uint64_t max_pinned;
 	const char *machine_file;
 	uint64_t machine_linger;

@@ -137,6 +137,7 @@ static int start_registry(struct daemon *d, struct error *err)
 	if (r < 0)
 		return error_set(err, r, ERROR_DAEMON_NO_MEMORY, "no memory");
 	d->host.registry->history = d->options.history;
+	d->host.registry->changes.kept = d->options.changes;
 	d->host.simulated = info.simulated;
 	return 0;
 }

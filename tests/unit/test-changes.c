@@ -78,16 +78,21 @@ static void every_change_is_found_from_any_revision(void **state)
 
 static void the_oldest_are_forgotten_by_number(void **state)
 {
-	struct changes log = { .floor = 0 };
+	static const size_t kept[] = { 0, 1, 64, CHANGES_MAX };
 	const uint64_t last = CHANGES_MAX + 1000;
 
-	for (uint64_t r = 1; r <= last; r++)
-		add(&log, r, 0);
-	assert_int_equal(log.n, CHANGES_MAX);
-	assert_int_equal(next(&log, last - CHANGES_MAX - 1), -ESTALE);
-	for (uint64_t r = last - CHANGES_MAX; r < last; r++)
-		assert_int_equal(next(&log, r), r + 1);
-	changes_deinit(&log);
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+		const size_t n = kept[i] ? kept[i] : CHANGES_MAX;
+		struct changes log = { .kept = kept[i] };
+
+		for (uint64_t r = 1; r <= last; r++)
+			add(&log, r, 0);
+		assert_int_equal(log.n, n);
+		assert_int_equal(next(&log, last - n - 1), -ESTALE);
+		for (uint64_t r = last - n; r < last; r++)
+			assert_int_equal(next(&log, r), r + 1);
+		changes_deinit(&log);
+	}
 }
 
 static void the_oldest_are_forgotten_by_size(void **state)

@@ -69,7 +69,7 @@ static void what_is_said_is_read(void **state)
 	char path[128];
 
 	write_file(file, "# the daemon\n[daemon]\nsocket = /run/x.sock ; here\n"
-		   "max-pinned=64G\nhistory = 0\nlog-level = debug\r\n\n"
+		   "max-pinned=64G\nhistory = 0\nchanges = 77\nlog-level = debug\r\n\n"
 		   "[api]\nceiling = viewer\nlisten = [::]:8443\n"
 		   "header-timeout = 2min\nbody-timeout = 500ms\n"
 		   "message-size = 64K\n[limits]\nconnections = 100\n"
@@ -87,6 +87,7 @@ static void what_is_said_is_read(void **state)
 	assert_null(config->state_dir);
 	assert_int_equal(config->max_pinned, UINT64_C(64) << 30);
 	assert_int_equal(config->history, 0);
+	assert_int_equal(config->changes, 77);
 	assert_int_equal(config->log_level, LOG_LEVEL_DEBUG);
 	assert_int_equal(config->api.ceiling, ROLE_VIEWER);
 	assert_string_equal(config->api.listen, "[::]:8443");

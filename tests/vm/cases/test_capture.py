@@ -55,7 +55,7 @@ def simulated(ioasidd: Ioasidd) -> Iterator[Simulated]:
     options = ["--state-dir", str(copy.state)]
     process = ioasidd.run(
         "ioasidd-sim", "--foreground", "--machine", description, *options,
-        "--socket", copy.socket)
+        "--socket", copy.socket, "--no-api")
     wait(lambda: copy.socket.exists() or process.popen.poll() is not None, 60,
          "ioasidd-sim answers")
     assert process.popen.poll() is None, process.output()

@@ -749,12 +749,12 @@ def test_leases_leave_nothing_behind(stopped: Ioasidd, names: tuple[str, ...],
                                      count: int) -> None:
     """Descriptors, drivers, memory and database are as before.
 
-    With a short history, so that what is kept on purpose is full when counting
-    begins. The database is measured when it is closed: then all of it is in one
+    With a short history and few changes, so that what is kept on purpose is full
+    when counting begins. The database is measured when it is closed: then all of it is in one
     file.
     """
     database = stopped.state / "state.db"
-    stopped.start("--history=10")
+    stopped.start("--history=10", "--changes=64")
     for name in names:
         stopped.prepare(name)
     cycles(stopped, 20, *names)
@@ -762,7 +762,7 @@ def test_leases_leave_nothing_behind(stopped: Ioasidd, names: tuple[str, ...],
     size = database.stat().st_size
 
     # Its threads and SQLite's cache take what they need in the first hundred.
-    stopped.start("--history=10")
+    stopped.start("--history=10", "--changes=64")
     cycles(stopped, 10 if stopped.sanitizer() else 100, *names)
     drivers, fds = picture(stopped)["drivers"], quiet_fds(stopped)
     rss = stopped.quiet_rss()
