@@ -41,7 +41,7 @@ step "cppcheck" cppcheck --quiet --error-exitcode=1 --inline-suppr \
 	--suppress=unknownMacro --suppress=preprocessorErrorDirective \
 	--suppress=memleak \
 	-Iioasidd -Iclients -Iapi "-I$build/gen" "${sources[@]}" "${tests[@]}"
-step "shellcheck" shellcheck "${scripts[@]}"
+step "shellcheck" shellcheck -x "${scripts[@]}"
 
 if [ "$found" = 0 ]; then
 	printf '\nnothing found in %d sources and %d scripts\n' "$((${#sources[@]} + ${#tests[@]}))" "${#scripts[@]}"

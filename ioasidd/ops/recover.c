@@ -116,9 +116,10 @@ int recover_start(struct host *host, const struct caller *caller,
 	if (r != 0)
 		return r < 0 ? r : 0;
 	r = group_check_etag(host, change->name, change->etag, err);
-	if (r == 0)
-		r = work_new(sizeof(*work), host, caller, change,
-			     OPERATION_RECOVER, true, &work, err);
+	if (r < 0)
+		return r;
+	r = work_new(sizeof(*work), host, caller, change, OPERATION_RECOVER,
+		     true, &work, err);
 	if (r < 0)
 		return r;
 

@@ -158,9 +158,10 @@ static void hung_up(struct end *end)
 	struct server *server = end->server;
 	struct end **at = &server->ends;
 
-	while (*at != end)
+	while (*at && *at != end)
 		at = &(*at)->next;
-	*at = end->next;
+	if (*at)
+		*at = end->next;
 	end->source = loop_unwatch(end->source);
 	end->fd = fd_close(end->fd);
 	/* A call that is at work closes the file when it is done. */

@@ -27,6 +27,7 @@
 int sim_copy_in(const struct sim_caller *caller, void *to, uint64_t from,
 		size_t size)
 {
+	/* cppcheck-suppress ctuuninitvar ; it is what is filled */
 	struct iovec local = { to, size };
 	struct iovec remote = { (void *)(uintptr_t)from, size };
 
