@@ -156,7 +156,9 @@ def test_what_is_unclear_ends_the_connection(
 
 
 def test_nothing_is_served_behind_chunks(api: Standin) -> None:
-    """A proxy may see their end elsewhere: in an extension, a bare LF."""
+    """A proxy may see their end elsewhere: in an extension, a bare LF, which
+    libmicrohttpd 0.9.75 takes and 1.0 refuses.
+    """
     for chunks in (b"2\r\n{}\r\n0\r\n\r\n", b"2;a=b\r\n{}\r\n0\r\n\r\n",
                    b"2\n{}\n0\n\n", b"2\r\n{}\r\n0\r\nX: y\r\n\r\n"):
         api.asked.clear()
@@ -164,10 +166,11 @@ def test_nothing_is_served_behind_chunks(api: Standin) -> None:
             client.sendall(POST + b"Transfer-Encoding: chunked\r\n\r\n" +
                            chunks + SMUGGLED)
             said = ended(client)
-        assert said.startswith(b"HTTP/1.1 200 OK\r\n")
+        refused = b"\r" not in chunks and b" 400 " in said[:16]
+        assert refused or said.startswith(b"HTTP/1.1 200 OK\r\n")
         assert b"Connection: close" in said
         assert [asked.method.split("/")[1] for asked in api.asked] == \
-            ["CreateLease"]
+            ([] if refused else ["CreateLease"])
 
 
 def test_what_is_odd_but_clear_keeps_its_bounds(api: Standin) -> None:

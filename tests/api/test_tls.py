@@ -133,13 +133,14 @@ def test_the_protocol_is_agreed_on(peer: TlsPeer, alpn: list[str],
 def test_an_unknown_protocol_is_refused(peer: TlsPeer) -> None:
     """So is none at all."""
     alert, words = peer.refusal(alpn=["http/1.0", "h3"])
-    assert "no application protocol" in alert
+    # As OpenSSL 3.0 and 3.5 say it.
+    assert "no application protocol" in alert.lower().replace("_", " ")
     assert "ALPN" in words
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(peer.pki / "ca.pem")
     context.load_cert_chain(peer.pki / "client.pem",
                             peer.pki / "client-key.pem")
-    with pytest.raises(ssl.SSLError, match="no application protocol"):
+    with pytest.raises(ssl.SSLError, match="(?i)no.application.protocol"):
         context.wrap_socket(peer.tcp(), server_hostname="localhost")
     assert "ALPN" in peer.until("failed")
 
