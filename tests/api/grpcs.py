@@ -77,6 +77,13 @@ class Server:
         """How many it has open."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
+    def descriptors_settle(self, most: int) -> int:
+        """Wait until so many are open at most; the last count seen."""
+        end = time.monotonic() + 20
+        while (seen := self.descriptors()) > most and time.monotonic() < end:
+            time.sleep(0.02)
+        return seen
+
     def settles(self, what: str, value: int) -> int:
         """Wait until a count is as it should be; the last one seen."""
         end = time.monotonic() + 20

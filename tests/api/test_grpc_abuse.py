@@ -354,7 +354,7 @@ def test_300_idle_connections_cost_little(server: Server) -> None:
             assert grown < 9 * MIB * (8 if SANITIZED else 1)
             assert raws[299].call(1, b"echo") and raws[299].until(DATA, 1)
         server.settles("open", 0)
-        assert server.descriptors() <= descriptors
+        assert server.descriptors_settle(descriptors) <= descriptors
 
 
 def test_clients_that_fall_silent_are_asked_and_ended(

@@ -761,9 +761,9 @@ def test_leases_leave_nothing_behind(stopped: Ioasidd, names: tuple[str, ...],
     stopped.stop()
     size = database.stat().st_size
 
-    # Its threads and SQLite's cache take what they need in the first hundred.
+    # What its threads and SQLite's cache need they take by then.
     stopped.start("--history=10", "--changes=64")
-    cycles(stopped, 10 if stopped.sanitizer() else 100, *names)
+    cycles(stopped, 10 if stopped.sanitizer() else count, *names)
     drivers, fds = picture(stopped)["drivers"], quiet_fds(stopped)
     rss = stopped.quiet_rss()
     cycles(stopped, count, *names)
