@@ -156,17 +156,18 @@ def test_what_is_unclear_ends_the_connection(
 
 
 def test_nothing_is_served_behind_chunks(api: Standin) -> None:
-    """A proxy may see their end elsewhere: in an extension, a bare LF, which
-    libmicrohttpd 0.9.75 takes and 1.0 refuses.
+    """A proxy may see their end elsewhere: in an extension, a bare LF. What is
+    odd libmicrohttpd 0.9.75 takes, 1.0 only in part.
     """
-    for chunks in (b"2\r\n{}\r\n0\r\n\r\n", b"2;a=b\r\n{}\r\n0\r\n\r\n",
+    plain = b"2\r\n{}\r\n0\r\n\r\n"
+    for chunks in (plain, b"2;a=b\r\n{}\r\n0\r\n\r\n",
                    b"2\n{}\n0\n\n", b"2\r\n{}\r\n0\r\nX: y\r\n\r\n"):
         api.asked.clear()
         with api.connect() as client:
             client.sendall(POST + b"Transfer-Encoding: chunked\r\n\r\n" +
                            chunks + SMUGGLED)
             said = ended(client)
-        refused = b"\r" not in chunks and b" 400 " in said[:16]
+        refused = chunks != plain and b" 400 " in said[:16]
         assert refused or said.startswith(b"HTTP/1.1 200 OK\r\n")
         assert b"Connection: close" in said
         assert [asked.method.split("/")[1] for asked in api.asked] == \
