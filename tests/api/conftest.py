@@ -9,6 +9,7 @@ import filecmp
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,9 @@ BUILD = ROOT / os.environ.get("BUILD", "build")
 CLIENTS = pathlib.Path(__file__).parent / "clients"
 
 sys.path.insert(0, str(BUILD / "tests" / "pb"))
+
+# pylint: disable=wrong-import-position
+from standin import Standin  # noqa: E402
 
 # Of make check-long.
 collect_ignore = [] if os.environ.get("IOASID_LONG") == "1" else \
@@ -95,3 +99,26 @@ def clients() -> pathlib.Path:
     In the build folder; installed if they are not.
     """
     return installed(CLIENTS, BUILD / "tests" / "clients", "client.mjs")
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
+    """An ioasid-api for the tests of this file; ends well."""
+    one = Standin(BUILD, tmp_path_factory.mktemp("api"))
+    yield one
+    one.end()
+
+
+@pytest.fixture
+def api(running: Standin) -> Standin:
+    """The same, with nothing asked of it yet."""
+    running.answers.clear()
+    running.asked.clear()
+    return running
+
+
+@pytest.fixture
+def client(api: Standin) -> Iterator[socket.socket]:
+    """A connection to it."""
+    with api.connect() as one:
+        yield one

@@ -6,7 +6,6 @@ import pathlib
 import socket
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 from google.protobuf import json_format
@@ -77,29 +76,6 @@ class Stream:
         while (event := self.next()) == {":": ""}:
             pass
         return event
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
-    """An ioasid-api for the tests of this file; ends well."""
-    one = Standin(BUILD, tmp_path_factory.mktemp("events"))
-    yield one
-    one.end()
-
-
-@pytest.fixture
-def api(running: Standin) -> Standin:
-    """The same, with nothing asked of it yet."""
-    running.answers.clear()
-    running.asked.clear()
-    return running
-
-
-@pytest.fixture
-def client(api: Standin) -> Iterator[socket.socket]:
-    """A connection to it."""
-    with api.connect() as one:
-        yield one
 
 
 def watched(api: Standin) -> Asked:

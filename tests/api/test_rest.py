@@ -10,7 +10,6 @@ import pathlib
 import re
 import socket
 import time
-from collections.abc import Iterator
 
 import pytest
 from google.api import annotations_pb2
@@ -84,29 +83,6 @@ def as_json(message: Message) -> object:
     """What Google's writer makes of it, with what has its default."""
     return json.loads(json_format.MessageToJson(
         message, including_default_value_fields=True))
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
-    """An ioasid-api for the tests of this file; ends well."""
-    one = Standin(BUILD, tmp_path_factory.mktemp("rest"))
-    yield one
-    one.end()
-
-
-@pytest.fixture
-def api(running: Standin) -> Standin:
-    """The same, with nothing asked of it yet."""
-    running.answers.clear()
-    running.asked.clear()
-    return running
-
-
-@pytest.fixture
-def client(api: Standin) -> Iterator[socket.socket]:
-    """A connection to it."""
-    with api.connect() as one:
-        yield one
 
 
 # --- methods ---
