@@ -2,12 +2,13 @@
  *
  * workers.c - threads that run operations
  *
- * A thread is started when work waits and none is idle, up to the maximum. What
- * a burst has started ends when it has had nothing to do for a while, but for a
- * few: the stacks of the others need not stay. Signals are the loop's: workers
- * block them all.
+ * A thread is started when work waits and none is idle, up to the maximum, and
+ * ends when it has had nothing to do for a while: its stack need not stay, nor,
+ * after the last of them, the memory that they had together.
+ * Signals are the loop's: workers block them all.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -17,9 +18,8 @@
 #include "base/str.h"
 #include "ops/workers.h"
 
-/* How long a thread waits for work, seconds, and how many wait for ever. */
+/* How long a thread waits for work. */
 #define IDLE_SECONDS 5
-#define KEPT 2
 
 struct job {
 	void (*fn)(void *data);
@@ -102,13 +102,10 @@ static struct job *next_work(struct workers *workers)
 		int r;
 
 		workers->idle++;
-		r = workers->n_threads > KEPT ?
-			    pthread_cond_timedwait(&workers->wake,
-						   &workers->lock, &until) :
-			    pthread_cond_wait(&workers->wake, &workers->lock);
+		r = pthread_cond_timedwait(&workers->wake, &workers->lock,
+					   &until);
 		workers->idle--;
-		if (r == ETIMEDOUT && !workers->first &&
-		    workers->n_threads > KEPT)
+		if (r == ETIMEDOUT && !workers->first)
 			return NULL;
 	}
 	work = workers->first;
@@ -129,6 +126,7 @@ static void *worker_main(void *data)
 {
 	struct workers *workers = data;
 	struct job *work;
+	bool last;
 
 	pthread_mutex_lock(&workers->lock);
 	while ((work = next_work(workers))) {
@@ -137,12 +135,14 @@ static void *worker_main(void *data)
 		free(work);
 		pthread_mutex_lock(&workers->lock);
 	}
-	workers->n_threads--;
+	last = --workers->n_threads == 0;
 	for (unsigned int i = 0; i < workers->max; i++)
 		if (workers->slots[i].used &&
 		    pthread_equal(workers->slots[i].thread, pthread_self()))
 			workers->slots[i].ended = true;
 	pthread_mutex_unlock(&workers->lock);
+	if (last)
+		(void)malloc_trim(0); /* what the work had is free by now */
 	return NULL;
 }
 

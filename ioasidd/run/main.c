@@ -32,7 +32,7 @@ static void prepare_process(void)
 	/* Workers allocate little and seldom: an arena for each of them would
 	 * only keep what a burst of requests has used.
 	 */
-	(void)mallopt(M_ARENA_MAX, 2);
+	(void)mallopt(M_ARENA_MAX, 1);
 	(void)close_range(3, ~0U, 0);
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
 		limit.rlim_cur = limit.rlim_max;

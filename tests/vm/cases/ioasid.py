@@ -359,10 +359,10 @@ class Ioasidd:
     def quiet_rss(self) -> int:
         """Resident memory, KiB, once the threads of what was done have ended.
 
-        The loop, the writer, two workers; a sanitizer has one, too.
+        The loop and the writer are left; a sanitizer has one, too.
         """
         tasks = Path(f"/proc/{self.pid}/task")
-        wait(lambda: len(list(tasks.iterdir())) <= 4 or self.sanitizer(), 60,
+        wait(lambda: len(list(tasks.iterdir())) <= 2 or self.sanitizer(), 60,
              "workers end that have nothing to do")
         words = Path(f"/proc/{self.pid}/status").read_text()
         match = re.search(r"^VmRSS:\s+(\d+)", words, re.M)
