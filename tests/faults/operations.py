@@ -241,9 +241,14 @@ def begin_prepare(bench: Bench) -> object:
 
 
 def cancel_prepare(bench: Bench) -> str:
-    """A prepare is asked to stop; likewise."""
+    """A prepare is asked to stop while the driver lets go; likewise.
+
+    Not before that: whether an override that was left behind is seen would be
+    chance then.
+    """
     try:
         operation = begin_prepare(bench)
+        time.sleep(0.1)
         said = bench.ask("Operations/CancelOperation", name=operation.name)
         if said in ("cut", "daemon.no-memory") and bench.dead() is None:
             bench.again()
