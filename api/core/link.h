@@ -27,6 +27,9 @@
 /* The longest request or reply message, bytes; as on the native socket. */
 #define LINK_MESSAGE_MAX 262144
 
+/* A stream that is not refused by then is begun, whether there are items or not. */
+#define LINK_BEGIN_NS 200000000ull
+
 /* Items of a stream that ioasidd sends before it is asked for more. */
 #define LINK_CREDIT 16
 

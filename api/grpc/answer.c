@@ -178,6 +178,13 @@ static void go_on(struct grpc_call *call)
 						NGHTTP2_INTERNAL_ERROR);
 }
 
+/* answer_begin() - Send the headers, unless they have left */
+void answer_begin(struct grpc_call *call)
+{
+	if (!call->responding && !call->ended)
+		go_on(call);
+}
+
 /* only_status() - Answer with nothing but how the call ended. */
 static void only_status(struct grpc_call *call)
 {

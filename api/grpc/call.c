@@ -31,7 +31,7 @@ struct grpc_call *call_new(struct session *session, int32_t stream)
 	call->session = session;
 	call->stream = stream;
 	call->queue_end = &call->queue;
-	call->deadline_ns = UINT64_MAX;
+	call->deadline_ns = call->begin_ns = UINT64_MAX;
 	call->in.limit = session->limits.message_bytes;
 	call->in.budget = &session->input_left;
 	call->next = session->calls;
@@ -131,21 +131,35 @@ static void rearm(struct grpc_call *call)
 					   limits->body_timeout_ms);
 	if (body_ns < until_ns)
 		until_ns = body_ns;
+	if (call->begin_ns < until_ns)
+		until_ns = call->begin_ns;
 	loop_arm(call->timer, until_ns == UINT64_MAX ? 0 : until_ns);
 }
 
-/* timed_out() - The client gives up, or does not go on */
+/* call_begin_at() - See call.h */
+void call_begin_at(struct grpc_call *call, uint64_t at_ns)
+{
+	call->begin_ns = at_ns;
+	rearm(call);
+}
+
+/* timed_out() - It is time to begin, or the client gives up or does not go on */
 static void timed_out(void *data)
 {
 	struct grpc_call *call = data;
 	struct session *session = call->session;
+	uint64_t now_ns = clock_mono_ns();
 
-	if (clock_mono_ns() >= call->deadline_ns)
+	if (now_ns >= call->deadline_ns) {
 		answer_fail(call, ERROR_REQUEST_DEADLINE,
 			    "the client's deadline is over");
-	else
+	} else if (now_ns >= call->begin_ns) {
+		answer_begin(call);
+		call_begin_at(call, UINT64_MAX);
+	} else {
 		answer_fail(call, ERROR_REQUEST_TOO_SLOW,
 			    "the request did not come to its end in time");
+	}
 	session_wake(session);
 }
 

@@ -87,7 +87,9 @@ struct out_message {
  * @kind:	What is called; NULL before that is known, and after its @gone
  * @state:	The kind's
  * @data:	The kind's
- * @timer:	For @deadline_ns and a request that does not come
+ * @timer:	For what follows, and a request that does not come
+ * @begin_ns:	When its headers leave, if nothing has by then; UINT64_MAX for
+ *		with the first answer
  * @deadline_ns: When the client gives up; UINT64_MAX for never
  *
  * @responding:	Headers of the answer were given to nghttp2
@@ -118,6 +120,7 @@ struct grpc_call {
 	void *state;
 	const void *data;
 	struct loop_source *timer;
+	uint64_t begin_ns;
 	uint64_t deadline_ns;
 
 	bool responding;
@@ -151,10 +154,18 @@ void call_data(struct grpc_call *call, const uint8_t *data, size_t size);
 /* call_half_closed() - The client has said all. */
 void call_half_closed(struct grpc_call *call);
 
+/* call_begin_at() - Of an answer that may be long in coming, send the headers at
+ * that time.
+ */
+void call_begin_at(struct grpc_call *call, uint64_t at_ns);
+
 /* call_drop() - Let its kind know that no answer is wanted any more. */
 void call_drop(struct grpc_call *call);
 
 /* --- answer.c: what is answered; session_wake() is the caller's --- */
+
+/* answer_begin() - Send the headers, unless they have left. */
+void answer_begin(struct grpc_call *call);
 
 /**
  * answer_send() - Send a message

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/clock.h"
 #include "core/link.h"
 #include "grpc/call.h"
 #include "grpc/session.h"
@@ -50,9 +51,15 @@ static void message(struct grpc_call *call, const uint8_t *data, size_t size)
 {
 	static const struct link_events events = { item, reply, failed };
 	struct session *session = call->session;
+	const struct rpc_type *rpc = call->data;
 	struct error err = ERROR_NULL;
 	struct link_call *asked;
 
+	/* Who watches wants to know that it does, before anything changes. What
+	 * is refused at once is refused with the headers.
+	 */
+	if (rpc->server_streaming)
+		call_begin_at(call, clock_mono_ns() + LINK_BEGIN_NS);
 	if (link_call(session->grpc->link, session->connection, call->data,
 		      data, size, &events, call, &asked, &err) < 0)
 		answer_end(call, &err);

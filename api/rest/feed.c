@@ -8,8 +8,8 @@
  * who connects again can say Last-Event-ID, and its JSON as data. A comment now
  * and then shows both sides that the other is there.
  *
- * The answer begins with the first event, or after BEGIN_NS: what is refused at
- * once is refused with a status. Later errors are an event of their own, the
+ * The answer begins with the first event, or after LINK_BEGIN_NS: what is
+ * refused at once is refused with a status. Later errors are an event of their own, the
  * last one.
  *
  * ioasidd sends LINK_CREDIT items and then one for each that we have handed to
@@ -22,10 +22,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "core/link.h"
 #include "rest/private.h"
 #include "transcode/problem.h"
 
-#define BEGIN_NS 200000000ull
 #define HEARTBEAT_NS 15000000000ull
 
 /* A comment, the items that ioasidd may send, and the last words. */
@@ -330,7 +330,7 @@ int feed_new(struct exchange *exchange)
 		free(feed);
 		return -ENOMEM;
 	}
-	loop_arm(feed->timer, clock_mono_ns() + BEGIN_NS);
+	loop_arm(feed->timer, clock_mono_ns() + LINK_BEGIN_NS);
 	exchange->feed = feed;
 	return 0;
 }

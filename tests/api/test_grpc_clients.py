@@ -214,6 +214,21 @@ def test_grpcio_is_served(whole: Whole) -> None:
         assert refused.value.code() == grpc.StatusCode.NOT_FOUND
 
 
+def test_a_watch_begins_before_anything_changes(whole: Whole) -> None:
+    """Its headers come; a refused one has no headers but its status."""
+    with grpc.insecure_channel(f"unix:{whole.api}") as channel:
+        watch = channel.unary_stream("/ioasid.v1.Events/WatchEvents")
+        begun = watch(b"", timeout=60)
+        # It waits for them.
+        assert begun.initial_metadata() is not None
+        assert begun.is_active()
+        begun.cancel()
+        refused = watch(event_pb2.WatchEventsRequest(
+            revision=2 ** 62).SerializeToString(), timeout=60)
+        assert not refused.initial_metadata()
+        assert refused.code() == grpc.StatusCode.FAILED_PRECONDITION
+
+
 def test_clients_are_told_that_ioasidd_stops(tmp_path: pathlib.Path) -> None:
     """A watch ends with daemon.stopping, not with a broken connection."""
     one = Whole(tmp_path)
