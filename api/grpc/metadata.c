@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "transcode/base64.h"
+
 /* The most digits that a grpc-timeout may have (gRPC's PROTOCOL-HTTP2). */
 #define TIMEOUT_DIGITS 8
 
@@ -108,18 +110,13 @@ void percent_write(const char *s, char *dst)
 /* base64_write() - Encode binary metadata, without padding */
 size_t base64_write(const uint8_t *data, size_t size, char *dst)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
-	char *out = dst;
+	char *out = dst, four[4];
 
 	for (size_t i = 0; i < size; i += 3) {
-		size_t n = size - i < 3 ? size - i : 3;
-		uint32_t bits = 0;
+		size_t n = base64_quad(data + i, size - i, four);
 
-		for (size_t k = 0; k < 3; k++)
-			bits = bits << 8 | (k < n ? data[i + k] : 0);
-		for (size_t k = 0; k <= n; k++)
-			*out++ = digits[bits >> (18 - 6 * k) & 63];
+		memcpy(out, four, n);
+		out += n;
 	}
 	*out = '\0';
 	return (size_t)(out - dst);

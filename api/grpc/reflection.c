@@ -111,7 +111,7 @@ static void give_file(struct answer *answer, size_t file)
 	if (!files->file_descriptor_proto)
 		return;
 	for (size_t i = 0; i < files->n_file_descriptor_proto; i++) {
-		const struct proto_file *from = &tables->files[list[i]];
+		const struct reflection_file *from = &tables->files[list[i]];
 
 		files->file_descriptor_proto[i].len = from->size;
 		files->file_descriptor_proto[i].data =

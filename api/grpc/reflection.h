@@ -12,7 +12,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "transcode/tables.h"
 
 /**
  * struct reflection_imports - What a file imports: numbers of files
@@ -43,9 +42,22 @@ struct reflection_extension {
 };
 
 /**
+ * struct reflection_file - One .proto file
+ * @name:	"ioasid/v1/lease.proto"
+ * @start:	Where its FileDescriptorProto is in the descriptor set, bytes
+ * @size:	Of it, bytes
+ */
+struct reflection_file {
+	const char *name;
+	size_t start;
+	size_t size;
+};
+
+/**
  * struct reflection_tables - All of it
- * @descriptor_set: A serialised FileDescriptorSet
- * @files:	What is in it
+ * @descriptor_set: A serialised FileDescriptorSet, imports included, without
+ *		comments
+ * @files:	What is in it, imported files before those that import them
  * @imports:	What each of them imports
  * @n_files:	How many
  * @symbols:	All names, ordered by strcmp()
@@ -54,7 +66,7 @@ struct reflection_extension {
  */
 struct reflection_tables {
 	const uint8_t *descriptor_set;
-	const struct proto_file *files;
+	const struct reflection_file *files;
 	const struct reflection_imports *imports;
 	size_t n_files;
 	const struct reflection_symbol *symbols;

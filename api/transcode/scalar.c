@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "transcode/base64.h"
 #include "transcode/json.h"
 
 /* As many digits as the largest 64-bit number has, and one too many. */
@@ -327,51 +328,6 @@ static int read_string(const struct scalar *scalar, struct arena *arena,
 		return -ENOMEM;
 	memcpy(copy, scalar->text, scalar->size);
 	*(char **)member = copy;
-	return 0;
-}
-
-/* sextet() - What a character of base64 stands for; 64 if nothing. */
-static unsigned int sextet(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return (unsigned int)(c - 'A');
-	if (c >= 'a' && c <= 'z')
-		return (unsigned int)(c - 'a') + 26;
-	if (c >= '0' && c <= '9')
-		return (unsigned int)(c - '0') + 52;
-	if (c == '+' || c == '-')
-		return 62;
-	if (c == '/' || c == '_')
-		return 63;
-	return 64;
-}
-
-/**
- * base64_read() - Read base64
- *
- * Bits that are left over may be anything: Google's readers do not look.
- */
-int base64_read(const char *text, size_t size, uint8_t *dst, size_t *ret_size)
-{
-	uint8_t *out = dst;
-	uint32_t bits = 0;
-	size_t pad = 0, n;
-
-	while (pad < 2 && pad < size && text[size - 1 - pad] == '=')
-		pad++;
-	n = size - pad;
-	if (n % 4 == 1 || (pad && size % 4))
-		return -EINVAL;
-	for (size_t i = 0; i < n; i++) {
-		unsigned int value = sextet(text[i]);
-
-		if (value == 64)
-			return -EINVAL;
-		bits = bits << 6 | value;
-		if (i % 4)
-			*out++ = (uint8_t)(bits >> (6 - 2 * (i % 4)));
-	}
-	*ret_size = (size_t)(out - dst);
 	return 0;
 }
 

@@ -69,18 +69,6 @@ int int64_read(const char *text, size_t size, int64_t *ret);
 /* uint64_read() - Likewise. */
 int uint64_read(const char *text, size_t size, uint64_t *ret);
 
-/**
- * base64_read() - Read base64 of either alphabet, padded or not
- * @text:	The text
- * @size:	Of @text
- * @dst:	Room for @size / 4 * 3 + 3 bytes
- * @ret_size:	What was written
- *
- * Return: 0; -EINVAL.
- */
-int base64_read(const char *text, size_t size, uint8_t *dst,
-		size_t *ret_size);
-
 /* Seconds of 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z. */
 #define TIMESTAMP_MIN (-62135596800)
 #define TIMESTAMP_MAX 253402300799

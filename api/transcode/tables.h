@@ -159,29 +159,12 @@ struct rpc_type {
 };
 
 /**
- * struct proto_file - One .proto file, for reflection
- * @name:	"ioasid/v1/lease.proto"
- * @start:	Where its FileDescriptorProto is in the descriptor set, bytes
- * @size:	Of it, bytes
- */
-struct proto_file {
-	const char *name;
-	size_t start;
-	size_t size;
-};
-
-/**
  * struct contract - All of it
  * @package:	"ioasid.v1"
  * @rpcs:	Methods, as declared
  * @n_rpcs:	How many
  * @messages:	All that a request or reply can contain
  * @n_messages:	How many
- * @descriptor_set: A serialised FileDescriptorSet, imports included, without
- *		comments
- * @descriptor_set_size: Of it, bytes
- * @files:	What is in it, imported files before those that import them
- * @n_files:	How many
  */
 struct contract {
 	const char *package;
@@ -189,10 +172,6 @@ struct contract {
 	size_t n_rpcs;
 	const struct message_type *const *messages;
 	size_t n_messages;
-	const uint8_t *descriptor_set;
-	size_t descriptor_set_size;
-	const struct proto_file *files;
-	size_t n_files;
 };
 
 /* The contract of ioasidd; generated. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "transcode/base64.h"
 #include "transcode/scalar.h"
 #include "transcode/transcode.h"
 
@@ -74,23 +75,11 @@ static void write_real(struct text *text, double value, bool is_float)
  */
 static void write_base64(struct text *text, const ProtobufCBinaryData *data)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
+	char four[4];
 
 	text_puts(text, "\"");
 	for (size_t i = 0; i < data->len; i += 3) {
-		size_t left = data->len - i;
-		uint32_t bits = (uint32_t)data->data[i] << 16;
-		char four[4];
-
-		bits |= left > 1 ? (uint32_t)data->data[i + 1] << 8 : 0;
-		bits |= left > 2 ? data->data[i + 2] : 0;
-		for (int k = 0; k < 4; k++)
-			four[k] = digits[bits >> (18 - 6 * k) & 63];
-		if (left < 3)
-			four[3] = '=';
-		if (left < 2)
-			four[2] = '=';
+		(void)base64_quad(data->data + i, data->len - i, four);
 		text_put(text, four, sizeof(four));
 	}
 	text_puts(text, "\"");

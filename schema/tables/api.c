@@ -209,45 +209,6 @@ static void print_rpc(size_t index, const struct rpc *rpc)
 }
 
 /**
- * length_size() - How many bytes the length of something takes on the wire
- * @length:	The length
- */
-static size_t length_size(size_t length)
-{
-	size_t n = 1;
-
-	for (; length > 0x7f; length >>= 7)
-		n++;
-	return n;
-}
-
-/* print_descriptors() - The descriptor set, and where each file is in it */
-void print_descriptors(const struct contract *contract)
-{
-	file_set *set = contract->set;
-	size_t at = 0, size;
-	uint8_t *data;
-
-	printf("static const struct proto_file files[] = {\n");
-	for (size_t i = 0; i < set->n_file; i++) {
-		set->file[i]->source_code_info = NULL;
-		size = google__protobuf__file_descriptor_proto__get_packed_size(
-			set->file[i]);
-		at += 1 + length_size(size);
-		printf("\t{ \"%s\", %zu, %zu },\n", set->file[i]->name, at,
-		       size);
-		at += size;
-	}
-	printf("};\n\nstatic const uint8_t descriptor_set[] = {");
-	size = google__protobuf__file_descriptor_set__get_packed_size(set);
-	data = room(size + 1);
-	google__protobuf__file_descriptor_set__pack(set, data);
-	for (size_t i = 0; i < size; i++)
-		printf("%s%u,", i % 20 ? "" : "\n\t", data[i]);
-	printf("\n};\n\n");
-}
-
-/**
  * print_includes() - Include what declares protobuf-c's descriptors
  * @contract:	All
  */
@@ -298,14 +259,9 @@ void print_api(const struct contract *contract, const char *name)
 	for (size_t i = 0; i < contract->n_rpcs; i++)
 		print_rpc(i, &contract->rpcs[i]);
 	printf("};\n\n");
-	print_descriptors(contract);
 	printf("const struct contract %s = {\n\t.package = \"%s\",\n"
 	       "\t.rpcs = rpcs,\n\t.n_rpcs = %zu,\n"
 	       "\t.messages = messages,\n"
-	       "\t.n_messages = sizeof(messages) / sizeof(*messages),\n"
-	       "\t.descriptor_set = descriptor_set,\n"
-	       "\t.descriptor_set_size = sizeof(descriptor_set),\n"
-	       "\t.files = files,\n\t.n_files = %zu,\n};\n",
-	       name, contract->package, contract->n_rpcs,
-	       contract->set->n_file);
+	       "\t.n_messages = sizeof(messages) / sizeof(*messages),\n};\n",
+	       name, contract->package, contract->n_rpcs);
 }

@@ -238,13 +238,6 @@ void print_methods(const struct contract *contract);
 /* print_api() - The API process's tables, as struct contract @name. */
 void print_api(const struct contract *contract, const char *name);
 
-/**
- * print_descriptors() - Print the descriptor set, without comments, and where
- * each file is in it
- * @contract:	All; loses its comments
- */
-void print_descriptors(const struct contract *contract);
-
 /* print_reflection() - Tables of gRPC reflection of all files, as struct
  * reflection_tables @name.
  */

@@ -147,10 +147,50 @@ static void print_services(const file_set *set)
 	printf("};\n\n");
 }
 
+/**
+ * length_size() - How many bytes the length of something takes on the wire
+ * @length:	The length
+ */
+static size_t length_size(size_t length)
+{
+	size_t n = 1;
+
+	for (; length > 0x7f; length >>= 7)
+		n++;
+	return n;
+}
+
+/* print_descriptors() - Print the descriptor set, without comments, and where
+ * each file is in it.
+ */
+static void print_descriptors(file_set *set)
+{
+	size_t at = 0, size;
+	uint8_t *data;
+
+	printf("static const struct reflection_file files[] = {\n");
+	for (size_t i = 0; i < set->n_file; i++) {
+		set->file[i]->source_code_info = NULL;
+		size = google__protobuf__file_descriptor_proto__get_packed_size(
+			set->file[i]);
+		at += 1 + length_size(size);
+		printf("\t{ \"%s\", %zu, %zu },\n", set->file[i]->name, at,
+		       size);
+		at += size;
+	}
+	printf("};\n\nstatic const uint8_t descriptor_set[] = {");
+	size = google__protobuf__file_descriptor_set__get_packed_size(set);
+	data = room(size + 1);
+	google__protobuf__file_descriptor_set__pack(set, data);
+	for (size_t i = 0; i < size; i++)
+		printf("%s%u,", i % 20 ? "" : "\n\t", data[i]);
+	printf("\n};\n\n");
+}
+
 /* print_reflection() - The tables of gRPC reflection */
 void print_reflection(const struct contract *contract, const char *name)
 {
-	const file_set *set = contract->set;
+	file_set *set = contract->set;
 
 	printf("/* Made by schema/tables from %s's .proto files. */\n\n"
 	       "#include \"grpc/reflection.h\"\n\n",
@@ -165,7 +205,7 @@ void print_reflection(const struct contract *contract, const char *name)
 	print_imports(set);
 	print_extensions(set);
 	print_services(set);
-	print_descriptors(contract);
+	print_descriptors(set);
 	printf("const struct reflection_tables %s = {\n"
 	       "\t.descriptor_set = descriptor_set,\n"
 	       "\t.files = files,\n\t.imports = imports,\n"

@@ -4,8 +4,8 @@
  *
  * A line in: CONTRACT TYPE WHAT HEX, with a dot for no bytes. CONTRACT is
  * "ioasid" or "everything"; WHAT is "write" (protobuf to JSON), "write-all"
- * (with defaults) or "read" (JSON to protobuf); TYPE may be "-" with WHAT
- * "descriptors" or "types". A line out: "ok HEX", or "no ID WORDS".
+ * (with defaults), "read" (JSON to protobuf) or "types"; TYPE may be "-" with
+ * that. A line out: "ok HEX", or "no ID WORDS".
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,10 +136,7 @@ int main(void)
 			contract = &contract_everything;
 		data = unhex(hex, &size);
 		type = contract_message(contract, type_name);
-		if (str_eq(what, "descriptors"))
-			answer(contract->descriptor_set,
-			       contract->descriptor_set_size);
-		else if (str_eq(what, "types"))
+		if (str_eq(what, "types"))
 			types(contract);
 		else if (!type)
 			return 2;

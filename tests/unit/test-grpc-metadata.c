@@ -17,7 +17,7 @@
 #include "base/str.h"
 #include "grpc/bucket.h"
 #include "grpc/metadata.h"
-#include "transcode/scalar.h"
+#include "transcode/base64.h"
 
 #define SECOND 1000000000ull
 

@@ -18,7 +18,7 @@
 #include "google/rpc/error_details.pb-c.h"
 #include "google/rpc/status.pb-c.h"
 #include "grpc/status.h"
-#include "transcode/scalar.h"
+#include "transcode/base64.h"
 
 /* unpacked() - What the details of a status say. */
 static Google__Rpc__Status *unpacked(const struct call_status *status)
