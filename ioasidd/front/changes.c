@@ -7,10 +7,12 @@
  * afterwards, where the change has been published.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/token.h"
 #include "front/handlers.h"
+#include "front/repeat.h"
 #include "ops/ops.h"
 
 /* Of a Timestamp: the end of the year 9999, as protobuf has it. */
@@ -18,18 +20,30 @@
 
 /**
  * check_change() - Check what all changes have in common
+ * @call:	Whose
  * @collection:	What is changed; COLLECTION_COUNT if it has no name yet
- * @change:	What was asked for
+ * @change:	What was asked for; gets its fingerprint
  *
- * Return: 0; -EINVAL request.invalid.
+ * Return: 0; -EINVAL request.invalid; -ENOMEM.
  */
-static int check_change(enum collection collection,
-			const struct change *change, struct error *err)
+static int check_change(const struct call *call, enum collection collection,
+			struct change *change, struct error *err)
 {
+	char *fingerprint;
+	int r;
+
 	if (strlen(change->request_id) > REQUEST_ID_MAX)
 		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
 				 "field request_id: longer than %d bytes",
 				 REQUEST_ID_MAX);
+	fingerprint = arena_alloc(call->arena, REQUEST_FINGERPRINT_SIZE);
+	if (!fingerprint)
+		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
+				 "no memory for the request");
+	r = repeat_fingerprint(call, fingerprint, err);
+	if (r < 0)
+		return r;
+	change->fingerprint = fingerprint;
 	if (collection == COLLECTION_COUNT)
 		return 0;
 	return handler_name(collection, "name", change->name, err);
@@ -123,14 +137,14 @@ int prepare_device(struct call *call, struct error *err)
 	const Ioasid__V1__PrepareDeviceRequest *in =
 		(const void *)call->input;
 	struct change change = { in->name, in->request_id, in->etag,
-				 in->dry_run };
+				 in->dry_run, "" };
 	struct prepare_options options = { in->driver, in->force,
 					   in->allow_no_reset,
 					   in->allow_unsafe_interrupts };
 	char name[NAME_SIZE] = "";
 	int r;
 
-	r = check_change(COLLECTION_DEVICES, &change, err);
+	r = check_change(call, COLLECTION_DEVICES, &change, err);
 	if (r < 0)
 		return r;
 	r = check_driver(in->driver, err);
@@ -149,11 +163,11 @@ int restore_device(struct call *call, struct error *err)
 	const Ioasid__V1__RestoreDeviceRequest *in =
 		(const void *)call->input;
 	struct change change = { in->name, in->request_id, in->etag,
-				 in->dry_run };
+				 in->dry_run, "" };
 	char name[NAME_SIZE] = "";
 	int r;
 
-	r = check_change(COLLECTION_DEVICES, &change, err);
+	r = check_change(call, COLLECTION_DEVICES, &change, err);
 	if (r < 0)
 		return r;
 	r = restore_start(call->host, call->caller, &change, name, err);
@@ -168,11 +182,11 @@ int recover_device(struct call *call, struct error *err)
 	const Ioasid__V1__RecoverDeviceRequest *in =
 		(const void *)call->input;
 	struct change change = { in->name, in->request_id, in->etag,
-				 in->dry_run };
+				 in->dry_run, "" };
 	char name[NAME_SIZE] = "";
 	int r;
 
-	r = check_change(COLLECTION_DEVICES, &change, err);
+	r = check_change(call, COLLECTION_DEVICES, &change, err);
 	if (r < 0)
 		return r;
 	r = recover_start(call->host, call->caller, &change, name, err);
@@ -234,6 +248,14 @@ static int check_label(const struct lease *offer, const char *key,
 					 "field labels: the key %s comes twice",
 					 key);
 	return 0;
+}
+
+/* by_key() - The order of two labels. */
+static int by_key(const void *a, const void *b)
+{
+	Ioasid__V1__CreateLeaseRequest__LabelsEntry *const *x = a, *const *y = b;
+
+	return strcmp((*x)->key, (*y)->key);
 }
 
 /**
@@ -326,12 +348,14 @@ static int offer_claimant(const pb_create_lease *in, struct lease *offer,
  * fill_offer() - Turn a request into an offer
  * @call:	Whose
  * @in:		The request
+ * @change:	Likewise
  * @offer:	Empty
  *
  * Return: 0; -EINVAL request.invalid, lease.devices, lease.memlock; -ENOMEM.
  */
 static int fill_offer(const struct call *call, const pb_create_lease *in,
-		      struct lease *offer, struct error *err)
+		      const struct change *change, struct lease *offer,
+		      struct error *err)
 {
 	int r;
 
@@ -351,7 +375,9 @@ static int fill_offer(const struct call *call, const pb_create_lease *in,
 	offer->memlock_unlimited = in->memlock_unlimited;
 	offer->restore_after = in->restore_after;
 	(void)str_copy(offer->request_id, sizeof(offer->request_id),
-		       in->request_id); /* its length was checked */
+		       change->request_id); /* its length was checked */
+	(void)str_copy(offer->fingerprint, sizeof(offer->fingerprint),
+		       change->fingerprint); /* as long */
 
 	r = offer_devices(in, offer, err);
 	if (r < 0)
@@ -444,11 +470,13 @@ static void show_token(struct call *call, char token[TOKEN_SIZE],
 /**
  * make_lease() - Make the lease that was asked for
  * @in:		The request
+ * @change:	Likewise
  * @token:	Its token, or room for one
  * @hash:	Likewise
  * @name:	The lease's; empty on a dry run
  */
 static int make_lease(struct call *call, const pb_create_lease *in,
+		      const struct change *change,
 		      char token[TOKEN_SIZE], uint8_t hash[SHA256_SIZE],
 		      char name[NAME_SIZE], struct error *err)
 {
@@ -458,7 +486,7 @@ static int make_lease(struct call *call, const pb_create_lease *in,
 	if (!offer)
 		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
 				 "no memory for the lease");
-	r = fill_offer(call, in, offer, err);
+	r = fill_offer(call, in, change, offer, err);
 	if (r == 0 && in->with_token) {
 		r = make_token(token, hash, err);
 		offer->has_token = true;
@@ -469,23 +497,25 @@ static int make_lease(struct call *call, const pb_create_lease *in,
 		return r;
 	}
 	return lease_create(call->host, call->caller, offer, in->guest_memory,
-			    in->dry_run, name, err);
+			    change->dry_run, name, err);
 }
 
 /* create_lease() - Leases.CreateLease */
 int create_lease(struct call *call, struct error *err)
 {
 	const pb_create_lease *in = (const void *)call->input;
-	struct change change = { "", in->request_id, "", in->dry_run };
+	struct change change = { "", in->request_id, "", in->dry_run, "" };
 	uint8_t hash[SHA256_SIZE] = { 0 };
 	char name[NAME_SIZE] = "";
 	char token[TOKEN_SIZE] = "";
 	int r;
 
-	r = check_change(COLLECTION_COUNT, &change, err);
+	if (in->n_labels)
+		qsort(in->labels, in->n_labels, sizeof(*in->labels), by_key);
+	r = check_change(call, COLLECTION_COUNT, &change, err);
 	if (r < 0)
 		return r;
-	r = make_lease(call, in, token, hash, name, err);
+	r = make_lease(call, in, &change, token, hash, name, err);
 	if (r == 0)
 		r = *name ? reply_lease(call, name, err) :
 			    reply_dry_lease(call, in, err);
@@ -499,13 +529,13 @@ int create_lease(struct call *call, struct error *err)
 int reissue_token(struct call *call, struct error *err)
 {
 	const Ioasid__V1__ReissueTokenRequest *in = (const void *)call->input;
-	struct change change = { in->name, "", in->etag, in->dry_run };
+	struct change change = { in->name, "", in->etag, in->dry_run, "" };
 	uint8_t hash[SHA256_SIZE] = { 0 };
 	char token[TOKEN_SIZE] = "";
 	uint64_t expires_us;
 	int r;
 
-	r = check_change(COLLECTION_LEASES, &change, err);
+	r = check_change(call, COLLECTION_LEASES, &change, err);
 	if (r == 0)
 		r = take_time("token_expires", in->token_expires, &expires_us,
 			      err);
@@ -583,11 +613,11 @@ int claim_lease(struct call *call, struct error *err)
 {
 	const Ioasid__V1__ClaimLeaseRequest *in = (const void *)call->input;
 	struct change change = { in->name, in->request_id, in->etag,
-				 in->dry_run };
+				 in->dry_run, "" };
 	pb_claim_response *reply;
 	int r;
 
-	r = check_change(COLLECTION_LEASES, &change, err);
+	r = check_change(call, COLLECTION_LEASES, &change, err);
 	if (r < 0)
 		return r;
 	r = lease_claim(call->host, call->caller, &change, in->token,
@@ -613,10 +643,10 @@ int acknowledge_lease(struct call *call, struct error *err)
 {
 	const Ioasid__V1__AcknowledgeLeaseRequest *in =
 		(const void *)call->input;
-	struct change change = { in->name, in->request_id, "", in->dry_run };
+	struct change change = { in->name, in->request_id, "", in->dry_run, "" };
 	int r;
 
-	r = check_change(COLLECTION_LEASES, &change, err);
+	r = check_change(call, COLLECTION_LEASES, &change, err);
 	if (r < 0)
 		return r;
 	r = lease_acknowledge(call->host, call->caller, &change, err);
@@ -631,10 +661,10 @@ int release_lease(struct call *call, struct error *err)
 	const Ioasid__V1__ReleaseLeaseRequest *in =
 		(const void *)call->input;
 	struct change change = { in->name, in->request_id, in->etag,
-				 in->dry_run };
+				 in->dry_run, "" };
 	int r;
 
-	r = check_change(COLLECTION_LEASES, &change, err);
+	r = check_change(call, COLLECTION_LEASES, &change, err);
 	if (r < 0)
 		return r;
 	r = lease_release(call->host, call->caller, &change, err);

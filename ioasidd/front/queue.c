@@ -6,24 +6,46 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "base/str.h"
 #include "front/audit.h"
 #include "front/handlers.h"
+#include "front/repeat.h"
 #include "front/request.h"
 #include "ops/workers.h"
+
+/**
+ * unlink_change() - Take a request out of a list of changes
+ * @at:		The list, which has it
+ * @request:	The request
+ *
+ * Return: where the one after it hangs now.
+ */
+static struct request **unlink_change(struct request **at,
+				      const struct request *request)
+{
+	while (*at != request)
+		at = &(*at)->next_change;
+	*at = request->next_change;
+	return at;
+}
 
 /* queue_remove() - See request.h */
 void queue_remove(struct request *request)
 {
-	struct request **at = &request->user->queue;
+	struct user *user = request->user;
+	struct request **at;
 
-	if (!request->queued)
-		return;
-	while (*at != request)
-		at = &(*at)->next_queued;
-	*at = request->next_queued;
-	if (!*at)
-		request->user->queue_end = at;
-	request->queued = false;
+	if (request->working) {
+		(void)unlink_change(&user->changes, request);
+		user->n_changes--;
+		request->working = false;
+	}
+	if (request->queued) {
+		at = unlink_change(&user->queue, request);
+		if (!*at)
+			user->queue_end = at;
+		request->queued = false;
+	}
 }
 
 /**
@@ -142,26 +164,47 @@ static void submit_change(struct request *request)
 	int r;
 
 	request->working = true;
+	request->next_change = request->user->changes;
+	request->user->changes = request;
 	request->user->n_changes++;
 	r = workers_submit(request->front->host->workers, run_change,
 			   request);
 	if (r >= 0)
 		return;
-	request->working = false;
-	request->user->n_changes--;
+	queue_remove(request);
 	error_set(&err, r, ERROR_DAEMON_NO_MEMORY, "no thread for it: %m");
 	request_refuse(request, &err);
 }
 
 /**
- * has_worker() - May one more change of a user be with a worker?
- * @front:	The front
- * @user:	Whose
+ * is_repeated() - Is a request of the same id with a worker?
+ * @request:	The request
+ *
+ * Who asks may have hung up before the first was answered, and asks again.
  */
-static bool has_worker(const struct front *front, const struct user *user)
+static bool is_repeated(const struct request *request)
 {
-	return user->uid == 0 ||
-	       user->n_changes < front->limits.changes_per_uid;
+	const char *id = repeat_id(request->input);
+	const struct request *other;
+
+	for (other = request->user->changes; *id && other;
+	     other = other->next_change)
+		if (str_eq(repeat_id(other->input), id))
+			return true;
+	return false;
+}
+
+/**
+ * has_worker() - May a request be given to a worker now?
+ * @request:	The request
+ */
+static bool has_worker(const struct request *request)
+{
+	const struct user *user = request->user;
+
+	return (user->uid == 0 ||
+		user->n_changes < request->front->limits.changes_per_uid) &&
+	       !is_repeated(request);
 }
 
 /* queue_go_on() - See request.h */
@@ -170,7 +213,7 @@ void queue_go_on(struct user *user)
 	while (user->queue) {
 		struct request *request = user->queue;
 
-		if (!has_worker(request->front, user))
+		if (!has_worker(request))
 			return;
 
 		queue_remove(request);
@@ -184,11 +227,11 @@ void queue_change(struct request *request)
 	struct user *user = request->client->user;
 
 	request_attach(request);
-	if (has_worker(request->front, user)) {
+	if (has_worker(request)) {
 		submit_change(request);
 		return;
 	}
 	request->queued = true;
 	*user->queue_end = request;
-	user->queue_end = &request->next_queued;
+	user->queue_end = &request->next_change;
 }

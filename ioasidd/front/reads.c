@@ -428,7 +428,7 @@ int cancel_operation(struct call *call, struct error *err)
 	const Ioasid__V1__CancelOperationRequest *in =
 		(const void *)call->input;
 	struct change change = { in->name, in->request_id, in->etag,
-				 in->dry_run };
+				 in->dry_run, "" };
 	int r;
 
 	if (strlen(in->request_id) > REQUEST_ID_MAX)

@@ -114,10 +114,7 @@ void request_end(struct request *request)
 	request_detach(request);
 	if (user && !request->front->stopped) {
 		queue_remove(request);
-		if (request->working) {
-			user->n_changes--;
-			queue_go_on(user);
-		}
+		queue_go_on(user);
 		user->n_requests--;
 		front_user_settle(request->front, user);
 	}

@@ -32,9 +32,9 @@
  * @timer:	Of one that waits; NULL for others
  * @prev_wait:	In the front's list of those that wait, as is @next_wait; or of
  *		streams
- * @working:	With a worker, and counted so at its user
+ * @working:	With a worker, and among its user's changes
  * @queued:	In its user's queue, waiting for a worker
- * @next_queued: There
+ * @next_change: There, or there
  * @stream:	It is a stream, in the front's list of them
  * @revision:	Of a stream: it has been told of all changes up to this
  * @collections: Of a stream: which, a bit for each enum change_collection
@@ -59,7 +59,7 @@ struct request {
 	struct request *prev_wait, *next_wait;
 	bool working;
 	bool queued;
-	struct request *next_queued;
+	struct request *next_change;
 
 	bool stream;
 	uint64_t revision;
@@ -156,7 +156,7 @@ void queue_change(struct request *request);
 void queue_go_on(struct user *user);
 
 /**
- * queue_remove() - Take a request out of its user's queue
+ * queue_remove() - Take a request out of its user's queue, or changes
  * @request:	Nothing is done if it is not there
  */
 void queue_remove(struct request *request);

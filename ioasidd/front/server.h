@@ -28,9 +28,10 @@ struct listener;
  * @principal:	Who that is; of the first, for a uid
  * @n_clients:	Connections
  * @n_requests:	Requests, those included whose connection is gone
- * @n_changes:	Those of them that are with workers
+ * @n_changes:	Those of them that are with workers: @changes
  * @n_streams:	Those of them that are streams
- * @queue:	Those that wait for CHANGES_PER_UID, oldest first
+ * @changes:	A list, in no order
+ * @queue:	Those that wait for a worker, oldest first
  * @queue_end:	Where the next one is hung
  */
 struct user {
@@ -41,6 +42,7 @@ struct user {
 	unsigned int n_requests;
 	unsigned int n_changes;
 	unsigned int n_streams;
+	struct request *changes;
 	struct request *queue;
 	struct request **queue_end;
 };

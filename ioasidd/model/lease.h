@@ -16,6 +16,9 @@
 #define LABEL_KEY_MAX 63
 #define LABEL_VALUE_MAX 255
 #define REQUEST_ID_MAX 64
+
+/* SHA-256 of what a request asks for, in hexadecimal; see front/repeat.h. */
+#define REQUEST_FINGERPRINT_SIZE 65
 #define LEASE_HOLDERS_MAX 64
 #define UNIT_SIZE 128
 #define TOKEN_HASH_SIZE 32
@@ -71,6 +74,7 @@ struct holder {
  * @name:		"leases/<ULID>"
  * @revision:		Of its last change
  * @request_id:		Of the request that made it; empty for none
+ * @fingerprint:	Of that request; empty if it is not known
  * @state:		Where it stands
  * @mode:		How descriptors are handed over
  * @devices:		Names, in the order of their descriptors
@@ -99,6 +103,7 @@ struct lease {
 	char name[NAME_SIZE];
 	uint64_t revision;
 	char request_id[REQUEST_ID_MAX + 1];
+	char fingerprint[REQUEST_FINGERPRINT_SIZE];
 	enum lease_state state;
 	enum lease_mode mode;
 	struct strv devices;

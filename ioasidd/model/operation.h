@@ -61,6 +61,7 @@ struct undo {
  * @name:	"operations/<ULID>"
  * @revision:	Of its last change
  * @request_id:	The caller's; empty for none
+ * @fingerprint: Of the request; empty if it is not known
  * @principal:	Who asked for it, see struct caller
  * @kind:	What it does
  * @target:	Resource name of the object it changes
@@ -78,6 +79,7 @@ struct operation {
 	char name[NAME_SIZE];
 	uint64_t revision;
 	char request_id[REQUEST_ID_MAX + 1];
+	char fingerprint[REQUEST_FINGERPRINT_SIZE];
 	char principal[PRINCIPAL_SIZE];
 	enum operation_kind kind;
 	char target[NAME_SIZE];

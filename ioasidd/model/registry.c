@@ -422,33 +422,111 @@ void registry_take_operation(struct registry *reg, const struct operation *op)
 }
 
 /**
+ * struct ended - What has ended, of one collection
+ * @n:		How many that nobody may ask for again
+ * @oldest:	Of these
+ * @n_asked:	How many that somebody may
+ * @oldest_asked: Of those
+ */
+struct ended {
+	size_t n, oldest;
+	size_t n_asked, oldest_asked;
+};
+
+/**
+ * count_ended() - One more has ended; from the newest to the oldest
+ * @ended:	Those that are newer
+ * @i:		Which it is
+ * @asked_us:	When it was asked for
+ * @request_id:	Of the request; empty for none
+ */
+static void count_ended(struct ended *ended, size_t i, uint64_t asked_us,
+			const char *request_id, uint64_t now_us)
+{
+	if (*request_id && asked_us + REGISTRY_REMEMBER_US > now_us) {
+		ended->n_asked++;
+		ended->oldest_asked = i;
+	} else {
+		ended->n++;
+		ended->oldest = i;
+	}
+}
+
+/**
+ * beyond() - Which one is beyond the history?
+ * @ended:	What has ended
+ *
+ * Return: which; SIZE_MAX for none.
+ */
+static size_t beyond(const struct registry *reg, const struct ended *ended)
+{
+	if (ended->n > reg->history)
+		return ended->oldest;
+	if (ended->n_asked > REGISTRY_REMEMBER_FACTOR * reg->history)
+		return ended->oldest_asked;
+	return SIZE_MAX;
+}
+
+/**
+ * pop_lease() - Take out a lease that is beyond the history
+ *
+ * Return: the lease; NULL for none.
+ */
+static struct lease *pop_lease(struct registry *reg, uint64_t now_us)
+{
+	struct ended ended = { 0 };
+	struct lease *lease;
+	size_t i;
+
+	for (i = reg->n_leases; i-- > 0;) {
+		lease = reg->leases[i];
+		if (lease->state == LEASE_ENDED)
+			count_ended(&ended, i, lease->created_us,
+				    lease->request_id, now_us);
+	}
+	i = beyond(reg, &ended);
+	if (i == SIZE_MAX)
+		return NULL;
+	lease = reg->leases[i];
+	registry_changed_lease(reg, lease, 0);
+	memmove(reg->leases + i, reg->leases + i + 1,
+		(--reg->n_leases - i) * sizeof(*reg->leases));
+	return lease;
+}
+
+/**
+ * pop_operation() - Take out an operation that is beyond the history
+ *
+ * Return: the operation; NULL for none.
+ */
+static struct operation *pop_operation(struct registry *reg, uint64_t now_us)
+{
+	struct ended ended = { 0 };
+	struct operation *op;
+	size_t i;
+
+	for (i = reg->n_operations; i-- > 0;) {
+		op = reg->operations[i];
+		if (op->state != OPERATION_RUNNING)
+			count_ended(&ended, i, op->created_us, op->request_id,
+				    now_us);
+	}
+	i = beyond(reg, &ended);
+	if (i == SIZE_MAX)
+		return NULL;
+	op = reg->operations[i];
+	registry_changed_operation(reg, op, 0);
+	memmove(reg->operations + i, reg->operations + i + 1,
+		(--reg->n_operations - i) * sizeof(*reg->operations));
+	return op;
+}
+
+/**
  * registry_pop_ended() - See registry.h
  */
-void registry_pop_ended(struct registry *reg, struct lease **ret_lease,
-			struct operation **ret_op)
+void registry_pop_ended(struct registry *reg, uint64_t now_us,
+			struct lease **ret_lease, struct operation **ret_op)
 {
-	size_t i, ended = 0, oldest = SIZE_MAX;
-
-	*ret_lease = NULL;
-	*ret_op = NULL;
-	for (i = reg->n_leases; i-- > 0;)
-		if (reg->leases[i]->state == LEASE_ENDED)
-			oldest = i, ended++;
-	if (ended > reg->history) {
-		*ret_lease = reg->leases[oldest];
-		registry_changed_lease(reg, *ret_lease, 0);
-		memmove(reg->leases + oldest, reg->leases + oldest + 1,
-			(--reg->n_leases - oldest) * sizeof(*reg->leases));
-	}
-	ended = 0;
-	for (i = reg->n_operations; i-- > 0;)
-		if (reg->operations[i]->state != OPERATION_RUNNING)
-			oldest = i, ended++;
-	if (ended > reg->history) {
-		*ret_op = reg->operations[oldest];
-		registry_changed_operation(reg, *ret_op, 0);
-		memmove(reg->operations + oldest, reg->operations + oldest + 1,
-			(--reg->n_operations - oldest) *
-				sizeof(*reg->operations));
-	}
+	*ret_lease = pop_lease(reg, now_us);
+	*ret_op = pop_operation(reg, now_us);
 }

@@ -32,6 +32,12 @@
 /* Ended leases and operations that are kept, each, unless it is said. */
 #define REGISTRY_HISTORY 1000
 
+/* Besides, those whose request had an id and may come again: for a day from the
+ * asking, so many times as many.
+ */
+#define REGISTRY_REMEMBER_US (UINT64_C(24) * 3600 * 1000000)
+#define REGISTRY_REMEMBER_FACTOR 10
+
 struct registry;
 
 /**
@@ -223,10 +229,11 @@ void registry_take_operation(struct registry *reg, const struct operation *op);
 
 /**
  * registry_pop_ended() - Take out what is beyond the history
+ * @now_us:	The time, microseconds since 1970
  * @ret_lease:	Owned by the caller; NULL for none
  * @ret_op:	Owned by the caller; NULL for none
  */
-void registry_pop_ended(struct registry *reg, struct lease **ret_lease,
-			struct operation **ret_op);
+void registry_pop_ended(struct registry *reg, uint64_t now_us,
+			struct lease **ret_lease, struct operation **ret_op);
 
 #endif

@@ -14,35 +14,47 @@
 #include "ops/journal.h"
 
 /**
+ * same_wish() - See journal.h
+ */
+bool same_wish(const char *before, const char *now)
+{
+	return !*before || str_eq(before, now);
+}
+
+/**
  * journal_replay() - See journal.h
  */
 int journal_replay(struct host *host, const struct caller *caller,
-		   const char *request_id, enum operation_kind kind,
-		   const char *target, char ret[NAME_SIZE], struct error *err)
+		   const struct change *change, enum operation_kind kind,
+		   char ret[NAME_SIZE], struct error *err)
 {
 	struct registry *reg = host->registry;
 	int r = 0;
 	size_t i;
 
-	if (!request_id[0])
+	if (!change->request_id[0])
 		return 0;
 	registry_lock(reg);
 	for (i = reg->n_operations; i-- > 0 && r == 0;) {
 		const struct operation *op = reg->operations[i];
 
-		if (!str_eq(op->request_id, request_id) ||
+		if (!str_eq(op->request_id, change->request_id) ||
 		    !str_eq(op->principal, caller->principal))
 			continue;
-		if (op->kind != kind || !str_eq(op->target, target)) {
-			r = error_set(err, -EEXIST, ERROR_REQUEST_ID_REUSED,
-				      "request id '%s' was used to %s %s",
-				      request_id, operation_kind_name(op->kind),
-				      op->target);
-			error_object(err, "%s", op->name);
+		if (op->kind == kind && str_eq(op->target, change->name) &&
+		    same_wish(op->fingerprint, change->fingerprint)) {
+			str_copy(ret, NAME_SIZE, op->name);
+			r = 1;
 			break;
 		}
-		str_copy(ret, NAME_SIZE, op->name);
-		r = 1;
+		r = error_set(err, -EEXIST, ERROR_REQUEST_ID_REUSED,
+			      "request id '%s' was used to %s %s%s",
+			      change->request_id,
+			      operation_kind_name(op->kind), op->target,
+			      op->kind == kind &&
+					      str_eq(op->target, change->name) ?
+				      " otherwise" : "");
+		error_object(err, "%s", op->name);
 	}
 	registry_unlock(reg);
 	return r;
@@ -61,7 +73,7 @@ static bool forget_one(struct host *host)
 	struct commit commit;
 
 	registry_lock(host->registry);
-	registry_pop_ended(host->registry, &lease, &op);
+	registry_pop_ended(host->registry, clock_real_us(), &lease, &op);
 	registry_unlock(host->registry);
 	if (!lease && !op)
 		return false;

@@ -19,18 +19,24 @@ struct act {
 };
 
 /**
+ * same_wish() - Do two requests of one id ask for the same?
+ * @before:	Fingerprint of the first; empty if it was made by a version that
+ *		kept none, then it is taken for the same
+ * @now:	Of the second
+ */
+bool same_wish(const char *before, const char *now);
+
+/**
  * journal_replay() - Has the caller asked for this before?
- * @request_id:	The caller's; empty for none
- * @kind:	What it asks for now
- * @target:	Of which object
+ * @change:	What it asks for now
+ * @kind:	Likewise
  * @ret:	Name of the operation it made then
  *
  * Return: 1 if so; 0 if not; -EEXIST request.id-reused.
  */
 int journal_replay(struct host *host, const struct caller *caller,
-		   const char *request_id, enum operation_kind kind,
-		   const char *target, char ret[NAME_SIZE],
-		   struct error *err);
+		   const struct change *change, enum operation_kind kind,
+		   char ret[NAME_SIZE], struct error *err);
 
 /**
  * journal_begin_consume() - Make an operation durable, then visible

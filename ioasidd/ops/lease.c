@@ -262,8 +262,8 @@ static int replay(struct host *host, const struct lease *offer,
 		  char ret[NAME_SIZE], struct error *err)
 {
 	struct registry *reg = host->registry;
-	size_t i, j;
 	int r = 0;
+	size_t i;
 
 	if (!offer->request_id[0])
 		return 0;
@@ -274,22 +274,17 @@ static int replay(struct host *host, const struct lease *offer,
 		if (!str_eq(lease->request_id, offer->request_id) ||
 		    !str_eq(lease->owner, offer->owner))
 			continue;
-		r = 1;
 		str_copy(ret, NAME_SIZE, lease->name);
-		if (lease->devices.n != offer->devices.n ||
-		    lease->claimant_uid != offer->claimant_uid ||
-		    !str_eq(lease->claimant_unit, offer->claimant_unit))
-			r = -EEXIST;
-		for (j = 0; r == 1 && j < lease->devices.n; j++)
-			if (!str_eq(lease->devices.items[j],
-				    offer->devices.items[j]))
-				r = -EEXIST;
+		r = same_wish(lease->fingerprint, offer->fingerprint) ? 1 :
+									-EEXIST;
 	}
 	registry_unlock(reg);
-	if (r < 0)
+	if (r < 0) {
 		error_set(err, r, ERROR_REQUEST_ID_REUSED,
-			  "request id '%s' was used to make %s",
+			  "request id '%s' was used to make %s, which was not asked for with the same words",
 			  offer->request_id, ret);
+		error_object(err, "%s", ret);
+	}
 	return r;
 }
 

@@ -5,9 +5,10 @@
  * All of these run on a worker, block while the kernel or the disk works, and
  * return 0 or -errno with @err filled. What they answer is durable. Who may ask
  * for what is decided here where it depends on the object, and in front/ where
- * it depends on the method alone; both by authorize.h. A request id (empty for none) of an earlier
- * request of the same caller is answered with what that one made;
- * request.id-reused if it was for something else.
+ * it depends on the method alone; both by authorize.h.
+ * A request id (empty for none) of an earlier request of the same caller is
+ * answered with what that one made; request.id-reused if it was for something
+ * else.
  */
 #ifndef IOASIDD_OPS_OPS_H
 #define IOASIDD_OPS_OPS_H
@@ -20,12 +21,14 @@
  * @request_id:	The caller's; at most REQUEST_ID_MAX bytes; empty for none
  * @etag:	Go on only if the object's etag is this; empty for any
  * @dry_run:	Check everything, change nothing
+ * @fingerprint: Of the request, if it has an id, see front/repeat.h
  */
 struct change {
 	const char *name;
 	const char *request_id;
 	const char *etag;
 	bool dry_run;
+	const char *fingerprint;
 };
 
 /**
@@ -78,8 +81,8 @@ int operation_cancel(struct host *host, const struct caller *caller,
 
 /**
  * lease_create() - Offer devices (Leases.CreateLease)
- * @offer:	devices, mode, claimant, labels, memlock, expires, restore_after
- *		and request_id filled; consumed in any case. @offer->memlock 0
+ * @offer:	devices, mode, claimant, labels, memlock, expires, restore_after,
+ *		request_id and fingerprint filled; consumed in any case. @offer->memlock 0
  *		with @guest_memory means guest memory and 64 MiB.
  * @ret:	Name of the lease; "" on a dry run
  */

@@ -451,8 +451,7 @@ int prepare_start(struct host *host, const struct caller *caller,
 	int r;
 
 	ret[0] = '\0';
-	r = journal_replay(host, caller, change->request_id, OPERATION_PREPARE,
-			   change->name, ret, err);
+	r = journal_replay(host, caller, change, OPERATION_PREPARE, ret, err);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	r = scan_now(host, err);

@@ -111,8 +111,7 @@ int recover_start(struct host *host, const struct caller *caller,
 	int r;
 
 	ret[0] = '\0';
-	r = journal_replay(host, caller, change->request_id, OPERATION_RECOVER,
-			   change->name, ret, err);
+	r = journal_replay(host, caller, change, OPERATION_RECOVER, ret, err);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	r = group_check_etag(host, change->name, change->etag, err);

@@ -153,8 +153,7 @@ int restore_start(struct host *host, const struct caller *caller,
 	int r;
 
 	ret[0] = '\0';
-	r = journal_replay(host, caller, change->request_id, OPERATION_RESTORE,
-			   change->name, ret, err);
+	r = journal_replay(host, caller, change, OPERATION_RESTORE, ret, err);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	r = group_check_etag(host, change->name, change->etag, err);

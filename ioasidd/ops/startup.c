@@ -403,6 +403,7 @@ static void prepare_again(struct host *host, const struct device *device)
 	};
 	const struct change change = {
 		.name = device->name, .request_id = "", .etag = "",
+		.fingerprint = "",
 	};
 	const struct prepare_options options = {
 		.driver = device->record.vfio_driver,

@@ -87,6 +87,8 @@ int work_new(size_t size, struct host *host, const struct caller *caller,
 				 "no memory");
 	}
 	work->host = host;
+	(void)str_copy(work->op->fingerprint, sizeof(work->op->fingerprint),
+		       change->fingerprint); /* as long */
 	r = claim(work, alone, err);
 	if (r == 0)
 		r = authorize(work, caller, err);

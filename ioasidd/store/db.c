@@ -31,14 +31,14 @@
 	"claimant_pid, memlock, memlock_unlimited, expires_us,"             \
 	"incarnation, acknowledged, restore_after, reclaim, created_us,"    \
 	"ended_us, end_reason, owner, claimant_unit, token_hash,"           \
-	"token_expires_us"
+	"token_expires_us, fingerprint"
 #define HOLDER                                                              \
 	"lease, number, pid, start_ticks, boot_id, pidfd_inode, cgroup,"    \
 	"uid, gid, memlock_before, since_us, until_us, why"
 #define OPERATION                                                           \
 	"name, revision, request_id, principal, kind, target, state, step," \
 	"undo, error_id, error_message, error_object, error_remedy,"        \
-	"error_causes, created_us, ended_us"
+	"error_causes, created_us, ended_us, fingerprint"
 #define STEP "operation, number, object, act, method, result, took_us, at_us"
 
 /* Replacing a row of device or lease takes its dependent rows along, by the
@@ -60,7 +60,7 @@ static const char *const sql[] = {
 	[DB_PUT_RANGE] = "INSERT INTO capability_range (device, start, last)"
 			 "VALUES (?,?,?)",
 	[DB_PUT_LEASE] = "INSERT OR REPLACE INTO lease (" LEASE ")"
-			 "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+			 "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[DB_PUT_LEASE_DEVICE] = "INSERT INTO lease_device"
 				"(lease, position, device) VALUES (?,?,?)",
 	[DB_PUT_LABEL] = "INSERT INTO lease_label (lease, key, value)"
@@ -69,7 +69,7 @@ static const char *const sql[] = {
 			  "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[DB_PUT_OPERATION] =
 		"INSERT INTO operation (" OPERATION ")"
-		"VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+		"VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 		"ON CONFLICT (name) DO UPDATE SET"
 		" revision = excluded.revision, state = excluded.state,"
 		" step = excluded.step, undo = excluded.undo,"

@@ -627,6 +627,7 @@ static void get_lease(struct get *g, struct lease *lease)
 	if (!g->r && n && n != sizeof(lease->token_hash))
 		bad(g, "is no hash");
 	lease->token_expires_us = get_number(g, INT64_MAX);
+	get_text(g, lease->fingerprint, sizeof(lease->fingerprint));
 }
 
 /**
@@ -746,6 +747,7 @@ static void get_operation(struct get *g, struct operation *op)
 	get_list(g, keep_cause, op);
 	op->created_us = get_number(g, INT64_MAX);
 	op->ended_us = get_number(g, INT64_MAX);
+	get_text(g, op->fingerprint, sizeof(op->fingerprint));
 }
 
 /**

@@ -327,6 +327,7 @@ int store_put_lease(struct store_tx *tx, const struct lease *lease,
 	put_blob(&p, lease->token_hash,
 		 lease->has_token ? sizeof(lease->token_hash) : 0);
 	put_number(&p, lease->token_expires_us);
+	put_text(&p, lease->fingerprint);
 	r = put_end(&p, "write a lease", err);
 	if (!r)
 		r = put_lists(tx, lease, err);
@@ -509,6 +510,7 @@ int store_put_operation(struct store_tx *tx, const struct operation *op,
 	put_text(&p, causes);
 	put_number(&p, op->created_us);
 	put_number(&p, op->ended_us);
+	put_text(&p, op->fingerprint);
 	r = put_end(&p, "write an operation", err);
 	if (!r)
 		r = put_steps(tx, op, err);

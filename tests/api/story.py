@@ -179,6 +179,9 @@ PREPARE = [
     Row("Devices/PrepareDevice", {
         "name": name(EDU), "etag": "{edu.etag}", "request_id": "one"}),
     Row("Devices/PrepareDevice", {
+        "name": name(EDU), "driver": "vfio-pci", "request_id": "one"},
+        "request.id-reused"),
+    Row("Devices/PrepareDevice", {
         "name": name(OTHER_EDU), "request_id": "one"}, "request.id-reused"),
     Row("Devices/RestoreDevice", {"name": name(EDU), "request_id": "one"},
         "request.id-reused"),
@@ -266,7 +269,14 @@ LEASE = [
         labels={"vm": "a \u00e9 \"1\"", "b": ""}, memlock_bytes=2 ** 20,
         mode="TRANSFER", expires=Timestamp(seconds=4102444800, nanos=5000),
         request_id="three"), keep="lease"),
-    Row("Leases/CreateLease", offer(request_id="three")),
+    Row("Leases/CreateLease", offer(
+        labels={"b": "", "vm": "a \u00e9 \"1\""}, memlock_bytes=2 ** 20,
+        mode="TRANSFER", expires=Timestamp(seconds=4102444800, nanos=5000),
+        request_id="three", dry_run=True)),
+    Row("Leases/CreateLease", offer(
+        labels={"b": ""}, memlock_bytes=2 ** 20,
+        mode="TRANSFER", expires=Timestamp(seconds=4102444800, nanos=5000),
+        request_id="three"), "request.id-reused"),
     Row("Leases/CreateLease", offer(
         request_id="three", claimant={"uid": 0}, devices=[name(OTHER_EDU)]),
         "request.id-reused"),

@@ -109,21 +109,31 @@ class Client:
         self.send_raw(packet(name, payload, number))
         return number
 
-    def call_raw(self, name, payload=b""):
-        """A request with these bytes; the payload of its reply."""
-        number = self.send(name, payload)
+    def take(self, number=None):
+        """The payload of the next reply, which is that request's."""
         answer = self.receive()
         assert answer is not None, "the connection was closed"
-        assert answer.id == number
+        assert number in (None, answer.id)
         if answer.WhichOneof("body") == "error":
             raise Refused(answer.error)
         return answer.reply.payload
 
+    def call_raw(self, name, payload=b""):
+        """A request with these bytes; the payload of its reply."""
+        return self.take(self.send(name, payload))
+
+    def start(self, called, /, **fields):
+        """A request with these fields; result() has its reply, or another's."""
+        return self.send(called, METHODS[method(called)][0](
+            **fields).SerializeToString())
+
+    def result(self, called, number=None):
+        """The message of the next reply."""
+        return METHODS[method(called)][1].FromString(self.take(number))
+
     def call(self, called, /, **fields):
         """A request with these fields; the message of its reply."""
-        kinds = METHODS[method(called)]
-        payload = kinds[0](**fields).SerializeToString()
-        return kinds[1].FromString(self.call_raw(called, payload))
+        return self.result(called, self.start(called, **fields))
 
     def refusal(self, called, /, **fields):
         """The id of the error that a request is answered with."""

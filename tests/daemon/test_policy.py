@@ -556,6 +556,8 @@ def test_leases_of_the_version_before_are_kept(make_machine):
         for column in ("owner", "claimant_unit", "token_hash",
                        "token_expires_us"):
             db.execute(f"ALTER TABLE lease DROP COLUMN {column}")
+        for table in ("lease", "operation"):
+            db.execute(f"ALTER TABLE {table} DROP COLUMN fingerprint")
         db.execute("PRAGMA user_version = 1")
     db.close()
     sim.start()

@@ -295,7 +295,7 @@ static void what_is_forgotten_is_removed(void **state)
 	registry_unlock(reg);
 	at = reg->shown;
 	registry_lock(reg);
-	registry_pop_ended(reg, &gone_lease, &gone_op);
+	registry_pop_ended(reg, 0, &gone_lease, &gone_op);
 	registry_unlock(reg);
 	assert_null(gone_lease);
 	assert_ptr_equal(gone_op, op);

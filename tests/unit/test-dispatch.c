@@ -951,6 +951,74 @@ static void one_uid_does_not_have_all_workers(void **state)
 	close(fd);
 }
 
+/* release() - Ask for the end of a lease, under an id of the caller's. */
+static void release(int fd, uint64_t id, const char *lease, const char *repeat)
+{
+	Ioasid__V1__ReleaseLeaseRequest in =
+		IOASID__V1__RELEASE_LEASE_REQUEST__INIT;
+
+	in.name = (char *)lease;
+	in.request_id = (char *)repeat;
+	say(fd, id, "Leases/ReleaseLease", &in.base);
+}
+
+/* cancel() - Want a request no longer. */
+static void cancel(int fd, uint64_t id)
+{
+	pb_envelope envelope = IOASID__V1__ENVELOPE__INIT;
+	Ioasid__V1__Cancel body = IOASID__V1__CANCEL__INIT;
+	uint8_t packet[64];
+	size_t size;
+
+	envelope.id = id;
+	envelope.body_case = IOASID__V1__ENVELOPE__BODY_CANCEL;
+	envelope.cancel = &body;
+	size = ioasid__v1__envelope__pack(&envelope, packet);
+	assert_int_equal(fd_send(fd, packet, size, NULL, 0), 0);
+}
+
+/* Who hangs up and asks again has nothing to be compared with while the first
+ * is at work. What a worker has cannot be cancelled, what is queued can.
+ */
+static void a_repeated_request_waits_for_the_first(void **state)
+{
+	struct world *w = *state;
+	int first = call_dial(w), fd = call_dial(w);
+	_cleanup_strv_ struct strv devices = STRV_NULL;
+	char lease[NAME_SIZE];
+
+	offer(fd, VF, lease);
+	assert_int_equal(strv_add(&devices, VF), 0);
+	registry_lock(w->host.registry);
+	assert_int_equal(registry_claim(w->host.registry, &devices,
+					"operations/1", NULL, NULL), 0);
+	registry_unlock(w->host.registry);
+
+	release(first, 1, lease, "again");
+	/* Answered after the release was taken. */
+	assert_string_equal(ask_name(first, "Devices/GetDevice", VF, &answer),
+			    "ok");
+	close(first);
+	release(fd, 2, lease, "again");
+	cancel(fd, 2);
+	assert_true(hear(fd, &answer));
+	assert_int_equal(answer.id, 2);
+	assert_string_equal(answer.error, "request.cancelled");
+	release(fd, 3, lease, "another");
+	cancel(fd, 3);
+	release(fd, 4, lease, "again");
+
+	registry_lock(w->host.registry);
+	registry_unclaim(w->host.registry, "operations/1");
+	registry_unlock(w->host.registry);
+	for (int i = 0; i < 2; i++) {
+		assert_true(hear(fd, &answer));
+		assert_true(answer.id == 3 || answer.id == 4);
+		assert_string_equal(answer.error, "");
+	}
+	close(fd);
+}
+
 /* Stopped in the middle of everything; teardown counts what is left. */
 static void stopping_ends_all_requests(void **state)
 {
@@ -1055,6 +1123,7 @@ int main(void)
 		IN_A_WORLD(connections_have_a_limit),
 		IN_A_WORLD(strangers_see_nothing),
 		IN_A_WORLD(one_uid_does_not_have_all_workers),
+		IN_A_WORLD(a_repeated_request_waits_for_the_first),
 		cmocka_unit_test_setup(stopping_ends_all_requests, setup),
 		IN_A_WORLD(many_clients_at_once),
 	};

@@ -273,6 +273,7 @@ static struct lease *some_lease(void)
 		 "leases/01arz3ndektsv4rrffq69g5fav");
 	lease->revision = 9;
 	str_copy(lease->request_id, sizeof(lease->request_id), "r1");
+	str_copy(lease->fingerprint, sizeof(lease->fingerprint), "f1");
 	lease->state = LEASE_HELD;
 	lease->owner_uid = UINT32_MAX;
 	lease->claimant_uid = 1000;
@@ -306,6 +307,7 @@ static void leases_come_back_as_they_were(void **state)
 	back = loaded.leases[0];
 	assert_string_equal(back->name, lease->name);
 	assert_string_equal(back->request_id, "r1");
+	assert_string_equal(back->fingerprint, "f1");
 	assert_int_equal(back->revision, 9);
 	assert_int_equal(back->state, LEASE_HELD);
 	assert_int_equal(back->owner_uid, UINT32_MAX);
@@ -360,6 +362,7 @@ static void operations_come_back_as_they_were(void **state)
 	struct operation *op, *back;
 
 	op = operation_new(OPERATION_RECLAIM, "leases/x", "uid:0", "req");
+	str_copy(op->fingerprint, sizeof(op->fingerprint), "f2");
 	op->revision = 4;
 	operation_add_undo(op, &undo);
 	operation_add_undo(op, &none);
@@ -372,6 +375,7 @@ static void operations_come_back_as_they_were(void **state)
 	assert_string_equal(back->name, op->name);
 	assert_string_equal(back->principal, "uid:0");
 	assert_string_equal(back->request_id, "req");
+	assert_string_equal(back->fingerprint, "f2");
 	assert_string_equal(back->target, "leases/x");
 	assert_string_equal(back->step, "probe");
 	assert_int_equal(back->kind, OPERATION_RECLAIM);
