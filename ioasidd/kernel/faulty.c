@@ -192,6 +192,8 @@ ACT(vfio_bind, (struct kernel *k, const char *bdf, int cdev, int iommufd,
 ACT(vfio_attach, (struct kernel *k, int cdev, uint32_t pt_id,
 		  uint32_t *ret_pt_id, struct error *err),
     (real_of(k), cdev, pt_id, ret_pt_id, err))
+ACT(vfio_detach, (struct kernel *k, int cdev, struct error *err),
+    (real_of(k), cdev, err))
 READ(vfio_reset_set, (struct kernel *k, int cdev, char (**ret)[BDF_SIZE],
 		      size_t *ret_n, struct error *err),
      (real_of(k), cdev, ret, ret_n, err), *ret_n = 0)
@@ -213,6 +215,13 @@ READ(ioas_ranges, (struct kernel *k, int iommufd, uint32_t ioas_id,
 		   uint64_t *ret_alignment, struct error *err),
      (real_of(k), iommufd, ioas_id, ret, ret_n, ret_alignment, err),
      *ret_n = 0)
+ACT(ioas_allow, (struct kernel *k, int iommufd, uint32_t ioas_id,
+		 const struct kernel_range *ranges, size_t n,
+		 struct error *err),
+    (real_of(k), iommufd, ioas_id, ranges, n, err))
+ACT(ioas_unmap_all, (struct kernel *k, int iommufd, uint32_t ioas_id,
+		     uint64_t *ret_bytes, struct error *err),
+    (real_of(k), iommufd, ioas_id, ret_bytes, err))
 READ(hw_info, (struct kernel *k, int iommufd, uint32_t dev_id,
 	       struct kernel_hw_info *ret, struct error *err),
      (real_of(k), iommufd, dev_id, ret, err),
@@ -265,6 +274,7 @@ static const struct kernel_ops faulty_ops = {
 	.cdev_holders = faulty_cdev_holders,
 	.vfio_bind = faulty_vfio_bind,
 	.vfio_attach = faulty_vfio_attach,
+	.vfio_detach = faulty_vfio_detach,
 	.vfio_reset_set = faulty_vfio_reset_set,
 	.vfio_reset = faulty_vfio_reset,
 	.vfio_health = faulty_vfio_health,
@@ -272,6 +282,8 @@ static const struct kernel_ops faulty_ops = {
 	.iommufd_rlimit_mode = faulty_iommufd_rlimit_mode,
 	.ioas_alloc = faulty_ioas_alloc,
 	.ioas_ranges = faulty_ioas_ranges,
+	.ioas_allow = faulty_ioas_allow,
+	.ioas_unmap_all = faulty_ioas_unmap_all,
 	.hw_info = faulty_hw_info,
 	.hwpt_alloc = faulty_hwpt_alloc,
 	.destroy = faulty_destroy,

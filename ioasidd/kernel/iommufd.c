@@ -127,6 +127,57 @@ int iommufd_ioas_ranges(int fd, uint32_t ioas_id, struct kernel_range **ret,
 	return 0;
 }
 
+/* iommufd_ioas_allow() - Say what a space promises */
+int iommufd_ioas_allow(int fd, uint32_t ioas_id,
+		       const struct kernel_range *ranges, size_t n,
+		       struct error *err)
+{
+	_cleanup_free_ struct uapi_iova_range *list = NULL;
+	struct uapi_ioas_allow_iovas cmd = {
+		.size = sizeof(cmd),
+		.ioas_id = ioas_id,
+		.num_iovas = (uint32_t)n,
+	};
+
+	list = calloc(n ? n : 1, sizeof(*list));
+	if (!list)
+		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
+				 "no memory for %zu ranges", n);
+	for (size_t i = 0; i < n; i++)
+		list[i] = (struct uapi_iova_range){
+			.start = ranges[i].start,
+			.last = ranges[i].last,
+		};
+	cmd.allowed_iovas = (uintptr_t)list;
+	if (kernel_ioctl(fd, UAPI_IOAS_ALLOW_IOVAS, &cmd))
+		return error_set(err, -errno, ERROR_KERNEL_IOMMUFD,
+				 "IOMMU_IOAS_ALLOW_IOVAS of space %u: %m",
+				 ioas_id);
+	return 0;
+}
+
+/* iommufd_ioas_unmap_all() - End all mappings of a space */
+int iommufd_ioas_unmap_all(int fd, uint32_t ioas_id, uint64_t *ret_bytes,
+			   struct error *err)
+{
+	struct uapi_ioas_unmap cmd = {
+		.size = sizeof(cmd),
+		.ioas_id = ioas_id,
+		.iova = 0,
+		.length = UINT64_MAX,
+	};
+
+	if (kernel_ioctl(fd, UAPI_IOAS_UNMAP, &cmd)) {
+		if (errno != ENOENT)
+			return error_set(err, -errno, ERROR_KERNEL_IOMMUFD,
+					 "IOMMU_IOAS_UNMAP of all of space %u: %m",
+					 ioas_id);
+		cmd.length = 0;
+	}
+	*ret_bytes = cmd.length;
+	return 0;
+}
+
 /* iommufd_hw_info() - Ask what a device's IOMMU can do */
 int iommufd_hw_info(int fd, uint32_t dev_id, struct kernel_hw_info *ret,
 		    struct error *err)

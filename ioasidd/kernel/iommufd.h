@@ -60,6 +60,32 @@ int iommufd_ioas_ranges(int fd, uint32_t ioas_id, struct kernel_range **ret,
 			struct error *err);
 
 /**
+ * iommufd_ioas_allow() - Say what a space promises
+ * @fd:		The context
+ * @ioas_id:	The space
+ * @ranges:	In place of what was promised before; @n of them, 0 for nothing
+ * @err:	Filled on failure
+ *
+ * Return: 0; -EADDRINUSE: a device that is attached reserves part of it;
+ * -ENOENT: no such space; -ENOMEM.
+ */
+int iommufd_ioas_allow(int fd, uint32_t ioas_id,
+		       const struct kernel_range *ranges, size_t n,
+		       struct error *err);
+
+/**
+ * iommufd_ioas_unmap_all() - End all mappings of a space, whoever made them
+ * @fd:		The context
+ * @ioas_id:	The space
+ * @ret_bytes:	How much was mapped
+ * @err:	Filled on failure
+ *
+ * Return: 0, also if nothing was mapped; -EBUSY: a mapping is locked.
+ */
+int iommufd_ioas_unmap_all(int fd, uint32_t ioas_id, uint64_t *ret_bytes,
+			   struct error *err);
+
+/**
  * iommufd_hw_info() - Ask what a device's IOMMU can do
  * @fd:		The context
  * @dev_id:	A device that is bound to it

@@ -350,9 +350,17 @@ struct kernel_ops {
 	int (*vfio_bind)(struct kernel *k, const char *bdf, int cdev,
 			 int iommufd, uint32_t *ret_dev_id, struct error *err);
 
-	/* vfio_attach - VFIO_DEVICE_ATTACH_IOMMUFD_PT. */
+	/* vfio_attach - VFIO_DEVICE_ATTACH_IOMMUFD_PT. Attached already: it
+	 * moves, at one moment. -EADDRINUSE: it reserves something in what the
+	 * IOAS promises; -EINVAL: a sibling of its group is elsewhere.
+	 */
 	int (*vfio_attach)(struct kernel *k, int cdev, uint32_t pt_id,
 			   uint32_t *ret_pt_id, struct error *err);
+
+	/* vfio_detach - VFIO_DEVICE_DETACH_IOMMUFD_PT: its DMA is blocked. On
+	 * none: 0.
+	 */
+	int (*vfio_detach)(struct kernel *k, int cdev, struct error *err);
 
 	/* vfio_reset_set - The functions that a hot reset resets, itself
 	 * included; to be freed. None: 0 and *@ret_n 0.
@@ -389,6 +397,21 @@ struct kernel_ops {
 	int (*ioas_ranges)(struct kernel *k, int iommufd, uint32_t ioas_id,
 			   struct kernel_range **ret, size_t *ret_n,
 			   uint64_t *ret_alignment, struct error *err);
+
+	/* ioas_allow - IOMMU_IOAS_ALLOW_IOVAS: what is promised from now on, in
+	 * place of what was; none for nothing. -EADDRINUSE: a device that is
+	 * attached reserves something in it.
+	 */
+	int (*ioas_allow)(struct kernel *k, int iommufd, uint32_t ioas_id,
+			  const struct kernel_range *ranges, size_t n,
+			  struct error *err);
+
+	/* ioas_unmap_all - IOMMU_IOAS_UNMAP of 0 to 2^64 - 1: the fence. No
+	 * device reaches anything through the IOAS afterwards, whoever has
+	 * mapped it. Nothing mapped: 0 and *@ret_bytes 0.
+	 */
+	int (*ioas_unmap_all)(struct kernel *k, int iommufd, uint32_t ioas_id,
+			      uint64_t *ret_bytes, struct error *err);
 
 	int (*hw_info)(struct kernel *k, int iommufd, uint32_t dev_id,
 		       struct kernel_hw_info *ret, struct error *err);

@@ -377,6 +377,12 @@ static int real_vfio_attach(struct kernel *k, int cdev, uint32_t pt_id,
 	return vfio_attach(cdev, pt_id, ret_pt_id, err);
 }
 
+/* real_vfio_detach() - See vfio_detach(). */
+static int real_vfio_detach(struct kernel *k, int cdev, struct error *err)
+{
+	return vfio_detach(cdev, err);
+}
+
 /* real_vfio_reset_set() - See vfio_reset_set(). */
 static int real_vfio_reset_set(struct kernel *k, int cdev,
 			       char (**ret)[BDF_SIZE], size_t *ret_n,
@@ -427,6 +433,22 @@ static int real_ioas_ranges(struct kernel *k, int iommufd, uint32_t ioas_id,
 				   err);
 }
 
+/* real_ioas_allow() - See iommufd_ioas_allow(). */
+static int real_ioas_allow(struct kernel *k, int iommufd, uint32_t ioas_id,
+			   const struct kernel_range *ranges, size_t n,
+			   struct error *err)
+{
+	return iommufd_ioas_allow(iommufd, ioas_id, ranges, n, err);
+}
+
+/* real_ioas_unmap_all() - See iommufd_ioas_unmap_all(). */
+static int real_ioas_unmap_all(struct kernel *k, int iommufd,
+			       uint32_t ioas_id, uint64_t *ret_bytes,
+			       struct error *err)
+{
+	return iommufd_ioas_unmap_all(iommufd, ioas_id, ret_bytes, err);
+}
+
 /* real_hw_info() - See iommufd_hw_info(). */
 static int real_hw_info(struct kernel *k, int iommufd, uint32_t dev_id,
 			struct kernel_hw_info *ret, struct error *err)
@@ -468,6 +490,7 @@ static const struct kernel_ops real_ops = {
 	.cdev_holders = real_cdev_holders,
 	.vfio_bind = real_vfio_bind,
 	.vfio_attach = real_vfio_attach,
+	.vfio_detach = real_vfio_detach,
 	.vfio_reset_set = real_vfio_reset_set,
 	.vfio_reset = real_vfio_reset,
 	.vfio_health = real_vfio_health,
@@ -475,6 +498,8 @@ static const struct kernel_ops real_ops = {
 	.iommufd_rlimit_mode = real_iommufd_rlimit_mode,
 	.ioas_alloc = real_ioas_alloc,
 	.ioas_ranges = real_ioas_ranges,
+	.ioas_allow = real_ioas_allow,
+	.ioas_unmap_all = real_ioas_unmap_all,
 	.hw_info = real_hw_info,
 	.hwpt_alloc = real_hwpt_alloc,
 	.destroy = real_destroy,

@@ -62,6 +62,17 @@ int vfio_attach(int cdev, uint32_t pt_id, uint32_t *ret_pt_id,
 	return 0;
 }
 
+/* vfio_detach() - Take a bound device off its space: its DMA is blocked */
+int vfio_detach(int cdev, struct error *err)
+{
+	struct uapi_device_detach_iommufd_pt cmd = { .argsz = sizeof(cmd) };
+
+	if (kernel_ioctl(cdev, UAPI_DEVICE_DETACH_IOMMUFD_PT, &cmd))
+		return error_set(err, -errno, ERROR_KERNEL_VFIO,
+				 "VFIO_DEVICE_DETACH_IOMMUFD_PT: %m");
+	return 0;
+}
+
 /* vfio_reset_set() - Ask which functions a hot reset of the bus resets */
 int vfio_reset_set(int cdev, char (**ret)[BDF_SIZE], size_t *ret_n,
 		   struct error *err)

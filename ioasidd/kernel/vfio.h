@@ -53,6 +53,15 @@ int vfio_attach(int cdev, uint32_t pt_id, uint32_t *ret_pt_id,
 		struct error *err);
 
 /**
+ * vfio_detach() - Take a bound device off its space: its DMA is blocked
+ * @cdev:	The device, bound
+ * @err:	Filled on failure
+ *
+ * Return: 0, also if it is on none; -errno.
+ */
+int vfio_detach(int cdev, struct error *err);
+
+/**
  * vfio_reset_set() - Ask which functions a hot reset of the bus resets
  * @cdev:	Bound; borrowed
  * @ret:	Their addresses, its own too; the caller frees them

@@ -289,6 +289,12 @@ static int client_vfio_attach(struct kernel *k, int cdev, uint32_t pt_id,
 	return vfio_attach(cdev, pt_id, ret_pt_id, err);
 }
 
+/* client_vfio_detach() - See vfio_detach(). */
+static int client_vfio_detach(struct kernel *k, int cdev, struct error *err)
+{
+	return vfio_detach(cdev, err);
+}
+
 /* client_vfio_reset_set() - See vfio_reset_set(). */
 static int client_vfio_reset_set(struct kernel *k, int cdev,
 				 char (**ret)[BDF_SIZE], size_t *ret_n,
@@ -357,6 +363,22 @@ static int client_ioas_ranges(struct kernel *k, int iommufd, uint32_t ioas_id,
 				   err);
 }
 
+/* client_ioas_allow() - See iommufd_ioas_allow(). */
+static int client_ioas_allow(struct kernel *k, int iommufd, uint32_t ioas_id,
+			     const struct kernel_range *ranges, size_t n,
+			     struct error *err)
+{
+	return iommufd_ioas_allow(iommufd, ioas_id, ranges, n, err);
+}
+
+/* client_ioas_unmap_all() - See iommufd_ioas_unmap_all(). */
+static int client_ioas_unmap_all(struct kernel *k, int iommufd,
+				 uint32_t ioas_id, uint64_t *ret_bytes,
+				 struct error *err)
+{
+	return iommufd_ioas_unmap_all(iommufd, ioas_id, ret_bytes, err);
+}
+
 /* client_hw_info() - See iommufd_hw_info(). */
 static int client_hw_info(struct kernel *k, int iommufd, uint32_t dev_id,
 			  struct kernel_hw_info *ret, struct error *err)
@@ -398,6 +420,7 @@ static const struct kernel_ops client_ops = {
 	.cdev_holders = client_cdev_holders,
 	.vfio_bind = client_vfio_bind,
 	.vfio_attach = client_vfio_attach,
+	.vfio_detach = client_vfio_detach,
 	.vfio_reset_set = client_vfio_reset_set,
 	.vfio_reset = client_vfio_reset,
 	.vfio_health = client_vfio_health,
@@ -405,6 +428,8 @@ static const struct kernel_ops client_ops = {
 	.iommufd_rlimit_mode = client_iommufd_rlimit_mode,
 	.ioas_alloc = client_ioas_alloc,
 	.ioas_ranges = client_ioas_ranges,
+	.ioas_allow = client_ioas_allow,
+	.ioas_unmap_all = client_ioas_unmap_all,
 	.hw_info = client_hw_info,
 	.hwpt_alloc = client_hwpt_alloc,
 	.destroy = client_destroy,
