@@ -13,6 +13,7 @@
 #include "ioasid/v1/link.pb-c.h"
 #include "ioasid/v1/operation.pb-c.h"
 #include "ioasid/v1/policy.pb-c.h"
+#include "ioasid/v1/window.pb-c.h"
 
 typedef Google__Protobuf__Timestamp pb_timestamp;
 typedef Ioasid__V1__Capabilities pb_capabilities;
@@ -33,11 +34,15 @@ typedef Ioasid__V1__Lease__LabelsEntry pb_label;
 typedef Ioasid__V1__LinkPacket pb_link_packet;
 typedef Ioasid__V1__Operation pb_operation;
 typedef Ioasid__V1__PciDetails pb_pci;
+typedef Ioasid__V1__PlanWindowsRequest pb_plan_windows;
+typedef Ioasid__V1__PlanWindowsResponse pb_plan_response;
 typedef Ioasid__V1__Register pb_register;
 typedef Ioasid__V1__ReservedRegion pb_reserved;
 typedef Ioasid__V1__Step pb_step;
 typedef Ioasid__V1__Version pb_version;
 typedef Ioasid__V1__WatchEventsRequest pb_watch;
+typedef Ioasid__V1__Window pb_window;
+typedef Ioasid__V1__WindowWish pb_window_wish;
 
 /* The descriptor of a message of ours: PB(list_devices_request). */
 #define PB(type) (&ioasid__v1__##type##__descriptor)

@@ -3,7 +3,7 @@
  * handlers.h - what answers the methods; bound to them in methods.c
  *
  * Each is a method_fn, see methods.h. reads.c has those that look, changes.c
- * those that change.
+ * those that change; policy.c and windows.c those of their names.
  */
 #ifndef IOASIDD_FRONT_HANDLERS_H
 #define IOASIDD_FRONT_HANDLERS_H
@@ -24,6 +24,7 @@ int recover_device(struct call *call, struct error *err);
 int list_groups(struct call *call, struct error *err);
 int get_group(struct call *call, struct error *err);
 int list_iommus(struct call *call, struct error *err);
+int plan_windows(struct call *call, struct error *err);
 int list_leases(struct call *call, struct error *err);
 int get_lease(struct call *call, struct error *err);
 int create_lease(struct call *call, struct error *err);

@@ -33,6 +33,7 @@ static const struct binding bindings[] = {
 	{ "ioasid.v1.Groups/ListGroups", METHOD_READ, list_groups },
 	{ "ioasid.v1.Groups/GetGroup", METHOD_READ, get_group },
 	{ "ioasid.v1.Iommus/ListIommus", METHOD_READ, list_iommus },
+	{ "ioasid.v1.Windows/PlanWindows", METHOD_READ, plan_windows },
 	{ "ioasid.v1.Leases/ListLeases", METHOD_READ, list_leases },
 	{ "ioasid.v1.Leases/GetLease", METHOD_READ, get_lease },
 	{ "ioasid.v1.Leases/CreateLease", METHOD_CHANGE, create_lease },

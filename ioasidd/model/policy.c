@@ -30,6 +30,7 @@ static const struct permission permissions[] = {
 	{ "device.force", ROLE_ADMIN, .per_device = true },
 	{ "device.recover", ROLE_ADMIN, .per_device = true },
 	{ "group.view", ROLE_VIEWER, .per_device = true },
+	{ "window.plan", ROLE_VIEWER, .per_device = true, .open = true },
 	{ "operation.view", ROLE_VIEWER, .open = true },
 	{ "operation.cancel", ROLE_OPERATOR, .open = true },
 	{ "lease.view", ROLE_VIEWER, .per_device = true, .labelled = true,

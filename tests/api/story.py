@@ -205,6 +205,50 @@ PREPARE = [
         "device.foreign"),
 ]
 
+
+
+def wish(size: int, **more: object) -> dict[str, object]:
+    """A wish for a window."""
+    return {"size": size, **more}
+
+
+# The edu is prepared; its aperture is of 47 bits, with the MSI of x86 in it.
+WINDOWS = [
+    Row("Windows/PlanWindows"),
+    Row("Windows/PlanWindows", {"windows": [
+        wish(4096), wish(2 ** 40, start=2 ** 59, purpose="WINDOW_PURPOSE_RAM")
+    ]}),
+    Row("Windows/PlanWindows", {"devices": [name(EDU)]}),
+    Row("Windows/PlanWindows", {"devices": [name(EDU)], "windows": [
+        wish(2 ** 31, start=0, page_sizes=0x1000,
+             purpose="WINDOW_PURPOSE_DMA32"),
+        wish(2 ** 33, start=2 ** 31, around_reserved=True),
+        wish(2 ** 21, page_sizes=0x201000)]}),
+    Row("Windows/PlanWindows", {"devices": [name(EDU)], "windows": [
+        wish(2 ** 32, start=0)]}, "window.unavailable"),
+    Row("Windows/PlanWindows", {"devices": [name(EDU)], "windows": [
+        wish(2 ** 40, start=2 ** 59)]}, "window.unavailable"),
+    Row("Windows/PlanWindows", {"windows": [wish(0)]}, "window.invalid"),
+    Row("Windows/PlanWindows", {"windows": [
+        wish(8192, start=0), wish(4096, start=4096)]}, "window.invalid"),
+    Row("Windows/PlanWindows", {"windows": [wish(4096)] * 65},
+        "window.invalid"),
+    Row("Windows/PlanWindows", {"devices": [name(EDU)], "windows": [
+        *[wish(2 ** 20, start=(i + 8) * 2 ** 32) for i in range(63)],
+        wish(2 ** 33, start=0, around_reserved=True)]}, "limit.windows"),
+    Row("Windows/PlanWindows", {"devices": [name(OTHER_EDU)]},
+        "device.not-ready"),
+    Row("Windows/PlanWindows", {"devices": [name(EDU)] * 2},
+        "request.invalid"),
+    Row("Windows/PlanWindows", {"devices": ["x"]}, "request.invalid"),
+    Row("Windows/PlanWindows", {"devices": [name(NO_CARD)]},
+        "device.not-found"),
+    Row("Windows/PlanWindows", {"devices": [name(EDU)]}, uid=OPERATOR),
+    Row("Windows/PlanWindows", {"devices": [name(EDU)]}, "device.not-found",
+        uid=NOBODY),
+    Row("Windows/PlanWindows", {"windows": [wish(4096)]}, uid=NOBODY),
+]
+
 CANCEL = [
     Row("Operations/CancelOperation", {"name": "{op}"},
         "operation.not-running"),
@@ -506,5 +550,5 @@ WATCH = [
         "revision": "{first}", "collections": ["leases"]}, uid=NOBODY),
 ]
 
-STORY = [*READS, *PREPARE, *CANCEL, *LEASE, *TOKEN, *POLICIES, *RECLAIM,
-         *RECOVER, *RESTORE, *READS, *WATCH]
+STORY = [*READS, *PREPARE, *WINDOWS, *CANCEL, *LEASE, *TOKEN, *POLICIES,
+         *RECLAIM, *RECOVER, *RESTORE, *READS, *WATCH]

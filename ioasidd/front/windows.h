@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * windows.h - windows between the contract and the model
+ */
+#ifndef IOASIDD_FRONT_WINDOWS_H
+#define IOASIDD_FRONT_WINDOWS_H
+
+#include "base/arena.h"
+#include "front/contract.h"
+#include "model/window.h"
+
+/**
+ * windows_from_wishes() - What a request wishes for, as the model has it
+ * @field:	Where the wishes stood, for the words
+ * @in:		As a stranger sent them; @n of them
+ * @ret:	As many
+ *
+ * What windows can be is for window_plan() to say.
+ *
+ * Return: 0; -EINVAL window.invalid: more than WINDOWS_MAX; -EINVAL
+ * request.invalid: a purpose that there is not.
+ */
+int windows_from_wishes(const char *field, pb_window_wish *const *in, size_t n,
+			struct window_wish ret[WINDOWS_MAX],
+			struct error *err);
+
+/* view_windows() - Windows as messages. Return: @n of them; NULL for none, or
+ * if arena_ok() says so.
+ */
+pb_window **view_windows(struct arena *arena, const struct window *windows,
+			 size_t n);
+
+/* view_iova_ranges() - Ranges as messages. Return: likewise. */
+pb_range **view_iova_ranges(struct arena *arena,
+			    const struct kernel_range *ranges, size_t n);
+
+#endif
