@@ -318,6 +318,64 @@ IOASID_PUBLIC int ioasid_device_get(struct ioasid *conn, const char *name,
 IOASID_PUBLIC struct ioasid_device *
 ioasid_device_free(struct ioasid_device *device);
 
+/* --- windows ------------------------------------------------------------- */
+
+/* The most windows that one space can have, and wishes in one request. */
+#define IOASID_MAX_WINDOWS 64
+
+/* What a window is for; see WindowPurpose in ioasid/v1/window.proto. */
+enum ioasid_window_purpose {
+	/* Nothing said: anywhere. */
+	IOASID_WINDOW_ANY,
+	/* Devices that can address 32 bits: below 4 GiB. */
+	IOASID_WINDOW_DMA32,
+	/* The guest's memory. */
+	IOASID_WINDOW_RAM,
+	/* How many there are; a newer daemon may send larger ones. */
+	IOASID_WINDOW_PURPOSES,
+};
+
+/**
+ * struct ioasid_window - I/O virtual addresses that a space promises
+ * @start:	First address, bytes
+ * @last:	Last address, bytes, inclusive
+ * @page_sizes:	Sizes of pages that mappings in it can begin with, one bit for
+ *		each: bit 12 for 4 KiB. As wished; for a wish of 0 the
+ *		alignment of the devices
+ * @purpose:	As wished; values out of the enum are possible
+ */
+struct ioasid_window {
+	uint64_t start;
+	uint64_t last;
+	uint64_t page_sizes;
+	enum ioasid_window_purpose purpose;
+};
+
+/**
+ * struct ioasid_window_wish - A window that somebody needs
+ * @size:		How long, bytes; not 0, a multiple of the devices'
+ *			alignment and of every size in @page_sizes
+ * @has_start:		It begins at @start; otherwise wherever there is room,
+ *			the lowest place first
+ * @start:		First address, bytes; a multiple as @size is
+ * @page_sizes:		As in struct ioasid_window; 0 for the devices' smallest
+ * @purpose:		What it is for
+ * @around_reserved:	Leave out what the devices reserve in it (MSI on x86,
+ *			say): one wish may then become several windows.
+ *			Otherwise it is given whole or not at all
+ *
+ * What is wrong with one is said by the daemon: window.invalid,
+ * window.unavailable.
+ */
+struct ioasid_window_wish {
+	uint64_t size;
+	bool has_start;
+	uint64_t start;
+	uint64_t page_sizes;
+	enum ioasid_window_purpose purpose;
+	bool around_reserved;
+};
+
 /* --- leases -------------------------------------------------------------- */
 
 /* Where a lease stands; see Lease.State in ioasid/v1/lease.proto. */
