@@ -27,6 +27,7 @@
 
 /* The library itself: its insides are tested too. */
 #include "libioasid/channel.c"
+#include "libioasid/claim.c"
 #include "libioasid/connect.c"
 #include "libioasid/device.c"
 #include "libioasid/fail.c"
