@@ -26,6 +26,35 @@ struct claim_box {
 };
 
 /**
+ * ids_wrong() - What is wrong with the ids in the answer to a claim
+ * @lease:	The lease, with as many devices as were claimed
+ *
+ * A kernel's ids begin at 1.
+ *
+ * Return: words; NULL if nothing is.
+ */
+static const char *ids_wrong(const Ioasid__V1__Lease *lease)
+{
+	if (lease->mode != IOASID__V1__LEASE__MODE__HOLD)
+		return lease->n_device_ids || lease->n_spaces ?
+		       "a claim with ids of what the daemon did not make" :
+		       NULL;
+	if (lease->n_device_ids != lease->n_devices)
+		return "a claim whose ids are not one for each device";
+	for (size_t i = 0; i < lease->n_device_ids; i++) {
+		if (!lease->device_ids[i])
+			return "a claim of a device without an id";
+		for (size_t j = 0; j < i; j++)
+			if (lease->device_ids[i] == lease->device_ids[j])
+				return "a claim of devices with one id";
+	}
+	for (size_t i = 0; i < lease->n_spaces; i++)
+		if (!lease->spaces[i]->kernel_id)
+			return "a claim of a space without an id";
+	return NULL;
+}
+
+/**
  * claim_wrong() - What is wrong with the answer to a claim
  * @name:	The lease that was claimed
  * @reply:	The answer
@@ -52,7 +81,11 @@ static const char *claim_wrong(const char *name,
 		if (!reply->devices[i][0] ||
 		    !str_eq(lease->devices[i], reply->devices[i]))
 			return "a claim with other devices than its lease";
-	return NULL;
+	/* Of what other modes there may be one day, who knows what comes. */
+	if (lease->mode > IOASID__V1__LEASE__MODE__HOLD)
+		return "a claim of a mode that this version of libioasid does "
+		       "not know";
+	return ids_wrong(lease);
 }
 
 /**
@@ -83,6 +116,9 @@ static struct ioasid_claim *claim_new(Ioasid__V1__ClaimLeaseResponse *reply,
 	for (size_t i = 0; i < box->pub.n_devices; i++) {
 		box->devices[i].name = box->lease->devices[i];
 		box->devices[i].fd = TAKE_FD(fds->fds[1 + i]);
+		/* None of TRANSFER, whose devices are not bound. */
+		if (box->lease->n_device_ids)
+			box->devices[i].id = box->lease->device_ids[i];
 	}
 	fds->n = 0;
 	return (void *)box; /* whose first member it is */
