@@ -31,7 +31,7 @@ static int run(struct ctl *ctl, char **args, int n_args)
 const struct verb verb_space_show = {
 	.name = "space show",
 	.args = "SPACE",
-	.summary = "show a space: windows, devices, where can be mapped",
+	.summary = "show a space: windows, devices, where memory can be mapped",
 	.options = options,
 	.min_args = 1,
 	.max_args = 1,
