@@ -2,7 +2,6 @@
  *
  * space-delete.c - ioasidctl space delete
  */
-#include "ioasid/v1/lease.pb-c.h"
 #include "ioasidctl/json.h"
 #include "ioasidctl/space.h"
 #include "libioasid/message.h"
@@ -26,7 +25,7 @@ static int delete(struct ctl *ctl, char *name)
 	request.name = name;
 	request.dry_run = space_dry_run;
 	r = ctl_call(ctl, "Spaces/DeleteSpace", &request.base,
-		     &ioasid__v1__lease__descriptor, name, &reply);
+		     &ioasid__v1__space__descriptor, name, &reply);
 	if (r)
 		return r;
 	if (ctl->json)

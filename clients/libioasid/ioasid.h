@@ -378,8 +378,6 @@ struct ioasid_window_wish {
 
 /* --- spaces -------------------------------------------------------------- */
 
-struct ioasid_lease;
-
 /* The most spaces that can be made with a lease. */
 #define IOASID_MAX_OFFERED_SPACES 16
 
@@ -448,7 +446,7 @@ struct ioasid_space {
 };
 
 /**
- * struct ioasid_space_list - Spaces, those of the newest lease first
+ * struct ioasid_space_list - Spaces, newest first
  * @n:		How many
  * @items:	The spaces
  * @revision:	What the list is of, to watch from: ioasid_watch_start()
@@ -499,7 +497,7 @@ struct ioasid_terms {
  * @ret:	The list; ioasid_space_list_free()
  * @err:	See the head of this file
  *
- * Return: 0; errors as above, of the daemon: lease.not-found.
+ * Return: 0; errors as above.
  */
 IOASID_PUBLIC int ioasid_space_list(struct ioasid *conn, const char *lease,
 				    struct ioasid_space_list **ret,
@@ -535,9 +533,12 @@ ioasid_space_free(struct ioasid_space *space);
  * @ret:	The space; ioasid_space_free(); may be NULL
  * @err:	See the head of this file
  *
+ * All of it, or nothing is made. Devices that are on another space of the lease
+ * are moved, at one moment.
+ *
  * Return: 0; errors as above, of the daemon: lease.not-found, lease.state,
- * space.mode, space.attached, window.invalid, window.unavailable,
- * limit.spaces, kernel.*.
+ * lease.devices, space.mode, window.invalid, window.unavailable, context.lost,
+ * limit.spaces, limit.windows, permission.denied, kernel.*.
  */
 IOASID_PUBLIC int ioasid_space_create(struct ioasid *conn, const char *lease,
 				      const struct ioasid_space_wish *wish,
@@ -550,15 +551,16 @@ IOASID_PUBLIC int ioasid_space_create(struct ioasid *conn, const char *lease,
  * @conn:	The connection
  * @name:	"spaces/<ULID>", without devices
  * @terms:	NULL for none
- * @ret:	Its lease as it is then; ioasid_lease_free(); may be NULL
+ * @ret:	The space as it was; ioasid_space_free(); may be NULL
  * @err:	See the head of this file
  *
  * Return: 0; errors as above, of the daemon: space.not-found, space.in-use,
- * lease.state, kernel.*.
+ * context.lost, permission.denied, kernel.*: the holder has made page tables of
+ * it.
  */
 IOASID_PUBLIC int ioasid_space_delete(struct ioasid *conn, const char *name,
 				      const struct ioasid_terms *terms,
-				      struct ioasid_lease **ret,
+				      struct ioasid_space **ret,
 				      struct ioasid_error *err);
 
 /**
@@ -572,10 +574,10 @@ IOASID_PUBLIC int ioasid_space_delete(struct ioasid *conn, const char *name,
  * @ret:	The space as it is then; ioasid_space_free(); may be NULL
  * @err:	See the head of this file
  *
- * All of them, or nothing is changed.
+ * All of them, or nothing is changed. Mappings stay as they are.
  *
  * Return: 0; errors as above, of the daemon: space.not-found, window.invalid,
- * window.unavailable, lease.state, kernel.*.
+ * window.unavailable, context.lost, limit.windows, permission.denied, kernel.*.
  */
 IOASID_PUBLIC int ioasid_space_set_windows(
 	struct ioasid *conn, const char *name,
@@ -589,13 +591,13 @@ IOASID_PUBLIC int ioasid_space_set_windows(
  * @name:	"spaces/<ULID>"
  * @device:	Name of a device of the lease; with it come the others of its
  *		group. One that is on another space of the lease is moved, at
- *		once (VFIO_DEVICE_ATTACH_IOMMUFD_PT)
+ *		one moment (VFIO_DEVICE_ATTACH_IOMMUFD_PT)
  * @terms:	NULL for none
  * @ret:	The space as it is then; ioasid_space_free(); may be NULL
  * @err:	See the head of this file
  *
- * Return: 0; errors as above, of the daemon: space.not-found,
- * space.attached, device.not-found, window.unavailable, lease.state, kernel.*.
+ * Return: 0; errors as above, of the daemon: space.not-found, lease.devices,
+ * window.unavailable, context.lost, permission.denied, kernel.*.
  */
 IOASID_PUBLIC int ioasid_space_attach(struct ioasid *conn, const char *name,
 				      const char *device,
@@ -612,8 +614,10 @@ IOASID_PUBLIC int ioasid_space_attach(struct ioasid *conn, const char *name,
  * @ret:	The space as it is then; ioasid_space_free(); may be NULL
  * @err:	See the head of this file
  *
+ * Its DMA is blocked then.
+ *
  * Return: 0; errors as above, of the daemon: space.not-found,
- * space.not-attached, lease.state, kernel.*.
+ * space.not-attached, lease.devices, context.lost, permission.denied, kernel.*.
  */
 IOASID_PUBLIC int ioasid_space_detach(struct ioasid *conn, const char *name,
 				      const char *device,

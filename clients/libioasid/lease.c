@@ -230,8 +230,17 @@ int ioasid_lease_list(struct ioasid *conn, bool all,
 	return 0;
 }
 
-/* object_lease_call() - See object.h. */
-int object_lease_call(struct ioasid *conn, const char *method,
+/**
+ * lease_call() - Call a method that answers with a lease
+ * @conn:	The connection
+ * @method:	"Leases/GetLease"
+ * @request:	Its request message
+ * @ret:	The lease; may be NULL
+ * @err:	May be NULL
+ *
+ * Return: see ioasid.h.
+ */
+static int lease_call(struct ioasid *conn, const char *method,
 		      const ProtobufCMessage *request,
 		      struct ioasid_lease **ret, struct ioasid_error *err)
 {
@@ -398,8 +407,7 @@ int ioasid_lease_create(struct ioasid *conn, const struct ioasid_offer *given,
 	request.expires = timestamp(offer.expires_us, &expires);
 	request.token_expires = timestamp(offer.token_expires_us,
 					  &token_expires);
-	return object_lease_call(conn, "Leases/CreateLease", &request.base, ret,
-				 err);
+	return lease_call(conn, "Leases/CreateLease", &request.base, ret, err);
 }
 
 /* ioasid_lease_reissue_token() - See ioasid.h. */
@@ -413,8 +421,8 @@ int ioasid_lease_reissue_token(struct ioasid *conn, const char *name,
 
 	request.name = (char *)name;
 	request.token_expires = timestamp(expires_us, &expires);
-	return object_lease_call(conn, "Leases/ReissueToken", &request.base, ret,
-				 err);
+	return lease_call(conn, "Leases/ReissueToken", &request.base, ret,
+			  err);
 }
 
 /* ioasid_lease_get() - See ioasid.h. */
@@ -425,8 +433,7 @@ int ioasid_lease_get(struct ioasid *conn, const char *name,
 		IOASID__V1__GET_LEASE_REQUEST__INIT;
 
 	request.name = (char *)name;
-	return object_lease_call(conn, "Leases/GetLease", &request.base, ret,
-				 err);
+	return lease_call(conn, "Leases/GetLease", &request.base, ret, err);
 }
 
 /* ioasid_lease_acknowledge() - See ioasid.h. */
@@ -437,8 +444,8 @@ int ioasid_lease_acknowledge(struct ioasid *conn, const char *name,
 		IOASID__V1__ACKNOWLEDGE_LEASE_REQUEST__INIT;
 
 	request.name = (char *)name;
-	return object_lease_call(conn, "Leases/AcknowledgeLease",
-				 &request.base, NULL, err);
+	return lease_call(conn, "Leases/AcknowledgeLease", &request.base, NULL,
+			  err);
 }
 
 /* ioasid_lease_release() - See ioasid.h. */
@@ -449,6 +456,5 @@ int ioasid_lease_release(struct ioasid *conn, const char *name,
 		IOASID__V1__RELEASE_LEASE_REQUEST__INIT;
 
 	request.name = (char *)name;
-	return object_lease_call(conn, "Leases/ReleaseLease", &request.base, ret,
-				 err);
+	return lease_call(conn, "Leases/ReleaseLease", &request.base, ret, err);
 }

@@ -42,18 +42,4 @@ struct ioasid_space *object_space_at(void *at, const Ioasid__V1__Space *msg);
  */
 int64_t object_microseconds(const Google__Protobuf__Timestamp *t);
 
-/**
- * object_lease_call() - Call a method that answers with a lease
- * @conn:	The connection
- * @method:	"Leases/GetLease"
- * @request:	Its request message
- * @ret:	The lease; may be NULL
- * @err:	May be NULL
- *
- * Return: see ioasid.h.
- */
-int object_lease_call(struct ioasid *conn, const char *method,
-		      const ProtobufCMessage *request,
-		      struct ioasid_lease **ret, struct ioasid_error *err);
-
 #endif

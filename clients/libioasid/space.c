@@ -317,15 +317,14 @@ int ioasid_space_create(struct ioasid *conn, const char *lease,
 /* ioasid_space_delete() - See ioasid.h. */
 int ioasid_space_delete(struct ioasid *conn, const char *name,
 			const struct ioasid_terms *terms,
-			struct ioasid_lease **ret, struct ioasid_error *err)
+			struct ioasid_space **ret, struct ioasid_error *err)
 {
 	Ioasid__V1__DeleteSpaceRequest request =
 		IOASID__V1__DELETE_SPACE_REQUEST__INIT;
 
 	request.name = (char *)name;
 	set_terms(&request.base, terms);
-	return object_lease_call(conn, "Spaces/DeleteSpace", &request.base, ret,
-				 err);
+	return space_call(conn, "Spaces/DeleteSpace", &request.base, ret, err);
 }
 
 /* ioasid_space_set_windows() - See ioasid.h. */

@@ -373,23 +373,19 @@ static void attach_and_detach_name_both(void **state)
 	(void)message_free(detach);
 }
 
-static void delete_is_answered_with_the_lease(void **state)
+static void delete_is_answered_with_what_was(void **state)
 {
-	Ioasid__V1__Lease msg = IOASID__V1__LEASE__INIT;
 	Ioasid__V1__DeleteSpaceRequest *request;
 
-	msg.name = (char *)LEASE;
-	msg.mode = IOASID__V1__LEASE__MODE__HOLD;
-	assert_int_equal(fake_reply(server, 1, &msg.base, 0, NULL, 0), 0);
-	assert_int_equal(ioasid_space_delete(conn, SPACE0, &terms, &lease,
+	send_space(1);
+	assert_int_equal(ioasid_space_delete(conn, SPACE0, &terms, &space,
 					     &err), 0);
-	assert_string_equal(lease->name, LEASE);
-	assert_int_equal(lease->mode, IOASID_LEASE_HOLD);
-	assert_int_equal(lease->n_spaces, 0);
+	assert_full(space, SPACE0);
 	request = received(&ioasid__v1__delete_space_request__descriptor);
 	assert_string_equal(method, "Spaces/DeleteSpace");
 	assert_string_equal(request->name, SPACE0);
 	assert_string_equal(request->etag, "e9");
+	assert_string_equal(request->request_id, "again");
 	assert_true(request->dry_run);
 	(void)message_free(request);
 }
@@ -730,7 +726,7 @@ int main(void)
 		TEST(create_says_all_of_it),
 		TEST(set_windows_says_all_of_it),
 		TEST(attach_and_detach_name_both),
-		TEST(delete_is_answered_with_the_lease),
+		TEST(delete_is_answered_with_what_was),
 		TEST(refusal_names_what_is_in_the_way),
 		TEST(more_than_can_be_is_not_sent),
 		TEST(offer_of_hold_says_its_spaces),
