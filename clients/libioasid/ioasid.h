@@ -833,8 +833,7 @@ struct ioasid_claim {
  *
  * Return: 0; errors as above, of the daemon: device.not-found,
  * device.not-ready, lease.devices, lease.memlock, lease.mode,
- * permission.denied; of HOLD: window.invalid, window.unavailable,
- * space.attached, kernel.*.
+ * permission.denied; of HOLD: window.invalid, window.unavailable, kernel.*.
  */
 IOASID_PUBLIC int ioasid_lease_create(struct ioasid *conn,
 				      const struct ioasid_offer *offer,
