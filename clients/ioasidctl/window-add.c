@@ -14,6 +14,8 @@ static const struct option_spec options[] = { SPACE_OPTIONS, NO_MORE_OPTIONS };
  * @n_args:	2 and more
  *
  * What is wrong with a window is found out before the daemon is asked.
+ * The new ones go first: the daemon counts windows when it refuses one, and its
+ * first is then the first of the command line.
  *
  * Return: enum ctl_exit.
  */
