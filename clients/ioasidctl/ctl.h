@@ -75,7 +75,11 @@ extern const struct verb verb_devices, verb_device_show, verb_device_recover,
 	verb_lease_list, verb_lease_show, verb_lease_release,
 	verb_operation_list, verb_operation_show, verb_operation_wait,
 	verb_operation_cancel, verb_watch, verb_version, verb_run,
-	verb_machine_capture, verb_lease_token_reissue, verb_policy_check;
+	verb_machine_capture, verb_lease_token_reissue, verb_policy_check,
+	verb_space_list, verb_space_show, verb_space_create,
+	verb_space_delete, verb_space_attach, verb_space_detach,
+	verb_window_set, verb_window_add, verb_window_resize,
+	verb_window_remove;
 
 /* No option; what ends a table of them. */
 #define NO_MORE_OPTIONS { .name = NULL }
@@ -193,8 +197,8 @@ void ctl_show_steps(Ioasid__V1__Step *const *steps, size_t n);
 int ctl_device_name(const char *arg, char ret[CTL_NAME_SIZE]);
 
 /**
- * ctl_object_name() - The resource name of a lease or an operation
- * @kind:	"leases" or "operations"
+ * ctl_object_name() - The resource name of a lease, a space or an operation
+ * @kind:	"leases", "spaces" or "operations"
  * @arg:	The name, with "<kind>/" in front or without
  * @ret:	With it
  *
@@ -264,6 +268,9 @@ int ctl_uid(const char *arg, uint32_t *ret);
  * @token:	Make a token
  * @token_expires_s: Seconds from now; 0 for as long as the offer is
  * @nobody:	Nobody but who has the token may claim
+ * @mode:	enum ioasid_lease_mode
+ * @grace_s:	Of hold: how long a successor may claim it; 0 for the default
+ * @spaces:	Of hold: SPACEs, see space-spec.h
  */
 struct offer_words {
 	char **devices;
@@ -280,6 +287,9 @@ struct offer_words {
 	bool token;
 	uint64_t token_expires_s;
 	bool nobody;
+	int mode;
+	uint64_t grace_s;
+	struct strv spaces;
 };
 
 /**

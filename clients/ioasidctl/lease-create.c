@@ -7,9 +7,10 @@
 #include "ioasid/v1/lease.pb-c.h"
 #include "ioasidctl/ctl.h"
 #include "ioasidctl/json.h"
+#include "ioasidctl/space-spec.h"
 #include "libioasid/message.h"
 
-static const char *opt_uid, *opt_token_file;
+static const char *opt_uid, *opt_token_file, *opt_mode;
 static uint64_t opt_pid;
 static struct offer_words words;
 
@@ -33,6 +34,12 @@ static const struct option_spec options[] = {
 	  "end the offer if nobody has claimed it by then" },
 	{ "label", 'l', OPTION_LIST, &words.labels, "KEY=VALUE",
 	  "what you call it; may be repeated" },
+	{ "mode", 0, OPTION_TEXT, &opt_mode, "MODE",
+	  "how it is handed over: transfer (the default) or hold" },
+	{ "grace", 0, OPTION_NUMBER, &words.grace_s, "SECONDS",
+	  "hold: how long a successor of the holder may claim it (10)" },
+	{ "space", 0, OPTION_LIST, &words.spaces, "SPACE",
+	  "hold: an I/O address space to make with it; may be repeated" },
 	{ "restore", 0, OPTION_FLAG, &words.restore, NULL,
 	  "give the devices back to their drivers when it ends" },
 	{ "dry-run", 'n', OPTION_FLAG, &words.dry_run, NULL,
@@ -69,6 +76,30 @@ static int offer(struct ctl *ctl, ProtobufCMessage **ret)
 	return r ? r : w;
 }
 
+/* How long a successor of a holder may claim at most, as of the contract. */
+#define GRACE_MAX_S 600
+
+/**
+ * read_mode() - Read how descriptors are to be handed over
+ *
+ * Return: CTL_DONE; CTL_USAGE, and it has been said why.
+ */
+static int read_mode(void)
+{
+	if (opt_mode && ctl_word_value(&ioasid__v1__lease__mode__descriptor,
+				       opt_mode, &words.mode))
+		return CTL_USAGE;
+	if (words.mode == IOASID_LEASE_HOLD && words.grace_s <= GRACE_MAX_S)
+		return CTL_DONE;
+	if (words.grace_s > GRACE_MAX_S)
+		return ctl_usage("--grace takes at most %d seconds",
+				 GRACE_MAX_S);
+	if (words.grace_s || words.spaces.n)
+		return ctl_usage("--grace and --space are for --mode hold: of "
+				 "other leases the holder makes the spaces");
+	return CTL_DONE;
+}
+
 /**
  * run() - Offer devices
  * @ctl:	This run
@@ -91,8 +122,11 @@ static int run(struct ctl *ctl, char **args, int n_args)
 	if (words.token_expires_s && !opt_token_file)
 		return ctl_usage("--token-expires without --token-file");
 	words.nobody = opt_token_file && !opt_uid;
-	r = offer(ctl, &lease);
+	r = read_mode();
+	if (!r)
+		r = offer(ctl, &lease);
 	strv_deinit(&words.labels);
+	strv_deinit(&words.spaces);
 	if (r)
 		return r;
 	if (ctl->json)
@@ -108,6 +142,7 @@ const struct verb verb_lease_create = {
 	.name = "lease create",
 	.args = "DEVICE...",
 	.summary = "offer ready devices to a user; prints the lease's name",
+	.details = SPACE_SPEC_HELP WINDOW_SPEC_HELP,
 	.options = options,
 	.min_args = 1,
 	.max_args = -1,

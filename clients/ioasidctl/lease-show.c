@@ -2,6 +2,8 @@
  *
  * lease-show.c - ioasidctl lease show
  */
+#include <inttypes.h>
+
 #include "ioasid/v1/lease.pb-c.h"
 #include "ioasidctl/ctl.h"
 #include "ioasidctl/json.h"
@@ -45,6 +47,67 @@ static void show_cautions(const Ioasid__V1__Lease *l)
 }
 
 /**
+ * show_devices() - Show its devices, with their ids if they have some
+ * @l:		The lease
+ */
+static void show_devices(const Ioasid__V1__Lease *l)
+{
+	for (size_t i = 0; i < l->n_devices; i++) {
+		if (l->n_device_ids == l->n_devices)
+			output_fieldf(i ? "" : "Devices", "%s, id %u",
+				      l->devices[i], l->device_ids[i]);
+		else
+			output_field(i ? "" : "Devices", l->devices[i]);
+	}
+}
+
+/**
+ * show_space() - Show a space in a line, and its windows
+ * @s:		The space
+ * @first:	It is the lease's first
+ */
+static void show_space(const Ioasid__V1__Space *s, bool first)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		ctl_no_memory();
+	fprintf(out, "%s", s->name);
+	if (s->kernel_id)
+		fprintf(out, ", id %u", s->kernel_id);
+	for (size_t i = 0; i < s->n_attachments; i++)
+		fprintf(out, "%s%s", i ? " " : ", with ",
+			ctl_short_name(s->attachments[i]->device));
+	if (fclose(out) != 0)
+		ctl_no_memory();
+	output_field(first ? "Spaces" : "", text);
+	for (size_t i = 0; i < s->n_windows; i++)
+		output_fieldf("", "  0x%" PRIx64 " to 0x%" PRIx64,
+			      s->windows[i]->start, s->windows[i]->last);
+}
+
+/**
+ * show_hold() - Show what only a lease of mode hold has
+ * @l:		The lease
+ */
+static void show_hold(const Ioasid__V1__Lease *l)
+{
+	if (l->mode != IOASID__V1__LEASE__MODE__HOLD)
+		return;
+	output_fieldf("Grace", "%u.%03u s", l->grace_ms / 1000,
+		      l->grace_ms % 1000);
+	if (l->state != IOASID__V1__LEASE__STATE__ENDED)
+		output_field("Kept", l->kept ?
+			     "yes: a successor of its holder can claim it" :
+			     "no: nobody can claim it again, and its spaces "
+			     "stay as they are");
+	for (size_t i = 0; i < l->n_spaces; i++)
+		show_space(l->spaces[i], i == 0);
+}
+
+/**
  * show() - Show a lease for a person
  * @l:		The lease
  */
@@ -58,7 +121,8 @@ static void show(const Ioasid__V1__Lease *l)
 	output_field("Ended because", l->end_reason);
 	output_field("Mode", ctl_word(&ioasid__v1__lease__mode__descriptor,
 				      (int)l->mode, word));
-	output_list("Devices", l->devices, l->n_devices);
+	show_devices(l);
+	show_hold(l);
 	if (*l->owner)
 		output_field("Owner", l->owner);
 	else

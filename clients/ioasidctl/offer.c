@@ -7,6 +7,7 @@
 
 #include "ioasid/v1/lease.pb-c.h"
 #include "ioasidctl/ctl.h"
+#include "ioasidctl/space-spec.h"
 
 typedef Ioasid__V1__CreateLeaseRequest__LabelsEntry label_entry;
 
@@ -20,6 +21,9 @@ typedef Ioasid__V1__CreateLeaseRequest__LabelsEntry label_entry;
  * @labels:	Keys and values
  * @entries:	The labels as the request has them
  * @pointers:	To @entries
+ * @wishes:	Its spaces
+ * @n_wishes:	How many of them are begun
+ * @spaces:	To the spaces as the request has them
  */
 struct offer {
 	Ioasid__V1__CreateLeaseRequest request;
@@ -30,6 +34,9 @@ struct offer {
 	struct strv labels;
 	label_entry entries[32];
 	label_entry *pointers[32];
+	struct space_wish *wishes;
+	size_t n_wishes;
+	Ioasid__V1__SpaceWish *spaces[IOASID_MAX_OFFERED_SPACES];
 };
 
 /**
@@ -93,6 +100,52 @@ static int offer_labels(struct offer *offer, const struct offer_words *words)
 }
 
 /**
+ * offer_spaces() - Say which spaces are needed
+ * @offer:	The offer, with its devices
+ * @words:	SPACEs
+ *
+ * Return: CTL_DONE; CTL_USAGE, and it has been said why.
+ */
+static int offer_spaces(struct offer *offer, const struct offer_words *words)
+{
+	int r;
+
+	if (words->spaces.n > IOASID_MAX_OFFERED_SPACES)
+		return ctl_usage("a lease is made with at most %d spaces",
+				 IOASID_MAX_OFFERED_SPACES);
+	offer->wishes = calloc(words->spaces.n + 1, sizeof(*offer->wishes));
+	if (!offer->wishes)
+		ctl_no_memory();
+	for (size_t i = 0; i < words->spaces.n; i++) {
+		struct space_wish *wish = &offer->wishes[offer->n_wishes++];
+
+		space_wish_init(wish);
+		r = space_spec_parse(words->spaces.items[i],
+				     offer->devices.items, offer->devices.n,
+				     wish);
+		if (r)
+			return r;
+		offer->spaces[i] = space_wish_message(wish);
+	}
+	offer->request.spaces = offer->spaces;
+	offer->request.n_spaces = words->spaces.n;
+	return CTL_DONE;
+}
+
+/**
+ * offer_deinit() - Free what an offer holds
+ * @offer:	The offer
+ */
+static void offer_deinit(struct offer *offer)
+{
+	for (size_t i = 0; i < offer->n_wishes; i++)
+		space_wish_deinit(&offer->wishes[i]);
+	free(offer->wishes);
+	strv_deinit(&offer->devices);
+	strv_deinit(&offer->labels);
+}
+
+/**
  * offer_memlock() - Say how much memory may be locked
  * @offer:	The offer
  * @words:	A size, "unlimited" or nothing
@@ -142,6 +195,8 @@ static int offer_send(struct ctl *ctl, struct offer *offer,
 					 (int64_t)words->expires_s;
 		offer->request.expires = &offer->expires;
 	}
+	offer->request.mode = (Ioasid__V1__Lease__Mode)words->mode;
+	offer->request.grace_ms = (uint32_t)words->grace_s * 1000;
 	offer->request.restore_after = words->restore;
 	offer->request.dry_run = words->dry_run;
 	return ctl_call(ctl, "Leases/CreateLease", &offer->request.base,
@@ -164,10 +219,11 @@ int ctl_offer(struct ctl *ctl, const struct offer_words *words,
 	if (!r)
 		r = offer_labels(&offer, words);
 	if (!r)
+		r = offer_spaces(&offer, words);
+	if (!r)
 		r = offer_memlock(&offer, words);
 	if (!r)
 		r = offer_send(ctl, &offer, words, ret);
-	strv_deinit(&offer.devices);
-	strv_deinit(&offer.labels);
+	offer_deinit(&offer);
 	return r;
 }

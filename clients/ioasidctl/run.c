@@ -245,21 +245,68 @@ static bool same_devices(const struct ioasid_claim *claim)
 }
 
 /**
+ * check_mode() - Can the command use what a lease gives?
+ * @c:		The command
+ * @mode:	The lease's mode
+ * @name:	The lease
+ *
+ * Return: CTL_DONE; CTL_FAILED, and it has been said why.
+ */
+static int check_mode(const struct command *c, enum ioasid_lease_mode mode,
+		      const char *name)
+{
+	if (mode != IOASID_LEASE_HOLD || c->vmm != VMM_QEMU)
+		return CTL_DONE;
+	return ctl_fail("%s: its mode is hold: the devices come bound, and a "
+			"QEMU cannot take what it has not bound itself; make a "
+			"lease of mode transfer for it. A program that uses "
+			"libioasid can, with --vmm none", name);
+}
+
+/**
+ * check_lease() - Find out if the command can use a lease, before claiming it
+ * @ctl:	This run, connected
+ * @c:		The command
+ * @name:	The lease
+ *
+ * Once claimed it would have lost its holder. Who may not see it, because it is
+ * by its token that he has it, finds out when he has claimed it.
+ *
+ * Return: CTL_DONE; CTL_FAILED, and it has been said why.
+ */
+static int check_lease(struct ctl *ctl, const struct command *c,
+		       const char *name)
+{
+	struct ioasid_lease *lease;
+	int r;
+
+	if (ioasid_lease_get(ctl->conn, name, &lease, NULL) < 0)
+		return CTL_DONE;
+	r = check_mode(c, lease->mode, name);
+	(void)ioasid_lease_free(lease);
+	return r;
+}
+
+/**
  * claim_lease() - Claim the lease
  * @ctl:	This run; connected as whom the kernel sees us now
+ * @c:		The command
  * @name:	The lease
  * @token:	Its token; empty to claim as whom it is addressed to
  * @ret:	The descriptors
  *
  * Return: CTL_DONE; otherwise it has been said why.
  */
-static int claim_lease(struct ctl *ctl, const char *name, const char *token,
+static int claim_lease(struct ctl *ctl, const struct command *c,
+		       const char *name, const char *token,
 		       struct ioasid_claim **ret)
 {
 	struct ioasid_error err;
 	int r;
 
 	r = ctl_connect(ctl);
+	if (!r && opt_lease && c->vmm == VMM_QEMU)
+		r = check_lease(ctl, c, name);
 	if (r)
 		return r;
 	if (ioasid_lease_claim_token(ctl->conn, name, token, ret, &err) < 0) {
@@ -310,6 +357,8 @@ static int execute(struct ctl *ctl, const struct command *c,
 	int r;
 
 	r = check_placeholders(c, claim->n_devices);
+	if (!r)
+		r = check_mode(c, claim->lease->mode, lease);
 	if (r)
 		return r;
 	if (claim->simulated && c->vmm == VMM_QEMU)
@@ -359,7 +408,7 @@ static int run(struct ctl *ctl, char **args, int n_args)
 	if (!r)
 		r = identity_become(&c.identity);
 	if (!r)
-		r = claim_lease(ctl, lease, token, &claim);
+		r = claim_lease(ctl, &c, lease, token, &claim);
 	explicit_bzero(token, sizeof(token));
 	if (!r)
 		r = execute(ctl, &c, claim, lease);

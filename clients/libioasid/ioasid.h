@@ -318,6 +318,313 @@ IOASID_PUBLIC int ioasid_device_get(struct ioasid *conn, const char *name,
 IOASID_PUBLIC struct ioasid_device *
 ioasid_device_free(struct ioasid_device *device);
 
+/* --- windows ------------------------------------------------------------- */
+
+/* The most windows that one space can have, and wishes in one request. */
+#define IOASID_MAX_WINDOWS 64
+
+/* What a window is for; see WindowPurpose in ioasid/v1/window.proto. */
+enum ioasid_window_purpose {
+	/* Nothing said: anywhere. */
+	IOASID_WINDOW_ANY,
+	/* Devices that can address 32 bits: below 4 GiB. */
+	IOASID_WINDOW_DMA32,
+	/* The guest's memory. */
+	IOASID_WINDOW_RAM,
+	/* How many there are; a newer daemon may send larger ones. */
+	IOASID_WINDOW_PURPOSES,
+};
+
+/**
+ * struct ioasid_window - I/O virtual addresses that a space promises
+ * @start:	First address, bytes
+ * @last:	Last address, bytes, inclusive
+ * @page_sizes:	Sizes of pages that mappings in it can begin with, one bit for
+ *		each: bit 12 for 4 KiB. As wished; for a wish of 0 the
+ *		alignment of the devices
+ * @purpose:	As wished; values out of the enum are possible
+ */
+struct ioasid_window {
+	uint64_t start;
+	uint64_t last;
+	uint64_t page_sizes;
+	enum ioasid_window_purpose purpose;
+};
+
+/**
+ * struct ioasid_window_wish - A window that somebody needs
+ * @size:		How long, bytes; not 0, a multiple of the devices'
+ *			alignment and of every size in @page_sizes
+ * @has_start:		It begins at @start; otherwise wherever there is room,
+ *			the lowest place first
+ * @start:		First address, bytes; a multiple as @size is
+ * @page_sizes:		As in struct ioasid_window; 0 for the devices' smallest
+ * @purpose:		What it is for
+ * @around_reserved:	Leave out what the devices reserve in it (MSI on x86,
+ *			say): one wish may then become several windows.
+ *			Otherwise it is given whole or not at all
+ *
+ * What is wrong with one is said by the daemon: window.invalid,
+ * window.unavailable.
+ */
+struct ioasid_window_wish {
+	uint64_t size;
+	bool has_start;
+	uint64_t start;
+	uint64_t page_sizes;
+	enum ioasid_window_purpose purpose;
+	bool around_reserved;
+};
+
+/* --- spaces -------------------------------------------------------------- */
+
+/* The most spaces that can be made with a lease. */
+#define IOASID_MAX_OFFERED_SPACES 16
+
+/* The most labels of one object. */
+#define IOASID_MAX_LABELS 32
+
+/**
+ * struct ioasid_label - What somebody calls an object
+ * @key:	At most 63 bytes, not empty
+ * @value:	At most 255 bytes
+ */
+struct ioasid_label {
+	const char *key;
+	const char *value;
+};
+
+/**
+ * struct ioasid_attachment - A device on a space
+ * @device:	Its name
+ */
+struct ioasid_attachment {
+	const char *device;
+};
+
+/**
+ * struct ioasid_space - An I/O address space (an IOAS) of a hold lease
+ * @name:		"spaces/<ULID>"
+ * @revision:		Of the lease
+ * @etag:		The lease's: changes whenever the lease or a space of it
+ *			does
+ * @lease:		Name of its lease
+ * @n_windows:		How many @windows there are
+ * @windows:		What it promises to its devices, by address
+ *			(IOMMU_IOAS_ALLOW_IOVAS): no device can be attached that
+ *			would take it away. Not a fence: who has the iommufd can
+ *			map outside
+ * @n_attachments:	How many @attachments there are
+ * @attachments:	Devices that use it
+ * @kernel_id:		Its id in the lease's iommufd, for IOMMU_IOAS_MAP and
+ *			its like (ioas_id); 0 if there is no iommufd now
+ * @n_iova_ranges:	How many @iova_ranges there are
+ * @iova_ranges:	Where memory can be mapped with these devices, as the
+ *			kernel had it (IOMMU_IOAS_IOVA_RANGES) when the daemon
+ *			last changed the space
+ * @iova_alignment:	Of every mapping's start and length, bytes; likewise
+ * @n_labels:		How many @labels there are
+ * @labels:		What its owner calls it
+ * @created_us:		When it was made, microseconds since 1970
+ */
+struct ioasid_space {
+	const char *name;
+	uint64_t revision;
+	const char *etag;
+	const char *lease;
+	size_t n_windows;
+	const struct ioasid_window *windows;
+	size_t n_attachments;
+	const struct ioasid_attachment *attachments;
+	uint32_t kernel_id;
+	size_t n_iova_ranges;
+	const struct ioasid_range *iova_ranges;
+	uint64_t iova_alignment;
+	size_t n_labels;
+	const struct ioasid_label *labels;
+	int64_t created_us;
+};
+
+/**
+ * struct ioasid_space_list - Spaces, newest first
+ * @n:		How many
+ * @items:	The spaces
+ * @revision:	What the list is of, to watch from: ioasid_watch_start()
+ */
+struct ioasid_space_list {
+	size_t n;
+	struct ioasid_space **items;
+	uint64_t revision;
+};
+
+/**
+ * struct ioasid_space_wish - A space that somebody needs; all may be zero
+ * @windows:	What it has to promise
+ * @n_windows:	How many, at most IOASID_MAX_WINDOWS
+ * @devices:	Names of devices of the lease to be attached to it; those of one
+ *		group are on the same space, or on none
+ * @n_devices:	How many, at most IOASID_MAX_DEVICES
+ * @labels:	What you call it
+ * @n_labels:	How many, at most IOASID_MAX_LABELS
+ */
+struct ioasid_space_wish {
+	const struct ioasid_window_wish *windows;
+	size_t n_windows;
+	const char *const *devices;
+	size_t n_devices;
+	const struct ioasid_label *labels;
+	size_t n_labels;
+};
+
+/**
+ * struct ioasid_terms - On which terms to change a space; zero for none
+ * @etag:	Only if the lease's etag is this, otherwise it is
+ *		request.etag-mismatch; NULL in any case
+ * @request_id:	Tells a repeated request from a new one; NULL for none
+ * @dry_run:	Check everything, change nothing
+ */
+struct ioasid_terms {
+	const char *etag;
+	const char *request_id;
+	bool dry_run;
+};
+
+/**
+ * ioasid_space_list() - List spaces
+ * @conn:	The connection
+ * @lease:	Only those of this lease, "leases/<ULID>"; NULL for all that the
+ *		caller may see
+ * @ret:	The list; ioasid_space_list_free()
+ * @err:	See the head of this file
+ *
+ * Return: 0; errors as above.
+ */
+IOASID_PUBLIC int ioasid_space_list(struct ioasid *conn, const char *lease,
+				    struct ioasid_space_list **ret,
+				    struct ioasid_error *err);
+
+/* ioasid_space_list_free() - Free a list and its spaces; returns NULL. */
+IOASID_PUBLIC struct ioasid_space_list *
+ioasid_space_list_free(struct ioasid_space_list *list);
+
+/**
+ * ioasid_space_get() - Read one space
+ * @conn:	The connection
+ * @name:	"spaces/<ULID>"
+ * @ret:	The space; ioasid_space_free()
+ * @err:	See the head of this file
+ *
+ * Return: 0; errors as above, of the daemon: space.not-found.
+ */
+IOASID_PUBLIC int ioasid_space_get(struct ioasid *conn, const char *name,
+				   struct ioasid_space **ret,
+				   struct ioasid_error *err);
+
+/* ioasid_space_free() - Free a space, but none of a lease; returns NULL. */
+IOASID_PUBLIC struct ioasid_space *
+ioasid_space_free(struct ioasid_space *space);
+
+/**
+ * ioasid_space_create() - Make a space in a hold lease
+ * @conn:	The connection
+ * @lease:	"leases/<ULID>"
+ * @wish:	What is needed
+ * @terms:	NULL for none
+ * @ret:	The space; ioasid_space_free(); may be NULL
+ * @err:	See the head of this file
+ *
+ * All of it, or nothing is made. Devices that are on another space of the lease
+ * are moved, at one moment.
+ *
+ * Return: 0; errors as above, of the daemon: lease.not-found, lease.state,
+ * lease.devices, space.mode, window.invalid, window.unavailable, context.lost,
+ * limit.spaces, limit.windows, permission.denied, kernel.*.
+ */
+IOASID_PUBLIC int ioasid_space_create(struct ioasid *conn, const char *lease,
+				      const struct ioasid_space_wish *wish,
+				      const struct ioasid_terms *terms,
+				      struct ioasid_space **ret,
+				      struct ioasid_error *err);
+
+/**
+ * ioasid_space_delete() - Destroy a space, with all that is mapped in it
+ * @conn:	The connection
+ * @name:	"spaces/<ULID>", without devices
+ * @terms:	NULL for none
+ * @ret:	The space as it was; ioasid_space_free(); may be NULL
+ * @err:	See the head of this file
+ *
+ * Return: 0; errors as above, of the daemon: space.not-found, space.in-use,
+ * context.lost, permission.denied, kernel.*: the holder has made page tables of
+ * it.
+ */
+IOASID_PUBLIC int ioasid_space_delete(struct ioasid *conn, const char *name,
+				      const struct ioasid_terms *terms,
+				      struct ioasid_space **ret,
+				      struct ioasid_error *err);
+
+/**
+ * ioasid_space_set_windows() - Say what a space promises from now on
+ * @conn:	The connection
+ * @name:	"spaces/<ULID>"
+ * @windows:	All of it, in place of what it promised before; to add to that
+ *		or take from it, read it first and give its etag
+ * @n_windows:	How many, at most IOASID_MAX_WINDOWS; 0 for no promise
+ * @terms:	NULL for none
+ * @ret:	The space as it is then; ioasid_space_free(); may be NULL
+ * @err:	See the head of this file
+ *
+ * All of them, or nothing is changed. Mappings stay as they are.
+ *
+ * Return: 0; errors as above, of the daemon: space.not-found, window.invalid,
+ * window.unavailable, context.lost, limit.windows, permission.denied, kernel.*.
+ */
+IOASID_PUBLIC int ioasid_space_set_windows(
+	struct ioasid *conn, const char *name,
+	const struct ioasid_window_wish *windows, size_t n_windows,
+	const struct ioasid_terms *terms, struct ioasid_space **ret,
+	struct ioasid_error *err);
+
+/**
+ * ioasid_space_attach() - Put a device on a space
+ * @conn:	The connection
+ * @name:	"spaces/<ULID>"
+ * @device:	Name of a device of the lease; with it come the others of its
+ *		group. One that is on another space of the lease is moved, at
+ *		one moment (VFIO_DEVICE_ATTACH_IOMMUFD_PT)
+ * @terms:	NULL for none
+ * @ret:	The space as it is then; ioasid_space_free(); may be NULL
+ * @err:	See the head of this file
+ *
+ * Return: 0; errors as above, of the daemon: space.not-found, lease.devices,
+ * window.unavailable, context.lost, permission.denied, kernel.*.
+ */
+IOASID_PUBLIC int ioasid_space_attach(struct ioasid *conn, const char *name,
+				      const char *device,
+				      const struct ioasid_terms *terms,
+				      struct ioasid_space **ret,
+				      struct ioasid_error *err);
+
+/**
+ * ioasid_space_detach() - Take a device off a space
+ * @conn:	The connection
+ * @name:	"spaces/<ULID>"
+ * @device:	Name of a device on it; with it go the others of its group
+ * @terms:	NULL for none
+ * @ret:	The space as it is then; ioasid_space_free(); may be NULL
+ * @err:	See the head of this file
+ *
+ * Its DMA is blocked then.
+ *
+ * Return: 0; errors as above, of the daemon: space.not-found,
+ * space.not-attached, lease.devices, context.lost, permission.denied, kernel.*.
+ */
+IOASID_PUBLIC int ioasid_space_detach(struct ioasid *conn, const char *name,
+				      const char *device,
+				      const struct ioasid_terms *terms,
+				      struct ioasid_space **ret,
+				      struct ioasid_error *err);
+
 /* --- leases -------------------------------------------------------------- */
 
 /* Where a lease stands; see Lease.State in ioasid/v1/lease.proto. */
@@ -330,6 +637,20 @@ enum ioasid_lease_state {
 	IOASID_LEASE_ENDED,
 	/* How many there are; a newer daemon may send larger ones. */
 	IOASID_LEASE_STATES,
+};
+
+/* How descriptors are handed over; see Lease.Mode in ioasid/v1/lease.proto. */
+enum ioasid_lease_mode {
+	/* Of an offer: the same as TRANSFER. */
+	IOASID_LEASE_MODE_UNSPECIFIED,
+	/* An unbound device each, an iommufd without objects; for one holder. */
+	IOASID_LEASE_TRANSFER,
+	/* Devices bound to the iommufd, with the spaces that were asked for.
+	 * The daemon keeps copies for a successor of the holder.
+	 */
+	IOASID_LEASE_HOLD,
+	/* How many there are; a newer daemon may send larger ones. */
+	IOASID_LEASE_MODES,
 };
 
 /**
@@ -356,6 +677,18 @@ enum ioasid_lease_state {
  * @owner:		Who asked for it, "uid:<number>" or "cert:<name>"
  * @has_token:		Whoever shows its token may claim it
  * @claim_token:	The token, if it was made just now; else empty
+ * @mode:		How descriptors are handed over; values out of the enum
+ *			are possible
+ * @grace_ms:		HOLD: when its holder has ended its claimant may claim
+ *			it again for so long, milliseconds
+ * @kept:		HOLD: the daemon has copies of the descriptors. If not,
+ *			spaces cannot be changed, and nobody can claim it again
+ * @n_device_ids:	How many @device_ids there are: @n_devices, or 0 if
+ *			there is no iommufd now, and unless HOLD
+ * @device_ids:		HOLD: ids of the devices in the iommufd, in the order of
+ *			@devices (VFIO_DEVICE_BIND_IOMMUFD gave them)
+ * @n_spaces:		How many @spaces there are
+ * @spaces:		HOLD: its spaces, as they were made; freed with it
  */
 struct ioasid_lease {
 	const char *name;
@@ -380,6 +713,13 @@ struct ioasid_lease {
 	const char *owner;
 	bool has_token;
 	const char *claim_token;
+	enum ioasid_lease_mode mode;
+	uint32_t grace_ms;
+	bool kept;
+	size_t n_device_ids;
+	const uint32_t *device_ids;
+	size_t n_spaces;
+	const struct ioasid_space *const *spaces;
 };
 
 /**
@@ -416,6 +756,11 @@ struct ioasid_lease_list {
  *			@claimant_uid (uid_t)-1 nobody else may
  * @token_expires_us:	The token is good until then, as @expires_us; 0 for as
  *			long as the offer is
+ * @mode:		How descriptors are handed over; 0 for TRANSFER
+ * @grace_ms:		HOLD: how long a successor of the holder may claim it,
+ *			milliseconds, at most 600,000; 0 for 10,000
+ * @spaces:		HOLD: spaces to make with it, all or none
+ * @n_spaces:		How many, at most IOASID_MAX_OFFERED_SPACES
  */
 struct ioasid_offer {
 	size_t size;
@@ -433,25 +778,36 @@ struct ioasid_offer {
 	const char *claimant_unit;
 	bool with_token;
 	int64_t token_expires_us;
+	enum ioasid_lease_mode mode;
+	uint32_t grace_ms;
+	const struct ioasid_space_wish *spaces;
+	size_t n_spaces;
 };
 
 /**
  * struct ioasid_claimed_device - A device of a claim
  * @name:	Its name
- * @fd:		Its VFIO character device, not bound to any iommufd: bind it to
- *		the claim's (VFIO_DEVICE_BIND_IOMMUFD), once; that resets it.
- *		-1 once taken out
+ * @fd:		Its VFIO character device; -1 once taken out. TRANSFER: not
+ *		bound to any iommufd: bind it to the claim's
+ *		(VFIO_DEVICE_BIND_IOMMUFD), once; that resets it. HOLD: bound to
+ *		the claim's; binding it again is EINVAL
+ * @id:		HOLD: its id in the iommufd (dev_id), not 0; TRANSFER: 0, it is
+ *		not bound
  */
 struct ioasid_claimed_device {
 	const char *name;
 	int fd;
+	uint32_t id;
 };
 
 /**
  * struct ioasid_claim - The descriptors of a lease
- * @lease:	The lease as it was when they were sent
- * @iommufd:	An iommufd without objects, memory accounted to the caller's
- *		process (RLIMIT_MEMLOCK); -1 once taken out
+ * @lease:	The lease as it was when they were sent. HOLD: with the ids of
+ *		its spaces
+ * @iommufd:	An iommufd, memory accounted to the process that maps it
+ *		(RLIMIT_MEMLOCK); -1 once taken out. TRANSFER: without objects;
+ *		HOLD: with the lease's spaces and devices, and after a holder
+ *		before with all that is mapped
  * @n_devices:	How many @devices there are
  * @devices:	The devices, in the lease's order
  * @simulated:	The descriptors are of a simulated machine (ioasidd-sim): no
@@ -476,7 +832,8 @@ struct ioasid_claim {
  * @err:	See the head of this file
  *
  * Return: 0; errors as above, of the daemon: device.not-found,
- * device.not-ready, lease.devices, lease.memlock, permission.denied, ...
+ * device.not-ready, lease.devices, lease.memlock, lease.mode,
+ * permission.denied; of HOLD: window.invalid, window.unavailable, kernel.*.
  */
 IOASID_PUBLIC int ioasid_lease_create(struct ioasid *conn,
 				      const struct ioasid_offer *offer,
@@ -524,10 +881,12 @@ ioasid_lease_free(struct ioasid_lease *lease);
  * @ret:	The descriptors, close-on-exec; ioasid_claim_free()
  * @err:	See the head of this file
  *
- * Unless exactly the descriptors arrive that the lease has, all are closed and
- * it is -EPROTO. From the moment of sending the daemon takes the caller's
+ * Unless exactly the descriptors arrive that the lease has, and of HOLD as many
+ * ids, all are closed and it is -EPROTO. From the moment of sending the daemon takes the caller's
  * process for the holder, also after such a failure: the lease ends when the
- * process does.
+ * process does. One of HOLD is offered again then, to the same claimant, for
+ * its grace_ms: a successor claims it by the same call and finds devices,
+ * spaces and mappings as they were, with the same ids.
  *
  * Return: 0; errors as above, of the daemon: lease.not-found,
  * lease.not-claimant, lease.state, lease.expired, lease.peer-unreachable.
@@ -584,8 +943,8 @@ ioasid_claim_free(struct ioasid_claim *claim);
  * @name:	"leases/<ULID>"
  * @err:	See the head of this file
  *
- * The daemon then drops its own copies at once; unasked it does so after 5
- * seconds and records that nobody acknowledged.
+ * Of TRANSFER the daemon then drops its own copies at once; unasked it does so
+ * after 5 seconds and records that nobody acknowledged. Of HOLD it keeps them.
  *
  * Return: 0; errors as above, of the daemon: lease.not-found,
  * lease.not-claimant, lease.state.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * lease.c - leases: offered, listed, claimed, released
+ * lease.c - leases: offered, listed, released
  */
 #include <assert.h>
 #include <errno.h>
@@ -8,13 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/fd.h"
 #include "base/str.h"
 #include "ioasid/v1/lease.pb-c.h"
 #include "libioasid/channel.h"
 #include "libioasid/fail.h"
 #include "libioasid/message.h"
 #include "libioasid/object.h"
+#include "libioasid/wish.h"
 
 #ifndef __clang__
 /* gcc 12's -fanalyzer forgets what an array of unknown length points to. */
@@ -26,6 +26,10 @@ static_assert((int)IOASID_LEASE_OFFERED == IOASID__V1__LEASE__STATE__OFFERED,
 	      "");
 static_assert((int)IOASID_LEASE_ENDED == IOASID__V1__LEASE__STATE__ENDED, "");
 static_assert(IOASID_LEASE_STATES == 6, "a state was added: name it above");
+static_assert((int)IOASID_LEASE_TRANSFER == IOASID__V1__LEASE__MODE__TRANSFER,
+	      "");
+static_assert((int)IOASID_LEASE_HOLD == IOASID__V1__LEASE__MODE__HOLD, "");
+static_assert(IOASID_LEASE_MODES == 3, "a mode was added: name it above");
 
 /* The first struct ioasid_offer ended here. */
 #define OFFER_SIZE_MIN offsetof(struct ioasid_offer, claimant_unit)
@@ -34,31 +38,16 @@ static_assert(IOASID_LEASE_STATES == 6, "a state was added: name it above");
  * struct lease_box - A lease and what its strings lie in
  * @pub:	What the caller has; first, so that it is the box's address
  * @msg:	Owner of the strings
+ * @spaces:	Its spaces with their arrays, then what @pub.spaces points to
  */
 struct lease_box {
 	struct ioasid_lease pub;
 	Ioasid__V1__Lease *msg;
+	_Alignas(max_align_t) char spaces[];
 };
 
-/**
- * struct claim_box - A claim and what it owns
- * @pub:	What the caller has; first, so that it is the box's address
- * @lease:	What @pub.lease points to
- * @devices:	What @pub.devices points to
- */
-struct claim_box {
-	struct ioasid_claim pub;
-	struct ioasid_lease *lease;
-	struct ioasid_claimed_device devices[IOASID_MAX_DEVICES];
-};
-
-/**
- * microseconds() - A timestamp as one number
- * @t:		May be NULL
- *
- * Return: microseconds since 1970; 0 for none, or one beyond the year 9999.
- */
-static int64_t microseconds(const Google__Protobuf__Timestamp *t)
+/* object_microseconds() - See object.h. */
+int64_t object_microseconds(const Google__Protobuf__Timestamp *t)
 {
 	if (!t || t->seconds < 0 || t->seconds > 253402300799 || t->nanos < 0 ||
 	    t->nanos > 999999999)
@@ -87,7 +76,7 @@ static void lease_fill(struct ioasid_lease *pub, const Ioasid__V1__Lease *msg)
 	pub->claimant_pid = msg->claimant ? msg->claimant->pid : 0;
 	pub->memlock_bytes = msg->memlock_bytes;
 	pub->memlock_unlimited = msg->memlock_unlimited;
-	pub->expires_us = microseconds(msg->expires);
+	pub->expires_us = object_microseconds(msg->expires);
 	pub->incarnation = msg->incarnation;
 	pub->acknowledged = msg->acknowledged;
 	pub->no_reset = msg->no_reset;
@@ -96,6 +85,14 @@ static void lease_fill(struct ioasid_lease *pub, const Ioasid__V1__Lease *msg)
 	pub->owner = msg->owner;
 	pub->has_token = msg->has_token;
 	pub->claim_token = msg->claim_token;
+	pub->mode = (enum ioasid_lease_mode)msg->mode;
+	pub->grace_ms = msg->grace_ms;
+	pub->kept = msg->kept;
+	/* Who reads them goes by the devices: too few are as good as none. */
+	if (msg->n_device_ids == msg->n_devices) {
+		pub->n_device_ids = msg->n_device_ids;
+		pub->device_ids = msg->device_ids;
+	}
 	if (msg->n_holders > 0) {
 		holder = msg->holders[msg->n_holders - 1];
 		pub->holder_pid = holder->pid;
@@ -103,15 +100,54 @@ static void lease_fill(struct ioasid_lease *pub, const Ioasid__V1__Lease *msg)
 	}
 }
 
+/**
+ * lease_spaces_size() - How much memory the spaces of a lease take
+ * @msg:	Its message
+ *
+ * Return: bytes, with the pointers to them.
+ */
+static size_t lease_spaces_size(const Ioasid__V1__Lease *msg)
+{
+	size_t size = msg->n_spaces * sizeof(struct ioasid_space *);
+
+	for (size_t i = 0; i < msg->n_spaces; i++)
+		size += object_space_size(msg->spaces[i]);
+	return size;
+}
+
+/**
+ * lease_fill_spaces() - Fill the spaces of a lease
+ * @box:	The lease, with lease_spaces_size() bytes of zeroes behind it
+ * @msg:	Its message
+ */
+static void lease_fill_spaces(struct lease_box *box,
+			      const Ioasid__V1__Lease *msg)
+{
+	const struct ioasid_space **spaces;
+	size_t at = 0;
+
+	for (size_t i = 0; i < msg->n_spaces; i++)
+		at += object_space_size(msg->spaces[i]);
+	spaces = (const struct ioasid_space **)(void *)(box->spaces + at);
+	at = 0;
+	for (size_t i = 0; i < msg->n_spaces; i++) {
+		spaces[i] = object_space_at(box->spaces + at, msg->spaces[i]);
+		at += object_space_size(msg->spaces[i]);
+	}
+	box->pub.n_spaces = msg->n_spaces;
+	box->pub.spaces = spaces;
+}
+
 /* object_lease() - See object.h. */
 struct ioasid_lease *object_lease(Ioasid__V1__Lease **msg)
 {
 	struct lease_box *box;
 
-	box = calloc(1, sizeof(*box));
+	box = calloc(1, sizeof(*box) + lease_spaces_size(*msg));
 	if (!box)
 		return NULL;
 	lease_fill(&box->pub, *msg);
+	lease_fill_spaces(box, *msg);
 	box->msg = TAKE_PTR(*msg);
 	return (void *)box; /* whose first member it is */
 }
@@ -242,51 +278,135 @@ static Google__Protobuf__Timestamp *timestamp(int64_t us,
 	return ret;
 }
 
-/* ioasid_lease_create() - See ioasid.h. */
-int ioasid_lease_create(struct ioasid *conn, const struct ioasid_offer *given,
-			struct ioasid_lease **ret, struct ioasid_error *err)
+/**
+ * offer_read() - Read an offer of this header or of another
+ * @given:	As the caller has it
+ * @ret:	As this library knows it
+ * @err:	May be NULL
+ *
+ * Return: 0; -EINVAL if it has what this library does not know.
+ */
+static int offer_read(const struct ioasid_offer *given,
+		      struct ioasid_offer *ret, struct ioasid_error *err)
 {
-	struct ioasid_offer copy = { .size = 0 }, *offer = &copy;
-	Google__Protobuf__Timestamp token_expires;
-	Ioasid__V1__CreateLeaseRequest request =
-		IOASID__V1__CREATE_LEASE_REQUEST__INIT;
-	Ioasid__V1__Claimant claimant = IOASID__V1__CLAIMANT__INIT;
-	Google__Protobuf__Timestamp expires;
-
 	if (given->size < OFFER_SIZE_MIN)
 		return fail_set(err, -EINVAL, IOASID_ERROR_ARGUMENT,
 				"ioasid_offer.size is %zu, not at least %zu",
 				given->size, OFFER_SIZE_MIN);
-	/* One of an older header ends earlier. */
-	memcpy(offer, given, given->size < sizeof(*offer) ? given->size :
-							    sizeof(*offer));
-	for (size_t i = sizeof(*offer); i < given->size; i++)
+	for (size_t i = sizeof(*ret); i < given->size; i++)
 		if (((const unsigned char *)given)[i])
 			return fail_set(err, -EINVAL, IOASID_ERROR_ARGUMENT,
 					"the offer has members that this "
 					"version of libioasid does not know");
-	if (offer->n_devices < 1 || offer->n_devices > IOASID_MAX_DEVICES)
+	/* One of an older header ends earlier. */
+	memset(ret, 0, sizeof(*ret));
+	memcpy(ret, given, given->size < sizeof(*ret) ? given->size :
+							sizeof(*ret));
+	if (ret->n_devices < 1 || ret->n_devices > IOASID_MAX_DEVICES)
 		return fail_set(err, -EINVAL, IOASID_ERROR_ARGUMENT,
 				"a lease has 1 to %d devices, not %zu",
-				IOASID_MAX_DEVICES, offer->n_devices);
+				IOASID_MAX_DEVICES, ret->n_devices);
+	if (ret->n_spaces > IOASID_MAX_OFFERED_SPACES)
+		return fail_set(err, -EINVAL, IOASID_ERROR_ARGUMENT,
+				"a lease is made with at most %d spaces, not "
+				"%zu", IOASID_MAX_OFFERED_SPACES,
+				ret->n_spaces);
+	return 0;
+}
 
-	request.n_devices = offer->n_devices;
-	request.devices = (char **)offer->devices;
-	claimant.uid = offer->claimant_uid;
-	claimant.pid = offer->claimant_pid;
-	claimant.unit = (char *)(offer->claimant_unit ?: "");
+/**
+ * struct offer_spaces - The spaces of an offer, as its request has them
+ * @pointers:	To the wishes in @items: the request's member
+ * @items:	The wishes
+ */
+struct offer_spaces {
+	Ioasid__V1__SpaceWish *pointers[IOASID_MAX_OFFERED_SPACES];
+	struct wish_space items[];
+};
+
+/**
+ * offer_spaces() - Turn the spaces of an offer into messages
+ * @offer:	The offer, checked
+ * @request:	Gets them
+ * @ret:	What they lie in; free()
+ * @err:	May be NULL
+ *
+ * Return: 0; -EINVAL; -ENOMEM.
+ */
+static int offer_spaces(const struct ioasid_offer *offer,
+			Ioasid__V1__CreateLeaseRequest *request,
+			struct offer_spaces **ret, struct ioasid_error *err)
+{
+	_cleanup_free_ struct offer_spaces *spaces = NULL;
+	int r;
+
+	spaces = calloc(1, sizeof(*spaces) +
+			offer->n_spaces * sizeof(spaces->items[0]));
+	if (!spaces)
+		return fail_set(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
+	for (size_t i = 0; i < offer->n_spaces; i++) {
+		r = wish_space_fill(&offer->spaces[i], &spaces->items[i], err);
+		if (r < 0)
+			return r;
+		spaces->pointers[i] = &spaces->items[i].msg;
+	}
+	request->spaces = spaces->pointers;
+	request->n_spaces = offer->n_spaces;
+
+	*ret = TAKE_PTR(spaces);
+	return 0;
+}
+
+/**
+ * offer_fill() - Fill the request for an offer, but for its spaces
+ * @offer:	The offer, checked
+ * @request:	Its request, initialised
+ * @claimant:	Room for the claimant, initialised
+ */
+static void offer_fill(const struct ioasid_offer *offer,
+		       Ioasid__V1__CreateLeaseRequest *request,
+		       Ioasid__V1__Claimant *claimant)
+{
+	request->n_devices = offer->n_devices;
+	request->devices = (char **)offer->devices;
+	request->mode = (Ioasid__V1__Lease__Mode)offer->mode;
+	request->grace_ms = offer->grace_ms;
+	claimant->uid = offer->claimant_uid;
+	claimant->pid = offer->claimant_pid;
+	claimant->unit = (char *)(offer->claimant_unit ?: "");
 	if (!offer->with_token || offer->claimant_uid != (uid_t)-1)
-		request.claimant = &claimant;
-	request.with_token = offer->with_token;
-	request.token_expires = timestamp(offer->token_expires_us,
+		request->claimant = claimant;
+	request->with_token = offer->with_token;
+	request->memlock_bytes = offer->memlock_bytes;
+	request->memlock_unlimited = offer->memlock_unlimited;
+	request->guest_memory = offer->guest_memory;
+	request->restore_after = offer->restore_after;
+	request->dry_run = offer->dry_run;
+	request->request_id = (char *)(offer->request_id ?: "");
+}
+
+/* ioasid_lease_create() - See ioasid.h. */
+int ioasid_lease_create(struct ioasid *conn, const struct ioasid_offer *given,
+			struct ioasid_lease **ret, struct ioasid_error *err)
+{
+	_cleanup_free_ struct offer_spaces *spaces = NULL;
+	Google__Protobuf__Timestamp expires, token_expires;
+	Ioasid__V1__CreateLeaseRequest request =
+		IOASID__V1__CREATE_LEASE_REQUEST__INIT;
+	Ioasid__V1__Claimant claimant = IOASID__V1__CLAIMANT__INIT;
+	struct ioasid_offer offer;
+	int r;
+
+	r = offer_read(given, &offer, err);
+	if (r < 0)
+		return r;
+	r = offer_spaces(&offer, &request, &spaces, err);
+	if (r < 0)
+		return r;
+	offer_fill(&offer, &request, &claimant);
+	request.expires = timestamp(offer.expires_us, &expires);
+	request.token_expires = timestamp(offer.token_expires_us,
 					  &token_expires);
-	request.memlock_bytes = offer->memlock_bytes;
-	request.memlock_unlimited = offer->memlock_unlimited;
-	request.guest_memory = offer->guest_memory;
-	request.expires = timestamp(offer->expires_us, &expires);
-	request.restore_after = offer->restore_after;
-	request.dry_run = offer->dry_run;
-	request.request_id = (char *)(offer->request_id ?: "");
 	return lease_call(conn, "Leases/CreateLease", &request.base, ret, err);
 }
 
@@ -337,125 +457,4 @@ int ioasid_lease_release(struct ioasid *conn, const char *name,
 
 	request.name = (char *)name;
 	return lease_call(conn, "Leases/ReleaseLease", &request.base, ret, err);
-}
-
-/**
- * claim_wrong() - What is wrong with the answer to a claim
- * @name:	The lease that was claimed
- * @reply:	The answer
- * @n_fds:	How many descriptors came with it
- *
- * Return: words; NULL if nothing is.
- */
-static const char *claim_wrong(const char *name,
-			       const Ioasid__V1__ClaimLeaseResponse *reply,
-			       size_t n_fds)
-{
-	const Ioasid__V1__Lease *lease = reply->lease;
-
-	if (!lease || !str_eq(lease->name, name))
-		return "the answer to a claim is about another lease";
-	if (reply->n_devices < 1 || reply->n_devices > IOASID_MAX_DEVICES)
-		return "a lease that does not have 1 to 64 devices";
-	if (n_fds != 1 + reply->n_devices)
-		return "a claim whose descriptors are not an iommufd and one "
-		       "for each device";
-	if (lease->n_devices != reply->n_devices)
-		return "a claim with other devices than its lease";
-	for (size_t i = 0; i < reply->n_devices; i++)
-		if (!reply->devices[i][0] ||
-		    !str_eq(lease->devices[i], reply->devices[i]))
-			return "a claim with other devices than its lease";
-	return NULL;
-}
-
-/**
- * claim_new() - Make a claim of its answer
- * @reply:	The answer, checked; its lease passes to the claim
- * @fds:	Its descriptors; pass to the claim on success
- *
- * Return: the claim; NULL without memory.
- */
-static struct ioasid_claim *claim_new(Ioasid__V1__ClaimLeaseResponse *reply,
-				      struct channel_fds *fds)
-{
-	struct claim_box *box;
-
-	box = calloc(1, sizeof(*box));
-	if (!box)
-		return NULL;
-	box->lease = object_lease(&reply->lease);
-	if (!box->lease) {
-		free(box);
-		return NULL;
-	}
-	box->pub.lease = box->lease;
-	box->pub.devices = box->devices;
-	box->pub.n_devices = box->lease->n_devices;
-	box->pub.simulated = reply->simulated;
-	box->pub.iommufd = TAKE_FD(fds->fds[0]);
-	for (size_t i = 0; i < box->pub.n_devices; i++) {
-		box->devices[i].name = box->lease->devices[i];
-		box->devices[i].fd = TAKE_FD(fds->fds[1 + i]);
-	}
-	fds->n = 0;
-	return (void *)box; /* whose first member it is */
-}
-
-/* ioasid_claim_free() - See ioasid.h. */
-struct ioasid_claim *ioasid_claim_free(struct ioasid_claim *claim)
-{
-	struct claim_box *box = (struct claim_box *)claim;
-
-	if (box) {
-		(void)fd_close(claim->iommufd);
-		for (size_t i = 0; i < claim->n_devices; i++)
-			(void)fd_close(claim->devices[i].fd);
-		(void)ioasid_lease_free(box->lease);
-		free(box);
-	}
-	return NULL;
-}
-
-/* ioasid_lease_claim() - See ioasid.h. */
-int ioasid_lease_claim(struct ioasid *conn, const char *name,
-		       struct ioasid_claim **ret, struct ioasid_error *err)
-{
-	return ioasid_lease_claim_token(conn, name, "", ret, err);
-}
-
-/* ioasid_lease_claim_token() - See ioasid.h. */
-int ioasid_lease_claim_token(struct ioasid *conn, const char *name,
-			     const char *token, struct ioasid_claim **ret,
-			     struct ioasid_error *err)
-{
-	Ioasid__V1__ClaimLeaseRequest request =
-		IOASID__V1__CLAIM_LEASE_REQUEST__INIT;
-	_cleanup_message_ ProtobufCMessage *message = NULL;
-	Ioasid__V1__ClaimLeaseResponse *reply;
-	struct ioasid_claim *claim;
-	struct channel_fds fds;
-	const char *wrong;
-	int r;
-
-	request.name = (char *)name;
-	request.token = (char *)token;
-	r = channel_call_fds(conn, "Leases/ClaimLease", &request.base,
-			     &ioasid__v1__claim_lease_response__descriptor,
-			     &fds, &message, err);
-	if (r < 0)
-		return r;
-	reply = (Ioasid__V1__ClaimLeaseResponse *)message;
-	wrong = claim_wrong(name, reply, fds.n);
-	if (wrong) {
-		channel_fds_close(&fds);
-		return channel_broken(conn, wrong, err);
-	}
-	claim = claim_new(reply, &fds);
-	if (!claim) {
-		channel_fds_close(&fds);
-		return fail_set(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
-	}
-	*ret = claim;
-	return 0;
 }

@@ -5,7 +5,7 @@
 # within a second.
 # shellcheck shell=bash
 
-# _ioasidctl_names() - The names of what there is: devices, leases, operations
+# _ioasidctl_names() - The names of what there is: devices, leases, spaces...
 # $1: a verb that lists them
 _ioasidctl_names() {
 	local IFS=' '
@@ -38,7 +38,7 @@ _ioasidctl() {
 		esac
 	done
 	case ${verb[0]-} in
-	device | lease | operation | machine | policy) ;;
+	device | lease | space | window | operation | machine | policy) ;;
 	*) verb=("${verb[@]:0:1}") ;;
 	esac
 
@@ -51,6 +51,8 @@ _ioasidctl() {
 	-u | --uid) words=$(compgen -u) ;;
 	-g | --gid) words=$(compgen -g) ;;
 	--vmm) words='qemu none' ;;
+	--mode) words='transfer hold' ;;
+	-w | --window) words=size= ;;
 	--group) words=$(_ioasidctl_names groups) ;;
 	--state)
 		case ${verb[*]} in
@@ -62,10 +64,12 @@ _ioasidctl() {
 	*)
 		case "$cur/${verb[*]}" in
 		-*) words=$(_ioasidctl_options "${verb[@]}") ;;
-		*/) words='devices device groups prepare restore lease
-			operation watch run machine policy version' ;;
+		*/) words='devices device groups prepare restore lease space
+			window operation watch run machine policy version' ;;
 		*/device) words='show recover' ;;
 		*/lease) words='create list show release token' ;;
+		*/space) words='list show create delete attach detach' ;;
+		*/window) words='set add resize remove' ;;
 		*/operation) words='list show wait cancel' ;;
 		*/watch) words='devices groups iommus leases operations' ;;
 		*/machine) words=capture ;;
@@ -77,6 +81,11 @@ _ioasidctl() {
 			words=$(_ioasidctl_names devices) ;;
 		*/lease\ show | */lease\ release)
 			words=$(_ioasidctl_names "lease list") ;;
+		*/space\ attach | */space\ detach)
+			words="$(_ioasidctl_names "space list")
+				$(_ioasidctl_names devices)" ;;
+		*/space\ show | */space\ delete | */window\ *)
+			words=$(_ioasidctl_names "space list") ;;
 		*/operation\ show | */operation\ wait | */operation\ cancel)
 			words=$(_ioasidctl_names "operation list") ;;
 		esac ;;

@@ -18,18 +18,14 @@
 #include <grp.h>
 #include <pwd.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kernel/sim/sim.h"
-#include "test-client-fake.h"
+#include "test-client-run.h"
 
 #define LEASE "leases/01k8aaaaaaaaaaaaaaaaaaaaaa"
 #define OPERATION "operations/01k8bbbbbbbbbbbbbbbbbbbbbb"
@@ -65,11 +61,6 @@ struct seen {
 };
 
 static struct seen *seen;
-static char dir[] = "/tmp/test-client-ctl-XXXXXX";
-static char ctl[400];		/* the program */
-static char sock_path[100];
-static char out[65536], errors[65536];	/* what it printed */
-static pid_t daemon_pid;
 
 /* --- the fake daemon ------------------------------------------------------ */
 
@@ -374,122 +365,22 @@ static void serve(int sock)
 	(void)fd_close(sock);
 }
 
-/* Serves until it is killed, one connection after the other. */
-static void daemon_main(int listener)
-{
-	for (;;) {
-		int sock = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-
-		if (sock >= 0)
-			serve(sock);
-	}
-}
-
 static int start(void **state)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int listener;
-	ssize_t n;
-
-	n = readlink("/proc/self/exe", ctl, sizeof(ctl) - 1);
-	if (n < 0)
-		return -1;
-	ctl[n] = '\0';
-	for (int i = 0; i < 3; i++)
-		*strrchr(ctl, '/') = '\0';
-	strcat(ctl, "/ioasidctl");
 	seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (seen == MAP_FAILED || !mkdtemp(dir) || chmod(dir, 0755) < 0)
-		return -1;
-	(void)str_format(sock_path, sizeof(sock_path), "%s/sock", dir);
-	(void)str_copy(addr.sun_path, sizeof(addr.sun_path), sock_path);
-	listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (bind(listener, (void *)&addr, sizeof(addr)) < 0 ||
-	    chmod(sock_path, 0666) < 0 || listen(listener, 8) < 0)
-		return -1;
-	(void)setenv("IOASIDD_SOCKET", sock_path, 1);
-	(void)setenv("LC_ALL", "C.UTF-8", 1);
-	daemon_pid = fork();
-	if (daemon_pid == 0)
-		daemon_main(listener);
-	(void)fd_close(listener);
-	return daemon_pid < 0;
+	return seen == MAP_FAILED || run_start(serve);
 }
 
 static int stop(void **state)
 {
-	char path[200];
-
-	(void)kill(daemon_pid, SIGKILL);
-	(void)waitpid(daemon_pid, NULL, 0);
-	(void)unlink(sock_path);
-	(void)str_format(path, sizeof(path), "%s/qemu-system-fake", dir);
-	(void)unlink(path);
-	return rmdir(dir);
+	return run_stop();
 }
 
 static int setup(void **state)
 {
 	memset(seen, 0, sizeof(*seen));
 	return 0;
-}
-
-/* --- running ioasidctl ---------------------------------------------------- */
-
-static void read_all(int fd, char *buf, size_t size)
-{
-	size_t have = 0;
-	ssize_t n;
-
-	(void)lseek(fd, 0, SEEK_SET);
-	while (have + 1 < size && (n = read(fd, buf + have, size - have - 1)) >
-				  0)
-		have += (size_t)n;
-	buf[have] = '\0';
-}
-
-/**
- * run_ctl() - Run ioasidctl; what it prints is in out and errors
- * @uid:	As whom; only root may say another than himself
- *
- * Return: its exit code.
- */
-static int run_ctl(uid_t uid, char *const *args)
-{
-	int fds[2], status;
-	pid_t pid;
-
-	if (access(ctl, X_OK) < 0)
-		skip();
-	fds[0] = memfd_create("out", MFD_CLOEXEC);
-	fds[1] = memfd_create("err", MFD_CLOEXEC);
-	pid = fork();
-	if (pid == 0) {
-		(void)dup2(fds[0], 1);
-		(void)dup2(fds[1], 2);
-		if (uid != geteuid() && setresuid(uid, uid, uid) < 0)
-			_exit(99);
-		(void)execv(ctl, args);
-		_exit(98);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	read_all(fds[0], out, sizeof(out));
-	read_all(fds[1], errors, sizeof(errors));
-	(void)fd_close(fds[0]);
-	(void)fd_close(fds[1]);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
-}
-
-#define RUN_AS(uid, ...) \
-	run_ctl(uid, (char *const[]){ (char *)"ioasidctl", __VA_ARGS__, NULL })
-#define RUN(...) RUN_AS(geteuid(), __VA_ARGS__)
-
-static void assert_has(const char *text, const char *part)
-{
-	if (!strstr(text, part))
-		fail_msg("'%s' is not in:\n%s%s", part, out, errors);
 }
 
 static void version_tells_both(void **state)
@@ -794,13 +685,8 @@ static void run_tells_qemu_by_its_options(void **state)
 {
 	char path[200], words[300];
 	int iommufd, device;
-	FILE *script;
 
-	(void)str_format(path, sizeof(path), "%s/qemu-system-fake", dir);
-	script = fopen(path, "w");
-	fprintf(script, "#!/bin/sh\necho \"$@\"\n");
-	assert_int_equal(fclose(script), 0);
-	assert_int_equal(chmod(path, 0755), 0);
+	run_qemu(path);
 	assert_int_equal(RUN("run", "-d", "3b:00.0", "--", path, "-m", "1G"),
 			 0);
 	assert_int_equal(sscanf(out, "-m 1G -object iommufd,id=ioasid0,fd=%d "

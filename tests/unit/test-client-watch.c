@@ -28,7 +28,9 @@
 #include "libioasid/list.c"
 #include "libioasid/message.c"
 #include "libioasid/operation.c"
+#include "libioasid/space.c"
 #include "libioasid/watch.c"
+#include "libioasid/wish.c"
 
 #define DEVICE "devices/pci-0000-3b-00.0"
 

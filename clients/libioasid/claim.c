@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * claim.c - the descriptors of a lease
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+#include "ioasid/v1/lease.pb-c.h"
+#include "libioasid/channel.h"
+#include "libioasid/fail.h"
+#include "libioasid/message.h"
+#include "libioasid/object.h"
+
+/**
+ * struct claim_box - A claim and what it owns
+ * @pub:	What the caller has; first, so that it is the box's address
+ * @lease:	What @pub.lease points to
+ * @devices:	What @pub.devices points to
+ */
+struct claim_box {
+	struct ioasid_claim pub;
+	struct ioasid_lease *lease;
+	struct ioasid_claimed_device devices[IOASID_MAX_DEVICES];
+};
+
+/**
+ * ids_wrong() - What is wrong with the ids in the answer to a claim
+ * @lease:	The lease, with as many devices as were claimed
+ *
+ * A kernel's ids begin at 1.
+ *
+ * Return: words; NULL if nothing is.
+ */
+static const char *ids_wrong(const Ioasid__V1__Lease *lease)
+{
+	if (lease->mode != IOASID__V1__LEASE__MODE__HOLD)
+		return lease->n_device_ids || lease->n_spaces ?
+		       "a claim with ids of what the daemon did not make" :
+		       NULL;
+	if (lease->n_device_ids != lease->n_devices)
+		return "a claim whose ids are not one for each device";
+	for (size_t i = 0; i < lease->n_device_ids; i++) {
+		if (!lease->device_ids[i])
+			return "a claim of a device without an id";
+		for (size_t j = 0; j < i; j++)
+			if (lease->device_ids[i] == lease->device_ids[j])
+				return "a claim of devices with one id";
+	}
+	for (size_t i = 0; i < lease->n_spaces; i++)
+		if (!lease->spaces[i]->kernel_id)
+			return "a claim of a space without an id";
+	return NULL;
+}
+
+/**
+ * claim_wrong() - What is wrong with the answer to a claim
+ * @name:	The lease that was claimed
+ * @reply:	The answer
+ * @n_fds:	How many descriptors came with it
+ *
+ * Return: words; NULL if nothing is.
+ */
+static const char *claim_wrong(const char *name,
+			       const Ioasid__V1__ClaimLeaseResponse *reply,
+			       size_t n_fds)
+{
+	const Ioasid__V1__Lease *lease = reply->lease;
+
+	if (!lease || !str_eq(lease->name, name))
+		return "the answer to a claim is about another lease";
+	if (reply->n_devices < 1 || reply->n_devices > IOASID_MAX_DEVICES)
+		return "a lease that does not have 1 to 64 devices";
+	if (n_fds != 1 + reply->n_devices)
+		return "a claim whose descriptors are not an iommufd and one "
+		       "for each device";
+	if (lease->n_devices != reply->n_devices)
+		return "a claim with other devices than its lease";
+	for (size_t i = 0; i < reply->n_devices; i++)
+		if (!reply->devices[i][0] ||
+		    !str_eq(lease->devices[i], reply->devices[i]))
+			return "a claim with other devices than its lease";
+	/* Of what other modes there may be one day, who knows what comes. */
+	if (lease->mode > IOASID__V1__LEASE__MODE__HOLD)
+		return "a claim of a mode that this version of libioasid does "
+		       "not know";
+	return ids_wrong(lease);
+}
+
+/**
+ * claim_new() - Make a claim of its answer
+ * @reply:	The answer, checked; its lease passes to the claim
+ * @fds:	Its descriptors; pass to the claim on success
+ *
+ * Return: the claim; NULL without memory.
+ */
+static struct ioasid_claim *claim_new(Ioasid__V1__ClaimLeaseResponse *reply,
+				      struct channel_fds *fds)
+{
+	struct claim_box *box;
+
+	box = calloc(1, sizeof(*box));
+	if (!box)
+		return NULL;
+	box->lease = object_lease(&reply->lease);
+	if (!box->lease) {
+		free(box);
+		return NULL;
+	}
+	box->pub.lease = box->lease;
+	box->pub.devices = box->devices;
+	box->pub.n_devices = box->lease->n_devices;
+	box->pub.simulated = reply->simulated;
+	box->pub.iommufd = TAKE_FD(fds->fds[0]);
+	for (size_t i = 0; i < box->pub.n_devices; i++) {
+		box->devices[i].name = box->lease->devices[i];
+		box->devices[i].fd = TAKE_FD(fds->fds[1 + i]);
+		/* None of TRANSFER, whose devices are not bound. */
+		if (box->lease->n_device_ids)
+			box->devices[i].id = box->lease->device_ids[i];
+	}
+	fds->n = 0;
+	return (void *)box; /* whose first member it is */
+}
+
+/* ioasid_claim_free() - See ioasid.h. */
+struct ioasid_claim *ioasid_claim_free(struct ioasid_claim *claim)
+{
+	struct claim_box *box = (struct claim_box *)claim;
+
+	if (box) {
+		(void)fd_close(claim->iommufd);
+		for (size_t i = 0; i < claim->n_devices; i++)
+			(void)fd_close(claim->devices[i].fd);
+		(void)ioasid_lease_free(box->lease);
+		free(box);
+	}
+	return NULL;
+}
+
+/* ioasid_lease_claim() - See ioasid.h. */
+int ioasid_lease_claim(struct ioasid *conn, const char *name,
+		       struct ioasid_claim **ret, struct ioasid_error *err)
+{
+	return ioasid_lease_claim_token(conn, name, "", ret, err);
+}
+
+/* ioasid_lease_claim_token() - See ioasid.h. */
+int ioasid_lease_claim_token(struct ioasid *conn, const char *name,
+			     const char *token, struct ioasid_claim **ret,
+			     struct ioasid_error *err)
+{
+	Ioasid__V1__ClaimLeaseRequest request =
+		IOASID__V1__CLAIM_LEASE_REQUEST__INIT;
+	_cleanup_message_ ProtobufCMessage *message = NULL;
+	Ioasid__V1__ClaimLeaseResponse *reply;
+	struct ioasid_claim *claim;
+	struct channel_fds fds;
+	const char *wrong;
+	int r;
+
+	request.name = (char *)name;
+	request.token = (char *)token;
+	r = channel_call_fds(conn, "Leases/ClaimLease", &request.base,
+			     &ioasid__v1__claim_lease_response__descriptor,
+			     &fds, &message, err);
+	if (r < 0)
+		return r;
+	reply = (Ioasid__V1__ClaimLeaseResponse *)message;
+	wrong = claim_wrong(name, reply, fds.n);
+	if (wrong) {
+		channel_fds_close(&fds);
+		return channel_broken(conn, wrong, err);
+	}
+	claim = claim_new(reply, &fds);
+	if (!claim) {
+		channel_fds_close(&fds);
+		return fail_set(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
+	}
+	*ret = claim;
+	return 0;
+}
