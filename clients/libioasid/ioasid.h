@@ -376,6 +376,58 @@ struct ioasid_window_wish {
 	bool around_reserved;
 };
 
+/**
+ * struct ioasid_window_plan - Where windows can be
+ * @revision:		What of the host it is of
+ * @n_windows:		How many @windows there are
+ * @windows:		The windows, by address
+ * @n_iova_ranges:	How many @iova_ranges there are
+ * @iova_ranges:	What all of the devices together can use, by address
+ * @iova_alignment:	What start and size of every window are multiples of,
+ *			bytes
+ */
+struct ioasid_window_plan {
+	uint64_t revision;
+	size_t n_windows;
+	const struct ioasid_window *windows;
+	size_t n_iova_ranges;
+	const struct ioasid_range *iova_ranges;
+	uint64_t iova_alignment;
+};
+
+/**
+ * ioasid_windows_plan() - Ask where windows can be, before anything is made
+ * @conn:	The connection
+ * @devices:	Names of the devices that are all to use them, each prepared
+ * @n_devices:	How many, at most IOASID_MAX_DEVICES; 0 for a machine without
+ *		limits
+ * @wishes:	What is needed
+ * @n_wishes:	How many, at most IOASID_MAX_WINDOWS; 0 to be told the ranges
+ *		alone
+ * @ret:	The plan; ioasid_window_plan_free()
+ * @err:	See the head of this file; of window.unavailable each cause is a
+ *		device with what it has there, and the remedy says what would
+ *		fit
+ *
+ * Nothing is changed, and nothing kept free. Those with a start are placed
+ * first, then those below 4 GiB, then the others, each at its lowest place,
+ * which may be 0.
+ *
+ * Return: 0; errors as above, of the daemon: device.not-found,
+ * device.not-ready, window.invalid, window.unavailable, limit.windows.
+ */
+IOASID_PUBLIC int ioasid_windows_plan(struct ioasid *conn,
+				      const char *const *devices,
+				      size_t n_devices,
+				      const struct ioasid_window_wish *wishes,
+				      size_t n_wishes,
+				      struct ioasid_window_plan **ret,
+				      struct ioasid_error *err);
+
+/* ioasid_window_plan_free() - Free a plan; NULL is allowed; returns NULL. */
+IOASID_PUBLIC struct ioasid_window_plan *
+ioasid_window_plan_free(struct ioasid_window_plan *plan);
+
 /* --- spaces -------------------------------------------------------------- */
 
 /* The most spaces that can be made with a lease. */

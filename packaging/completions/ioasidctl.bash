@@ -69,7 +69,7 @@ _ioasidctl() {
 		*/device) words='show recover' ;;
 		*/lease) words='create list show release token' ;;
 		*/space) words='list show create delete attach detach' ;;
-		*/window) words='set add resize remove' ;;
+		*/window) words='set add resize remove plan' ;;
 		*/operation) words='list show wait cancel' ;;
 		*/watch) words='devices groups iommus leases operations' ;;
 		*/machine) words=capture ;;
@@ -84,6 +84,7 @@ _ioasidctl() {
 		*/space\ attach | */space\ detach)
 			words="$(_ioasidctl_names "space list")
 				$(_ioasidctl_names devices)" ;;
+		*/window\ plan) words=size= ;;
 		*/space\ show | */space\ delete | */window\ *)
 			words=$(_ioasidctl_names "space list") ;;
 		*/operation\ show | */operation\ wait | */operation\ cancel)

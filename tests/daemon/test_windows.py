@@ -239,3 +239,26 @@ def test_the_loop_is_not_held_up_by_the_worst_request(sim):
             assert client.refusal("Windows/PlanWindows", devices=[EDU],
                                   windows=request.windows) == \
                 "window.unavailable"
+
+
+# --- ioasidctl ---
+
+def test_the_command_plans_and_explains(sim):
+    sim.ctl("prepare", "01:00.0")
+    said = sim.ctl("window", "plan", "--device", "01:00.0",
+                   "size=2G,start=0,page-sizes=4K+2M,purpose=dma32",
+                   "size=8G,start=2G,around-reserved", "size=1M")
+    assert [(int(one["start"]), int(one["last"]), one["purpose"])
+            for one in said["windows"]] == [
+        (0, 2 * GIB - 1, "WINDOW_PURPOSE_DMA32"),
+        (2 * GIB, MSI[0] - 1, "WINDOW_PURPOSE_UNSPECIFIED"),
+        (MSI[1] + 1, 10 * GIB - 1, "WINDOW_PURPOSE_UNSPECIFIED"),
+        (10 * GIB, 10 * GIB + (1 << 20) - 1, "WINDOW_PURPOSE_UNSPECIFIED")]
+    assert said["windows"][0]["pageSizes"] == str(0x201000)
+    assert sim.ctl("window", "plan")["windows"] == []
+    failed = sim.refused("window", "plan", "-d", "01:00.0", "size=4G,start=0")
+    assert failed.id == "window.unavailable" and failed.status == 1
+    assert "reserves 0xfee00000-0xfeefffff (msi)" in failed.words
+    assert "it fits at 0xfef00000" in failed.words
+    for wrong in ("start=0", "size=x", "size=1G,size=2G", "size=1G,no"):
+        assert sim.refused("window", "plan", wrong).status == 2
