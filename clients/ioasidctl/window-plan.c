@@ -86,6 +86,30 @@ static void show(const Ioasid__V1__PlanWindowsResponse *plan)
 }
 
 /**
+ * ask() - Have it planned, and show the plan
+ * @ctl:	This run
+ * @request:	What is planned
+ *
+ * Return: enum ctl_exit.
+ */
+static int ask(struct ctl *ctl, const Ioasid__V1__PlanWindowsRequest *request)
+{
+	_cleanup_message_ ProtobufCMessage *reply = NULL;
+	int r;
+
+	r = ctl_call(ctl, "Windows/PlanWindows", &request->base,
+		     &ioasid__v1__plan_windows_response__descriptor, NULL,
+		     &reply);
+	if (r)
+		return r;
+	if (ctl->json)
+		json_print(reply);
+	else
+		show((const Ioasid__V1__PlanWindowsResponse *)reply);
+	return CTL_DONE;
+}
+
+/**
  * run() - Tell where windows can be
  * @ctl:	This run
  * @args:	The windows
@@ -97,7 +121,6 @@ static int run(struct ctl *ctl, char **args, int n_args)
 {
 	Ioasid__V1__PlanWindowsRequest request =
 		IOASID__V1__PLAN_WINDOWS_REQUEST__INIT;
-	_cleanup_message_ ProtobufCMessage *reply = NULL;
 	_cleanup_strv_ struct strv names = STRV_NULL;
 	struct window_wishes wishes = { .n = 0 };
 	int r;
@@ -110,16 +133,7 @@ static int run(struct ctl *ctl, char **args, int n_args)
 		return r;
 	request.windows = wishes.pointers;
 	request.n_windows = wishes.n;
-	r = ctl_call(ctl, "Windows/PlanWindows", &request.base,
-		     &ioasid__v1__plan_windows_response__descriptor, NULL,
-		     &reply);
-	if (r)
-		return r;
-	if (ctl->json)
-		json_print(reply);
-	else
-		show((const Ioasid__V1__PlanWindowsResponse *)reply);
-	return CTL_DONE;
+	return ask(ctl, &request);
 }
 
 const struct verb verb_window_plan = {

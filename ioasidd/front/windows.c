@@ -44,7 +44,7 @@ pb_window **view_windows(struct arena *arena, const struct window *windows,
 {
 	pb_window **ret = n ? arena_alloc(arena, n * sizeof(*ret)) : NULL;
 
-	for (size_t i = 0; ret && i < n; i++) {
+	for (size_t i = 0; ret && windows && i < n; i++) {
 		ret[i] = view_window(arena, &windows[i]);
 		if (!ret[i])
 			return NULL;

@@ -43,7 +43,9 @@ struct plan {
 	size_t n;
 };
 
-/* wish_alignment() - What start and size of a wish's windows are multiples of. */
+/* wish_alignment() - What start and size of a wish's windows are multiples of,
+ * bytes.
+ */
 uint64_t wish_alignment(const struct plan *plan,
 			const struct window_wish *wish);
 

@@ -325,7 +325,7 @@ int window_refuse_anywhere(const struct plan *plan, size_t i,
 	return r;
 }
 
-/* window_refuse_pages() - Say that devices have no pages as small as wished for */
+/* window_refuse_pages() - Say that devices have no pages as small as wished */
 int window_refuse_pages(const struct plan *plan, size_t i, struct error *err)
 {
 	uint64_t sizes = plan->wishes[i].page_sizes;

@@ -161,7 +161,7 @@ int window_ranges(const struct window_device *devices, size_t n_devices,
 
 /* --- what a wish is --- */
 
-/* wish_alignment() - What start and size of a wish's windows are multiples of */
+/* wish_alignment() - What a wish's windows are multiples of */
 uint64_t wish_alignment(const struct plan *plan, const struct window_wish *wish)
 {
 	uint64_t largest = 0;
