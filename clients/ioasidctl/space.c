@@ -135,6 +135,5 @@ int space_find_window(const Ioasid__V1__Space *space, uint64_t start,
 			return CTL_DONE;
 		}
 	}
-	return ctl_fail("%s: no window begins at 0x%" PRIx64, space->name,
-			start);
+	return ctl_fail("no window of the space begins at 0x%" PRIx64, start);
 }

@@ -9,7 +9,7 @@
 #include "ioasidctl/ctl.h"
 #include "ioasidctl/window-spec.h"
 
-/* Filled by SPACE_OPTIONS, which a verb that changes a space has in its table. */
+/* Filled by SPACE_OPTIONS, which verbs that change a space have. */
 extern bool space_dry_run;
 
 #define SPACE_OPTIONS                                                      \

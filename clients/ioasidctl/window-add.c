@@ -31,6 +31,8 @@ static int run(struct ctl *ctl, char **args, int n_args)
 		r = window_wishes_add(&wishes, args[i]);
 	if (!r)
 		r = space_get(ctl, name, &space);
+	if (r)
+		return r;
 	for (size_t i = 0; !r && i < space->n_windows; i++)
 		r = window_wishes_keep(&wishes, space->windows[i]);
 	return r ? r : space_set_windows(ctl, name, &wishes, space->etag);

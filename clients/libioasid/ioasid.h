@@ -695,7 +695,7 @@ enum ioasid_lease_state {
 enum ioasid_lease_mode {
 	/* Of an offer: the same as TRANSFER. */
 	IOASID_LEASE_MODE_UNSPECIFIED,
-	/* An unbound device each, an iommufd without objects; for one holder. */
+	/* Unbound devices, an iommufd without objects; for one holder. */
 	IOASID_LEASE_TRANSFER,
 	/* Devices bound to the iommufd, with the spaces that were asked for.
 	 * The daemon keeps copies for a successor of the holder.
@@ -934,11 +934,15 @@ ioasid_lease_free(struct ioasid_lease *lease);
  * @err:	See the head of this file
  *
  * Unless exactly the descriptors arrive that the lease has, and of HOLD as many
- * ids, all are closed and it is -EPROTO. From the moment of sending the daemon takes the caller's
- * process for the holder, also after such a failure: the lease ends when the
- * process does. One of HOLD is offered again then, to the same claimant, for
- * its grace_ms: a successor claims it by the same call and finds devices,
- * spaces and mappings as they were, with the same ids.
+ * ids, all are closed and it is -EPROTO. From the moment of sending the daemon
+ * takes the caller's process for the holder, also after such a failure: the
+ * lease ends when the process does.
+ *
+ * One of HOLD is then offered again, to the same claimant, for its grace_ms: a
+ * successor claims it by the same call and finds devices, spaces and mappings
+ * as they were, with the same ids. Map memory that it shall find by its memfd
+ * (IOMMU_IOAS_MAP_FILE): a space with mappings by addresses of a process that
+ * is gone (IOMMU_IOAS_MAP) takes no further device, attaching is EFAULT.
  *
  * Return: 0; errors as above, of the daemon: lease.not-found,
  * lease.not-claimant, lease.state, lease.expired, lease.peer-unreachable.

@@ -32,8 +32,9 @@ struct space_box {
 };
 
 /* The box of a space that has one. */
-#define space_box_of(space) \
-	((struct space_box *)((char *)(space) - offsetof(struct space_box, pub)))
+#define space_box_of(space)                     \
+	((struct space_box *)((char *)(space) - \
+			      offsetof(struct space_box, pub)))
 
 /**
  * take() - Cut the next array off a piece of memory

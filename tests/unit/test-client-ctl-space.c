@@ -631,7 +631,7 @@ static void window_remove_leaves_the_others(void **state)
 static void window_that_is_not_there_is_told(void **state)
 {
 	assert_int_equal(RUN("window", "remove", SPACE, "0x1000"), 1);
-	assert_has(errors, "no window begins at 0x1000");
+	assert_has(errors, "no window of the space begins at 0x1000");
 	assert_int_equal(RUN("window", "resize", SPACE, "4K", "1G"), 1);
 	assert_int_equal(seen->n, 2);
 }

@@ -28,7 +28,7 @@ static pid_t daemon_pid;
 /**
  * run_start() - Have a fake daemon
  * @serve:	Serves a connection to its end and closes it; called in the
- *		child, which is killed at the end, one connection after the other
+ *		child, for one connection after the other
  *
  * Return: 0, or not.
  */
@@ -133,7 +133,9 @@ static inline void assert_has(const char *text, const char *part)
 		fail_msg("'%s' is not in:\n%s%s", part, out, errors);
 }
 
-/* run_qemu() - Make a command that looks like a QEMU, and prints its arguments. */
+/* run_qemu() - Make a command that is called like a QEMU, and says what it is
+ * told.
+ */
 static inline void run_qemu(char path[200])
 {
 	FILE *script;
