@@ -15,7 +15,7 @@
 #include <linux/iommufd.h>
 #include <linux/vfio.h>
 
-#include "kernel/uapi.h"
+#include "base/uapi.h"
 
 #define SAME(a, b) _Static_assert((a) == (b), #a " is not " #b)
 #define SIZE(s) SAME(sizeof(struct uapi_##s), sizeof(struct iommu_##s))

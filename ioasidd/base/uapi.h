@@ -15,8 +15,8 @@
  * The interfaces are documented in the kernel's Documentation/userspace-api/
  * iommufd.rst and Documentation/driver-api/vfio.rst. "Since" is the release.
  */
-#ifndef IOASIDD_KERNEL_UAPI_H
-#define IOASIDD_KERNEL_UAPI_H
+#ifndef IOASIDD_BASE_UAPI_H
+#define IOASIDD_BASE_UAPI_H
 
 #include <stdint.h>
 #include <sys/ioctl.h>
