@@ -2,17 +2,27 @@
  *
  * kernel.c - calls on claimed descriptors, whatever machine they are of
  */
+#include <errno.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/simfd.h"
 #include "libioasid/ioasid.h"
 
-/* ioasid_ioctl() - See ioasid.h. */
+/* ioasid_ioctl() - See ioasid.h.
+ *
+ * A real descriptor costs one call: whether it is one is only looked at when
+ * the kernel does not know the request. Of a socket it knows none of iommufd's
+ * and VFIO's, and says so before it looks at the argument.
+ */
 int ioasid_ioctl(int fd, unsigned long request, void *arg)
 {
-	return simfd_is(fd) ? simfd_ioctl(fd, request, arg) :
-			      ioctl(fd, request, arg);
+	int r = ioctl(fd, request, arg);
+
+	if (r < 0 && errno == ENOTTY && simfd_is(fd))
+		return simfd_ioctl(fd, request, arg);
+
+	return r;
 }
 
 /* ioasid_pread() - See ioasid.h. */
