@@ -114,9 +114,10 @@ static int other(int error, const char *call, struct ioasid_error *err)
 }
 
 /* no_object() - There is none of that id */
-static int no_object(const char *kind, uint32_t id, struct ioasid_error *err)
+static int no_object(int error, const char *kind, uint32_t id,
+		     struct ioasid_error *err)
 {
-	return fail_set(err, -ENOENT, IOASID_ERROR_NO_OBJECT,
+	return fail_set(err, -error, IOASID_ERROR_NO_OBJECT,
 			"there is no %s %" PRIu32 " in this context", kind, id);
 }
 
@@ -305,11 +306,11 @@ static int missing(const struct wish *wish, struct ioasid_error *err)
 	struct usable usable;
 
 	if (read_usable(wish->iommufd, wish->ioas, &usable) == -ENOENT)
-		return no_object("space", wish->ioas, err);
+		return no_object(ENOENT, "space", wish->ioas, err);
 	if (wish->source != SOURCE_SPACE)
 		return other(ENOENT, call_of(wish), err);
 	if (read_usable(wish->iommufd, wish->from, &usable) == -ENOENT)
-		return no_object("space", wish->from, err);
+		return no_object(ENOENT, "space", wish->from, err);
 
 	return fail_set(err, -ENOENT, IOASID_ERROR_NOT_MAPPED,
 			"space %" PRIu32 " does not map all of 0x%" PRIx64
@@ -395,7 +396,7 @@ int explain_unmap(int error, int iommufd, uint32_t ioas, uint64_t iova,
 	switch (error) {
 	case ENOENT:
 		if (read_usable(iommufd, ioas, &usable) == -ENOENT)
-			return no_object("space", ioas, err);
+			return no_object(ENOENT, "space", ioas, err);
 		(void)fail_set(err, -error, IOASID_ERROR_NOT_MAPPED,
 			       "space %" PRIu32 " maps nothing in 0x%" PRIx64
 			       "-0x%" PRIx64 ", or a mapping sticks out of it",
@@ -461,7 +462,7 @@ int explain_object(int error, const char *call, int iommufd, const char *kind,
 
 	switch (error) {
 	case ENOENT:
-		return no_object(kind, id, err);
+		return no_object(error, kind, id, err);
 	case EBUSY:
 		(void)fail_set(err, -error, IOASID_ERROR_IN_USE,
 			       "something uses %s %" PRIu32, kind, id);
@@ -515,4 +516,21 @@ int explain_attach(int error, const char *call, int fd, const char *what,
 	default:
 		return other(error, call, err);
 	}
+}
+
+/* explain_pin() - See explain.h. */
+int explain_pin(int error, int iommufd, uint32_t ioas, uint32_t device,
+		struct ioasid_error *err)
+{
+	struct usable usable;
+
+	if (err && error == ENOENT)
+		return no_object(error, "device", device, err);
+	/* That is how this call says that there is no such space. */
+	if (err && error == EINVAL &&
+	    read_usable(iommufd, ioas, &usable) == -ENOENT)
+		return no_object(error, "space", ioas, err);
+
+	return explain_attach(error, "IOMMU_HWPT_ALLOC", iommufd, "an iommufd",
+			      ioas, err);
 }

@@ -88,6 +88,10 @@ int explain_attach(int error, const char *call, int fd, const char *what,
 		   uint32_t id, struct ioasid_error *err)
 	__attribute__((cold));
 
+/* explain_pin() - Why no page table can be made for a space, likewise. */
+int explain_pin(int error, int iommufd, uint32_t ioas, uint32_t device,
+		struct ioasid_error *err) __attribute__((cold));
+
 /**
  * explain_descriptor() - What all calls on a descriptor can be refused for
  * @fd:		It

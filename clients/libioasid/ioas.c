@@ -100,8 +100,7 @@ int ioasid_ioas_pin(int iommufd, uint32_t ioas, uint32_t device,
 	};
 
 	if (ioasid_ioctl(iommufd, UAPI_HWPT_ALLOC, &alloc) < 0)
-		return explain_attach(errno, "IOMMU_HWPT_ALLOC", iommufd,
-				      "an iommufd", ioas, err);
+		return explain_pin(errno, iommufd, ioas, device, err);
 
 	*ret_table = alloc.out_hwpt_id;
 	return 0;

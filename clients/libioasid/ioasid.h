@@ -1124,7 +1124,8 @@ IOASID_PUBLIC int ioasid_ioas_allow(int iommufd, uint32_t ioas,
  * ioasid_copy() out of it does that for its own piece. With the page table all
  * is pinned, and paid for, at once, and copies find it so.
  *
- * Return: 0; as ioasid_cdev_attach(); -ENOENT: no such space or device.
+ * Return: 0; as ioasid_cdev_attach(); -ENOENT: no such device; -EINVAL: no such
+ * space.
  */
 IOASID_PUBLIC int ioasid_ioas_pin(int iommufd, uint32_t ioas, uint32_t device,
 				  uint32_t *ret_table,
