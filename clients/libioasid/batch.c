@@ -47,7 +47,7 @@ static int map_piece(const struct batch *batch, struct ioasid_piece *piece,
 	return -EINVAL;
 }
 
-/* undo() - End those that were mapped, the last first. Return: how many stay. */
+/* undo() - End those that were mapped, last first. Return: how many stay. */
 static size_t undo(const struct batch *batch, const struct ioasid_piece *pieces,
 		   size_t n)
 {

@@ -70,7 +70,7 @@ static void put_hex(const struct command *c, const char *name, const char *text)
 		fprintf(c->out, "%02x", (unsigned char)*text++);
 }
 
-/* say() - How it went; what was found may follow if it went well. Return: @r. */
+/* say() - How it went; what was found may follow if it was well. Return: @r. */
 static int say(const struct command *c, int r)
 {
 	if (r == 0) {
