@@ -19,8 +19,8 @@
 
 #include "edu.h"
 
-/* The words of a refusal: what, why, and what would work. */
-static void refused(const struct ioasid_error *error)
+/* The words of a refusal: what, why, and what would work. Ends the program. */
+static _Noreturn void refused(const struct ioasid_error *error)
 {
 	errx(1, "%s: %s %s [%s]", error->object, error->message, error->remedy,
 	     error->id);

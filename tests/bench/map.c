@@ -51,7 +51,7 @@ struct mapping {
 };
 
 /* refused() - End with the words of an error */
-static void refused(const char *what, const struct ioasid_error *err)
+static _Noreturn void refused(const char *what, const struct ioasid_error *err)
 {
 	die("%s: %s: %s [%s]", what, err->object, err->message, err->id);
 }
