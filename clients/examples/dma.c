@@ -78,7 +78,7 @@ int main(int argc, char **argv)
 
 	/* Use: the device reads the page, and writes it back. */
 	edu_enable(device);
-	strcpy(page, "through the device");
+	snprintf(page, EDU_PAGE, "through the device");
 	edu_load(device, iova);
 	memset(page, 0, EDU_PAGE);
 	edu_store(device, iova);

@@ -122,8 +122,8 @@ static void run_guest(struct vmm *vmm)
 		  .flags = RW | IOASID_MAP_FIXED },
 	};
 
-	strcpy(page(vmm, 5), "page 5");
-	strcpy(page(vmm, 9), "page 9");
+	snprintf(page(vmm, 5), EDU_PAGE, "page 5");
+	snprintf(page(vmm, 9), EDU_PAGE, "page 9");
 
 	guest_maps(vmm, 0x10000, 5 * EDU_PAGE, IOASID_MAP_READ);
 	guest_maps(vmm, 0x20000, 6 * EDU_PAGE, RW);
