@@ -95,6 +95,12 @@ static int map_all(const struct batch *batch, struct ioasid_piece *pieces,
 	size_t i, stay = 0;
 	int r = 0;
 
+	if (done)
+		*done = 0;
+	if (options & ~IOASID_BATCH_UNDO)
+		return fail_set(err, -EINVAL, IOASID_ERROR_ARGUMENT,
+				"an option that this library does not know");
+
 	for (i = 0; i < n; i++) {
 		r = pieces[i].reserved ?
 			    fail_set(err, -EINVAL, IOASID_ERROR_ARGUMENT,

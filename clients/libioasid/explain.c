@@ -489,7 +489,8 @@ int explain_attach(int error, const char *call, int fd, const char *what,
 		(void)fail_set(err, -error, IOASID_ERROR_MAP_RANGE,
 			       "space %" PRIu32 " maps, or promises by a "
 			       "window, what the device reserves or its IOMMU "
-			       "does not translate", id);
+			       "does not translate; or a mapping is not "
+			       "aligned to pages", id);
 		return remedied(-error, err, "Unmap it, or change the windows; "
 				"the device's ranges are in its capabilities.");
 	case EFAULT:

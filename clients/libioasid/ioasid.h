@@ -35,8 +35,8 @@
  *	-ENOMEM		no memory			(IOASID_ERROR_MEMORY)
  *	others		as connect(2) has them	    (IOASID_ERROR_UNREACHABLE)
  *
- * The functions under "mapping" are the kernel's alone, and so are their errno
- * values; what they mean is said there.
+ * The functions under "mapping" do not ask the daemon: they return the kernel's
+ * errno values, whose meaning is said there.
  *
  * After -ETIMEDOUT, -EPROTO and -ECONNRESET the connection is dead: each later
  * call on it is -ENOTCONN; connect anew. Leases do not hang on the connection
@@ -878,26 +878,24 @@ IOASID_PUBLIC ssize_t ioasid_pwrite(int fd, const void *buf, size_t size,
  *				claim
  *
  * None of these functions needs a connection, allocates, takes a lock or talks
- * to the daemon; every thread may call them. Each is -1 times an errno of the
- * kernel: the functions say which, and struct ioasid_error has the words. They
- * are made of further calls (IOMMU_IOAS_IOVA_RANGES), after a failure and if
- * @err is not NULL. What is wrong is in error.id, one of these:
+ * to the daemon; every thread may call them. They return 0 or an errno of the
+ * kernel, negative; -ENODEV: the simulated machine is no more. The kernel has
+ * several reasons for one errno. If @err is not NULL it is found out which it
+ * was, after a failure and by further calls (IOMMU_IOAS_IOVA_RANGES); error.id
+ * is IOASID_ERROR_ARGUMENT or one of these:
  */
-#define IOASID_ERROR_MAP_TAKEN "client.map-taken"	  /* EEXIST */
-#define IOASID_ERROR_MAP_RANGE "client.map-range"	  /* EINVAL, EOVERFLOW,
-							   * EADDRINUSE */
-#define IOASID_ERROR_MAP_ALIGNMENT "client.map-alignment" /* EINVAL */
-#define IOASID_ERROR_MAP_FULL "client.map-full"		  /* ENOSPC */
-#define IOASID_ERROR_MAP_MEMORY "client.map-memory"	  /* EFAULT, EINVAL,
-							   * EBADF */
-#define IOASID_ERROR_MAP_LIMIT "client.map-limit"	  /* ENOMEM */
-#define IOASID_ERROR_MAP_ACCESS "client.map-access"	  /* EPERM */
-#define IOASID_ERROR_NOT_MAPPED "client.not-mapped"	  /* ENOENT */
-#define IOASID_ERROR_NO_OBJECT "client.no-object"	  /* ENOENT */
-#define IOASID_ERROR_IN_USE "client.in-use"		  /* EBUSY, EEXIST */
-#define IOASID_ERROR_UNSUPPORTED "client.unsupported"	  /* EOPNOTSUPP, ENOTTY,
-							   * ENXIO, ENODEV */
-#define IOASID_ERROR_KERNEL "client.kernel"		  /* any other */
+#define IOASID_ERROR_MAP_TAKEN "client.map-taken"
+#define IOASID_ERROR_MAP_RANGE "client.map-range"
+#define IOASID_ERROR_MAP_ALIGNMENT "client.map-alignment"
+#define IOASID_ERROR_MAP_FULL "client.map-full"
+#define IOASID_ERROR_MAP_MEMORY "client.map-memory"
+#define IOASID_ERROR_MAP_LIMIT "client.map-limit"
+#define IOASID_ERROR_MAP_ACCESS "client.map-access"
+#define IOASID_ERROR_NOT_MAPPED "client.not-mapped"
+#define IOASID_ERROR_NO_OBJECT "client.no-object"
+#define IOASID_ERROR_IN_USE "client.in-use"
+#define IOASID_ERROR_UNSUPPORTED "client.unsupported"
+#define IOASID_ERROR_KERNEL "client.kernel"
 
 /* Flags of a mapping, those of the kernel: enum iommufd_ioas_map_flags. One of
  * READ and WRITE at least: what the device may do.
@@ -923,11 +921,12 @@ IOASID_PUBLIC ssize_t ioasid_pwrite(int fd, const void *buf, size_t size,
  * lie outside of them, wherever the devices can reach.
  *
  * The pages are pinned once a device is attached to the space, or a page table
- * was made for it, and count as locked memory of the process then. A mapping
- * is of the process's memory as it is now: after munmap(2), fork(2) or the end
- * of the process the device still reaches the old pages, and a space with such
- * a mapping cannot be attached to. Memory that is to outlive the process is
- * that of a memfd: ioasid_map_file().
+ * was made for it, and count as locked memory of the process then. Not before
+ * are alignment, memory and limit looked at: what is wrong with them is then a
+ * refusal of the attach. After munmap(2) or the end of the process a device
+ * that is attached still reaches the old pages, and no other can be attached to
+ * the space. Memory that is to outlive the process is that of a memfd:
+ * ioasid_map_file().
  *
  * Return: 0; -EEXIST: something is mapped there; -EINVAL: reserved by a device,
  * beyond what the IOMMU translates, unaligned, of length 0, or without READ
@@ -949,7 +948,7 @@ IOASID_PUBLIC int ioasid_map(int iommufd, uint32_t ioas, void *memory,
  * process, if the iommufd does: this is how memory of a guest is mapped.
  *
  * Return: as ioasid_map(); also -EBADF: no descriptor; -EINVAL: no file of
- * memory, or not so long: once pages are pinned, see there.
+ * memory, or not so long.
  */
 IOASID_PUBLIC int ioasid_map_file(int iommufd, uint32_t ioas, int file,
 				  uint64_t offset, uint64_t length,
@@ -963,8 +962,9 @@ IOASID_PUBLIC int ioasid_map_file(int iommufd, uint32_t ioas, int file,
  * @from:	Address there; @length bytes without a hole, parts of mappings
  *		or several of them
  *
- * Otherwise as ioasid_map(). The copy stays when the source is unmapped. No
- * page is looked up in the process or file, and none counts twice.
+ * Otherwise as ioasid_map(). The copy stays when the source is unmapped. Pages
+ * that a mapping has pinned are neither looked up nor counted again:
+ * ioasid_ioas_pin() sees to it that all are.
  *
  * Return: as ioasid_map(); -ENOENT also: a hole; -EPERM: for writing, of what
  * was mapped for reading.
@@ -1030,6 +1030,8 @@ struct ioasid_piece {
  *
  * Otherwise as ioasid_map(), one ioctl(2) each; the first failure ends it. Then
  * the pieces before are mapped, or with IOASID_BATCH_UNDO are not any more.
+ *
+ * Return: 0; as ioasid_map(); -EINVAL also: an unknown option, @reserved.
  */
 IOASID_PUBLIC int ioasid_map_batch(int iommufd, uint32_t ioas,
 				   struct ioasid_piece *pieces, size_t n,
@@ -1152,10 +1154,11 @@ IOASID_PUBLIC int ioasid_cdev_bind(int cdev, int iommufd, uint32_t *ret_device,
  *
  * A move is at once: there is no moment without a space.
  *
- * Return: 0; -EADDRINUSE: it reserves what is mapped, or is in a window;
- * -EINVAL: a device of its group is on another space; not bound; unaligned
- * mappings; -EFAULT: memory of a process that has ended; -ENOMEM: more than
- * may be locked; -ENOENT: no such space.
+ * Return: 0; -EADDRINUSE: it reserves, or its IOMMU does not translate, what is
+ * mapped or in a window, or a mapping is unaligned; -EINVAL: not bound, another
+ * device of its group is on another space, or a file has become shorter;
+ * -EFAULT: memory that its process has no more; -ENOMEM: more than may be
+ * locked; -EBUSY: it is being reset; -ENOENT: no such space.
  */
 IOASID_PUBLIC int ioasid_cdev_attach(int cdev, uint32_t ioas,
 				     struct ioasid_error *err);

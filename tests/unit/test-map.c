@@ -658,11 +658,15 @@ static void undo_that_fails_is_told(void **state)
 	assert_string_equal(err.id, IOASID_ERROR_MAP_TAKEN);
 }
 
-static void reserved_field_is_refused_without_a_call(void **state)
+static void what_is_reserved_is_refused_without_a_call(void **state)
 {
 	size_t done = 1;
 
-	pieces[0].reserved = 1;
+	assert_int_equal(ioasid_map_batch(IOMMUFD, IOAS, pieces, 4, 2, &done,
+					  &err), -EINVAL);
+	assert_int_equal(done, 0);
+	assert_string_equal(err.id, IOASID_ERROR_ARGUMENT);
+	pieces[0].reserved = done = 1;
 	assert_int_equal(ioasid_map_batch(IOMMUFD, IOAS, pieces, 4, 0, &done,
 					  &err), -EINVAL);
 	assert_int_equal(done, 0);
@@ -733,7 +737,7 @@ int main(void)
 		BATCH(batch_stops_at_the_first_failure_and_says_which),
 		BATCH(undo_ends_what_was_mapped_the_last_first),
 		BATCH(undo_that_fails_is_told),
-		BATCH(reserved_field_is_refused_without_a_call),
+		BATCH(what_is_reserved_is_refused_without_a_call),
 		BATCH(unmap_batch_adds_up),
 		TEST(what_is_no_machine_is_said_to_be_none),
 	};
