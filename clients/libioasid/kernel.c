@@ -3,26 +3,25 @@
  * kernel.c - calls on claimed descriptors, whatever machine they are of
  */
 #include <errno.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/simfd.h"
+#include "libioasid/call.h"
 #include "libioasid/ioasid.h"
 
-/* ioasid_ioctl() - See ioasid.h.
- *
- * A real descriptor costs one call: whether it is one is only looked at when
- * the kernel does not know the request. Of a socket it knows none of iommufd's
- * and VFIO's, and says so before it looks at the argument.
- */
+/* call_again() - See call.h. */
+int call_again(int fd, unsigned long request, void *arg)
+{
+	if (errno != ENOTTY || !simfd_is(fd))
+		return -1;
+
+	return simfd_ioctl(fd, request, arg);
+}
+
+/* ioasid_ioctl() - See ioasid.h. */
 int ioasid_ioctl(int fd, unsigned long request, void *arg)
 {
-	int r = ioctl(fd, request, arg);
-
-	if (r < 0 && errno == ENOTTY && simfd_is(fd))
-		return simfd_ioctl(fd, request, arg);
-
-	return r;
+	return call_ioctl(fd, request, arg);
 }
 
 /* ioasid_pread() - See ioasid.h. */

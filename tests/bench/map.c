@@ -31,10 +31,12 @@
 #define RW (IOASID_MAP_READ | IOASID_MAP_WRITE)
 
 /* A measurement is as many mappings as take so long. Within it both take turns
- * that are this short: what else the machine does then meets both alike.
+ * that are this short, and the median turn counts: what else the host does in
+ * between meets few of them, and both alike.
  */
 #define BLOCK_NS 100000000
 #define TURN_NS 1000000
+#define TURNS_MAX (BLOCK_NS / TURN_NS + 1)
 
 /**
  * struct mapping - What is mapped and unmapped
@@ -176,7 +178,7 @@ static double copy_raw(void *data)
  * @m:		What is mapped
  * @fn:		libioasid and ioctl(2)
  * @turns:	How many each has in one measurement
- * @ns:		What both have taken, on average
+ * @ns:		What both have taken: their median turns
  * @taken:	Only one of them has been asked for so far
  */
 struct pair {
@@ -190,14 +192,17 @@ struct pair {
 /* take() - Measure both, or say what was measured with the other one */
 static double take(struct pair *pair, int which)
 {
-	if (!pair->taken) {
-		pair->ns[0] = pair->ns[1] = 0;
-		for (unsigned int i = 0; i < 2 * pair->turns; i++) {
-			/* ours, raw, raw, ours, ... */
-			int turn = (i + 1) / 2 % 2;
+	double turn[2][TURNS_MAX];
 
-			pair->ns[turn] += pair->fn[turn](pair->m) / pair->turns;
+	if (!pair->taken) {
+		for (unsigned int i = 0; i < pair->turns; i++) {
+			int first = (int)i % 2;
+
+			turn[first][i] = pair->fn[first](pair->m);
+			turn[!first][i] = pair->fn[!first](pair->m);
 		}
+		for (int i = 0; i < 2; i++)
+			pair->ns[i] = bench_median(turn[i], (int)pair->turns);
 	}
 	pair->taken = !pair->taken;
 	return pair->ns[which];
@@ -228,6 +233,8 @@ static void measure(struct mapping *m, const char *what, uint64_t length,
 	one = raw(m);
 	m->n = (unsigned int)(TURN_NS / one) + 1;
 	pair.turns = (unsigned int)(BLOCK_NS / (one * m->n)) + 1;
+	if (pair.turns > TURNS_MAX)
+		pair.turns = TURNS_MAX;
 	bench_run(&row);
 }
 

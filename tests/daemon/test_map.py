@@ -77,7 +77,7 @@ def test_map_path_neither_allocates_nor_locks_nor_talks(name):
     asked = {symbol for symbol in said.split()
              if not re.match(r"__(asan|ubsan|tsan|stack_chk)|_GLOBAL_", symbol)}
     assert asked <= {
-        "ioasid_ioctl", "ioctl", "__errno_location", "fd_close", "fd_closep",
+        "ioasid_ioctl", "ioctl", "call_again", "__errno_location", "fd_close", "fd_closep",
         "ioasid_map", "ioasid_map_file", "ioasid_copy", "ioasid_unmap",
         "explain_map", "explain_unmap", "explain_allow", "explain_object",
         "explain_attach", "explain_pin", "explain_descriptor", "fail_set",

@@ -2,8 +2,8 @@
  *
  * test-map.c - libioasid's mappings: the calls that they make, and the words
  *
- * The kernel is ioasid_ioctl() of this file: it notes each call and refuses the
- * nth one with whatever a test wants. What a real kernel refuses is asked for
+ * The kernel is ioasid_ioctl() of this file, which stands for call_ioctl() too:
+ * it notes each call and refuses the nth one with whatever a test wants. What a real kernel refuses is asked for
  * in tests/conformance/test_library.py.
  */
 #include <setjmp.h>
@@ -20,7 +20,9 @@
 #include "base/fd.h"
 #include "base/str.h"
 
-/* The library itself, but for kernel.c. */
+/* The library itself, but for kernel.c and call.h. */
+#define LIBIOASID_CALL_H
+#define call_ioctl ioasid_ioctl
 #include "libioasid/fail.c"
 #include "libioasid/batch.c"
 #include "libioasid/cdev.c"
