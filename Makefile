@@ -64,6 +64,7 @@ SIM_DAEMON_SRC = ioasidd/run/machine-sim.c \
 	$(filter-out $(HOST_SRC),$(DAEMON_SRC))
 LIB_SRC	= $(wildcard clients/libioasid/*.c)
 CTL_SRC	= $(wildcard clients/ioasidctl/*.c)
+EXAMPLE_SRC = $(wildcard clients/examples/*.c)
 UNIT_SRC = $(filter-out $(NOT_BUILT),$(wildcard tests/unit/test-*.c))
 VM_SRC	= $(wildcard tests/vm/progs/*.c)
 BELIEF_SRC = $(wildcard tests/vm/beliefs/*.c)
@@ -78,6 +79,7 @@ ROOT_BASE_OBJ = $(filter-out %/simfd.o,$(BASE_OBJ))
 SIM_DAEMON_OBJ = $(SIM_DAEMON_SRC:%.c=$(OBJ)/%.o)
 LIB_OBJ	= $(LIB_SRC:%.c=$(OBJ)/%.o)
 CTL_OBJ	= $(CTL_SRC:%.c=$(OBJ)/%.o)
+EXAMPLES = $(EXAMPLE_SRC:clients/examples/%.c=$(BUILD)/examples/%)
 FAULT_OBJ = $(if $(FAULTS),$(FAULT_MEMORY_SRC:%.c=$(OBJ)/%.o))
 FAULT_LDFLAGS = $(if $(FAULTS),$(FAULT_WRAP:%=-Wl,--wrap=%))
 
@@ -102,7 +104,7 @@ GRPC_PEER_OBJ = $(patsubst %.c,$(OBJ)/%.o,$(filter api/grpc/% api/transcode/%,$(
 TEST_API_OBJ = $(OBJ)/tests/api/tables.o $(OBJ)/tests/api/everything.pb-c.o \
 	$(OBJ)/tests/api/duration.pb-c.o
 PRODUCTS = $(BUILD)/ioasidd $(BUILD)/ioasidd-sim $(BUILD)/ioasid-api \
-	$(BUILD)/ioasidctl $(LIB_SO) $(LIB_A)
+	$(BUILD)/ioasidctl $(LIB_SO) $(LIB_A) $(EXAMPLES)
 
 GENERATED = $(GEN)/errors.h $(GEN)/errors.inc $(GEN)/migrations.inc \
 	$(GEN)/methods.inc $(GEN)/errors.md
@@ -323,6 +325,12 @@ $(LIB_SO): $(LIB_OBJ) $(BASE_OBJ) $(PROTO_OBJ) clients/libioasid/libioasid.map
 $(BUILD)/ioasidctl: $(CTL_OBJ) $(LIB_A)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -ljson-c -lpci
 
+# Compiled like a program of anybody's: with nothing of ours but the header.
+$(BUILD)/examples/%: clients/examples/%.c clients/examples/edu.h clients/libioasid/ioasid.h $(LIB_A)
+	@mkdir -p $(@D)
+	$(CC) $(filter-out -I%,$(ALL_CFLAGS)) -Iclients/libioasid $(ALL_LDFLAGS) \
+		-o $@ $< $(LIB_A) -lprotobuf-c
+
 $(BUILD)/ioasid-api: $(OBJ)/api/main.o $(API_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(API_LIBS) -lprotobuf-c -pthread
 
@@ -385,6 +393,9 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/doc/ioasidd/ioasidd.conf.example
 	install -D -m 644 $(GEN)/errors.md $(DESTDIR)$(PREFIX)/share/doc/ioasidd/errors.md
 	install -m 644 schema/handover.md $(DESTDIR)$(PREFIX)/share/doc/ioasidd
+	install -d $(DESTDIR)$(PREFIX)/share/doc/ioasidd/examples
+	install -m 644 $(EXAMPLE_SRC) clients/examples/edu.h clients/examples/README.md \
+		packaging/machines/testbed.json $(DESTDIR)$(PREFIX)/share/doc/ioasidd/examples
 	for m in packaging/man/*.[1-8]; do install -D -m 644 $$m \
 		$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
 

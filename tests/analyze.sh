@@ -15,7 +15,7 @@ mapfile -t sources < <(git ls-files 'ioasidd/*.c' 'clients/*.c' 'api/*.c' 'schem
 mapfile -t tests < <(git ls-files 'tests/unit/*.c' 'tests/vm/*.c' 'tests/api/*.c')
 mapfile -t scripts < <(git ls-files | xargs grep -lE '^#!/bin/(ba)?sh' --)
 flags=(-std=gnu17 -D_GNU_SOURCE '-DIOASIDD_VERSION="analyze"' -DIOASID_FAULTS -Wall -Wextra
-	-Wno-unused-parameter -Iioasidd -Iclients -Iapi "-I$build/gen")
+	-Wno-unused-parameter -Iioasidd -Iclients -Iapi "-I$build/gen" -Iclients/libioasid) # for the examples
 
 step() {
 	printf '\n--- %s\n' "$1"

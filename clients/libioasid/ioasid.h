@@ -35,6 +35,9 @@
  *	-ENOMEM		no memory			(IOASID_ERROR_MEMORY)
  *	others		as connect(2) has them	    (IOASID_ERROR_UNREACHABLE)
  *
+ * The functions under "mapping" do not ask the daemon: they return the kernel's
+ * errno values, whose meaning is said there.
+ *
  * After -ETIMEDOUT, -EPROTO and -ECONNRESET the connection is dead: each later
  * call on it is -ENOTCONN; connect anew. Leases do not hang on the connection
  * but on the process.
@@ -1276,6 +1279,359 @@ IOASID_PUBLIC ssize_t ioasid_pread(int fd, void *buf, size_t size, off_t at);
 /* ioasid_pwrite() - As pwrite(2) of a device's regions, likewise. */
 IOASID_PUBLIC ssize_t ioasid_pwrite(int fd, const void *buf, size_t size,
 				    off_t at);
+
+/* --- mapping -------------------------------------------------------------- */
+
+/*
+ * What a program with an iommufd does with it, one ioctl(2) a function: make
+ * memory visible to devices, and end that. The iommufd is that of a claim:
+ *
+ *	of mode transfer	the holder makes its own spaces and puts the
+ *				devices on them: ioasid_cdev_bind(),
+ *				ioasid_ioas_new(), ioasid_cdev_attach()
+ *	of mode hold		the daemon has done that; the ids come with the
+ *				claim
+ *
+ * None of these functions needs a connection, allocates, takes a lock or talks
+ * to the daemon; every thread may call them. They return 0 or an errno of the
+ * kernel, negative; -ENODEV: the simulated machine is no more. The kernel has
+ * several reasons for one errno. If @err is not NULL it is found out which it
+ * was, after a failure and by further calls (IOMMU_IOAS_IOVA_RANGES); error.id
+ * is IOASID_ERROR_ARGUMENT or one of these:
+ */
+#define IOASID_ERROR_MAP_TAKEN "client.map-taken"
+#define IOASID_ERROR_MAP_RANGE "client.map-range"
+#define IOASID_ERROR_MAP_ALIGNMENT "client.map-alignment"
+#define IOASID_ERROR_MAP_FULL "client.map-full"
+#define IOASID_ERROR_MAP_MEMORY "client.map-memory"
+#define IOASID_ERROR_MAP_LIMIT "client.map-limit"
+#define IOASID_ERROR_MAP_ACCESS "client.map-access"
+#define IOASID_ERROR_NOT_MAPPED "client.not-mapped"
+#define IOASID_ERROR_NO_OBJECT "client.no-object"
+#define IOASID_ERROR_IN_USE "client.in-use"
+#define IOASID_ERROR_UNSUPPORTED "client.unsupported"
+#define IOASID_ERROR_KERNEL "client.kernel"
+
+/* Flags of a mapping, those of the kernel: enum iommufd_ioas_map_flags. One of
+ * READ and WRITE at least: what the device may do.
+ */
+#define IOASID_MAP_FIXED (1u << 0) /* where it is said, or not at all */
+#define IOASID_MAP_WRITE (1u << 1)
+#define IOASID_MAP_READ (1u << 2)
+
+/**
+ * ioasid_map() - Map memory of the calling process
+ * @iommufd:	The context
+ * @ioas:	Id of the space
+ * @memory:	Where it is in the process
+ * @length:	Bytes
+ * @flags:	IOASID_MAP_*
+ * @iova:	With IOASID_MAP_FIXED where it is to be; otherwise the kernel
+ *		chooses and writes here where it came to be
+ * @err:	See above
+ *
+ * Address, length and @memory have to be multiples of the space's alignment:
+ * ioasid_ioas_ranges(). What the kernel chooses is free, is not 0, and lies in
+ * a window of the space if it has windows. With IOASID_MAP_FIXED a mapping may
+ * lie outside of them, wherever the devices can reach.
+ *
+ * The pages are pinned once a device is attached to the space, or a page table
+ * was made for it, and count as locked memory of the process then. Not before
+ * are alignment, memory and limit looked at: what is wrong with them is then a
+ * refusal of the attach. After munmap(2) or the end of the process a device
+ * that is attached still reaches the old pages, and no other can be attached to
+ * the space. Memory that is to outlive the process is that of a memfd:
+ * ioasid_map_file().
+ *
+ * Return: 0; -EEXIST: something is mapped there; -EINVAL: reserved by a device,
+ * beyond what the IOMMU translates, unaligned, of length 0, or without READ
+ * and WRITE; -EOVERFLOW: wraps; -ENOSPC: no room that the kernel could choose;
+ * -EFAULT: there is no such memory, or not for writing; -ENOMEM: more than may
+ * be locked; -ENOENT: no such space.
+ */
+IOASID_PUBLIC int ioasid_map(int iommufd, uint32_t ioas, void *memory,
+			     uint64_t length, uint32_t flags, uint64_t *iova,
+			     struct ioasid_error *err);
+
+/**
+ * ioasid_map_file() - Map pages of a file of memory
+ * @file:	A memfd, or another file of shmem or hugetlbfs; it may be closed
+ *		afterwards. Whether it is open for writing is not looked at.
+ * @offset:	Where they begin in it, bytes
+ *
+ * Otherwise as ioasid_map(); needs Linux 6.13. The mapping outlives the
+ * process, if the iommufd does: this is how memory of a guest is mapped.
+ *
+ * Return: as ioasid_map(); also -EBADF: no descriptor; -EINVAL: no file of
+ * memory, or not so long.
+ */
+IOASID_PUBLIC int ioasid_map_file(int iommufd, uint32_t ioas, int file,
+				  uint64_t offset, uint64_t length,
+				  uint32_t flags, uint64_t *iova,
+				  struct ioasid_error *err);
+
+/**
+ * ioasid_copy() - Map what another space of the context maps, or the same one
+ * @ioas:	Where to
+ * @from_ioas:	Where from
+ * @from:	Address there; @length bytes without a hole, parts of mappings
+ *		or several of them
+ *
+ * Otherwise as ioasid_map(). The copy stays when the source is unmapped. Pages
+ * that a mapping has pinned are neither looked up nor counted again:
+ * ioasid_ioas_pin() sees to it that all are.
+ *
+ * Return: as ioasid_map(); -ENOENT also: a hole; -EPERM: for writing, of what
+ * was mapped for reading.
+ */
+IOASID_PUBLIC int ioasid_copy(int iommufd, uint32_t ioas, uint32_t from_ioas,
+			      uint64_t from, uint64_t length, uint32_t flags,
+			      uint64_t *iova, struct ioasid_error *err);
+
+/**
+ * ioasid_unmap() - End the mappings in a range
+ * @iova:	Where it begins
+ * @length:	Bytes, not 0
+ * @ret_bytes:	How many bytes were mapped; may be NULL
+ *
+ * Mappings end whole, as they were made: one that sticks out of the range is
+ * -ENOENT. Those below it have ended nevertheless. Afterwards no device reaches
+ * the memory.
+ *
+ * Return: 0; -ENOENT: nothing is mapped there, a mapping sticks out, or there
+ * is no such space; -EOVERFLOW, -EINVAL: the range; -EBUSY: somebody else is
+ * mapping there at this moment.
+ */
+IOASID_PUBLIC int ioasid_unmap(int iommufd, uint32_t ioas, uint64_t iova,
+			       uint64_t length, uint64_t *ret_bytes,
+			       struct ioasid_error *err);
+
+/**
+ * ioasid_unmap_all() - End all mappings of a space
+ * @ret_bytes:	As ioasid_unmap(); 0 if there was none
+ *
+ * Return: 0; -ENOENT: no such space; -EBUSY.
+ */
+IOASID_PUBLIC int ioasid_unmap_all(int iommufd, uint32_t ioas,
+				   uint64_t *ret_bytes,
+				   struct ioasid_error *err);
+
+/**
+ * struct ioasid_piece - One of many mappings
+ * @iova:	As of ioasid_map()
+ * @length:	Bytes
+ * @at:		What: address in the process, offset in the file, or address in
+ *		the space that is copied from
+ * @flags:	IOASID_MAP_*
+ * @reserved:	0
+ */
+struct ioasid_piece {
+	uint64_t iova;
+	uint64_t length;
+	uint64_t at;
+	uint32_t flags;
+	uint32_t reserved;
+};
+
+/* Options of the calls with many pieces. */
+#define IOASID_BATCH_UNDO (1u << 0) /* after a failure none is mapped */
+
+/**
+ * ioasid_map_batch() - Map many pieces of the process's memory
+ * @pieces:	@n of them; one that is placed by the kernel gets its address
+ * @options:	IOASID_BATCH_*
+ * @done:	How many from the first on went well, also after a failure: the
+ *		one that failed is pieces[*done]; may be NULL
+ *
+ * Otherwise as ioasid_map(), one ioctl(2) each; the first failure ends it. Then
+ * the pieces before are mapped, or with IOASID_BATCH_UNDO are not any more.
+ *
+ * Return: 0; as ioasid_map(); -EINVAL also: an unknown option, @reserved.
+ */
+IOASID_PUBLIC int ioasid_map_batch(int iommufd, uint32_t ioas,
+				   struct ioasid_piece *pieces, size_t n,
+				   unsigned int options, size_t *done,
+				   struct ioasid_error *err);
+
+/* ioasid_map_file_batch() - Likewise, as ioasid_map_file(). */
+IOASID_PUBLIC int ioasid_map_file_batch(int iommufd, uint32_t ioas, int file,
+					struct ioasid_piece *pieces, size_t n,
+					unsigned int options, size_t *done,
+					struct ioasid_error *err);
+
+/* ioasid_copy_batch() - Likewise, as ioasid_copy(). */
+IOASID_PUBLIC int ioasid_copy_batch(int iommufd, uint32_t ioas,
+				    uint32_t from_ioas,
+				    struct ioasid_piece *pieces, size_t n,
+				    unsigned int options, size_t *done,
+				    struct ioasid_error *err);
+
+/**
+ * ioasid_unmap_batch() - End many mappings
+ * @pieces:	@n of them, of which @iova and @length count
+ * @done:	As of ioasid_map_batch()
+ * @ret_bytes:	How many bytes were mapped, of all; may be NULL
+ *
+ * Otherwise as ioasid_unmap(). What was ended stays ended.
+ */
+IOASID_PUBLIC int ioasid_unmap_batch(int iommufd, uint32_t ioas,
+				     const struct ioasid_piece *pieces,
+				     size_t n, size_t *done,
+				     uint64_t *ret_bytes,
+				     struct ioasid_error *err);
+
+/**
+ * ioasid_ioas_new() - Make a space
+ * @iommufd:	The context
+ * @ret_ioas:	Its id; ioasid_object_destroy(), or the context's end
+ * @err:	See above
+ *
+ * Return: 0; -ENOMEM.
+ */
+IOASID_PUBLIC int ioasid_ioas_new(int iommufd, uint32_t *ret_ioas,
+				  struct ioasid_error *err);
+
+/**
+ * ioasid_object_destroy() - End a space or a page table
+ * @id:		Its id
+ *
+ * Return: 0; -EBUSY: something uses it; -ENOENT: there is none.
+ */
+IOASID_PUBLIC int ioasid_object_destroy(int iommufd, uint32_t id,
+					struct ioasid_error *err);
+
+/**
+ * ioasid_ioas_ranges() - Read where a space can have mappings
+ * @ranges:	Filled, in order
+ * @n:		How many there is room for; how many there are, also with
+ *		-EMSGSIZE
+ * @ret_alignment: What addresses and lengths have to be multiples of, bytes;
+ *		may be NULL
+ *
+ * Each attach and detach may change it.
+ *
+ * Return: 0; -EMSGSIZE: too little room; -ENOENT: no such space.
+ */
+IOASID_PUBLIC int ioasid_ioas_ranges(int iommufd, uint32_t ioas,
+				     struct ioasid_range *ranges, size_t *n,
+				     uint64_t *ret_alignment,
+				     struct ioasid_error *err);
+
+/**
+ * ioasid_ioas_allow() - Say which windows a space has
+ * @windows:	@n of them, in place of those it had; none: everywhere
+ *
+ * What the kernel places lies within, and no device can be attached that would
+ * reserve a part of them. They are no fence for IOASID_MAP_FIXED.
+ *
+ * Return: 0; -EADDRINUSE: a device that is attached reserves a part; -EINVAL:
+ * they overlap, or one has fewer than two addresses; -ENOENT: no such space.
+ */
+IOASID_PUBLIC int ioasid_ioas_allow(int iommufd, uint32_t ioas,
+				    const struct ioasid_range *windows,
+				    size_t n, struct ioasid_error *err);
+
+/**
+ * ioasid_ioas_pin() - Keep all that a space maps pinned
+ * @device:	Id of a device of the context: ioasid_cdev_bind()
+ * @ret_table:	Id of a page table that no device uses;
+ *		ioasid_object_destroy() ends it, before the space
+ *
+ * A space without a device and without a page table pins nothing: each
+ * ioasid_copy() out of it does that for its own piece. With the page table all
+ * is pinned, and paid for, at once, and copies find it so.
+ *
+ * Return: 0; as ioasid_cdev_attach(); -ENOENT: no such device; -EINVAL: no such
+ * space.
+ */
+IOASID_PUBLIC int ioasid_ioas_pin(int iommufd, uint32_t ioas, uint32_t device,
+				  uint32_t *ret_table,
+				  struct ioasid_error *err);
+
+/**
+ * ioasid_cdev_bind() - Bind a device to a context, once
+ * @cdev:	The device's descriptor, of a transfer lease
+ * @iommufd:	The context
+ * @ret_device:	The device's id in it; may be NULL
+ *
+ * Resets the device. Undone by the last close of @cdev.
+ *
+ * Return: 0; -EINVAL: it is bound already, as those of a hold lease are;
+ * -EPERM: a device of its group is with somebody else.
+ */
+IOASID_PUBLIC int ioasid_cdev_bind(int cdev, int iommufd, uint32_t *ret_device,
+				   struct ioasid_error *err);
+
+/**
+ * ioasid_cdev_attach() - Put a device on a space, or move it to another
+ * @cdev:	The device's descriptor, bound
+ * @ioas:	Id of the space, or of a page table
+ *
+ * A move is at once: there is no moment without a space.
+ *
+ * Return: 0; -EADDRINUSE: it reserves, or its IOMMU does not translate, what is
+ * mapped or in a window, or a mapping is unaligned; -EINVAL: not bound, another
+ * device of its group is on another space, or a file has become shorter;
+ * -EFAULT: memory that its process has no more; -ENOMEM: more than may be
+ * locked; -EBUSY: it is being reset; -ENOENT: no such space.
+ */
+IOASID_PUBLIC int ioasid_cdev_attach(int cdev, uint32_t ioas,
+				     struct ioasid_error *err);
+
+/**
+ * ioasid_cdev_detach() - Take a device off its space
+ * @cdev:	The device's descriptor, bound
+ *
+ * It reaches nothing afterwards.
+ *
+ * Return: 0, also if it is on none; -EINVAL: not bound.
+ */
+IOASID_PUBLIC int ioasid_cdev_detach(int cdev, struct ioasid_error *err);
+
+/**
+ * ioasid_kvm_add() - Tell KVM that a virtual machine has a device
+ * @vm:		The machine's descriptor, of KVM_CREATE_VM
+ * @kvm_device:	-1, and KVM's VFIO device is made and its descriptor written
+ *		here, for the caller to close; or what an earlier call gave:
+ *		a machine has one of these devices
+ * @cdev:	The device's descriptor
+ * @err:	See above
+ *
+ * KVM then knows that the guest's device does DMA: where the IOMMU cannot
+ * enforce coherence, it lets the guest's cache instructions and memory types
+ * through. It has the device open until ioasid_kvm_remove() or the last close
+ * of *@kvm_device: keep that as long as the machine, and no longer than the
+ * lease. Only the process that made the machine can do this.
+ *
+ * Call it before ioasid_cdev_bind(). The kernel notes the machine in the open
+ * file, and tells the device's driver at BIND, not later. A device of a hold
+ * lease is bound already: coherence is seen to all the same, since KVM asks
+ * the IOMMU itself; but its driver never learns of the machine. In Linux 7.3
+ * that is nothing to vfio-pci except on s390 (instructions that are
+ * interpreted), and too late for mediated devices that need the machine to be
+ * opened at all (vfio-ap, GVT-g): those want a transfer lease.
+ *
+ * Seen on x86-64 with vfio-pci: adding, twice, removing, before BIND and after.
+ * What KVM makes of it for a guest on an IOMMU that cannot enforce coherence,
+ * and s390, were read in the kernel's source and not tried.
+ *
+ * Return: 0; -EBUSY: the machine has its VFIO device, pass it; -EEXIST: it was
+ * added before; -EINVAL: @cdev is none, as those of a simulated machine;
+ * -ENODEV: KVM without VFIO; -ENOTTY: @vm is no machine; -EIO: it is another
+ * process's.
+ */
+IOASID_PUBLIC int ioasid_kvm_add(int vm, int *kvm_device, int cdev,
+				 struct ioasid_error *err);
+
+/**
+ * ioasid_kvm_remove() - The virtual machine has it no more
+ * @kvm_device:	Of ioasid_kvm_add()
+ * @cdev:	The device's descriptor, or a copy
+ *
+ * Return: 0; -ENOENT: it was not added.
+ */
+IOASID_PUBLIC int ioasid_kvm_remove(int kvm_device, int cdev,
+				    struct ioasid_error *err);
 
 #ifdef __cplusplus
 }

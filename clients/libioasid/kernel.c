@@ -2,17 +2,26 @@
  *
  * kernel.c - calls on claimed descriptors, whatever machine they are of
  */
-#include <sys/ioctl.h>
+#include <errno.h>
 #include <unistd.h>
 
 #include "base/simfd.h"
+#include "libioasid/call.h"
 #include "libioasid/ioasid.h"
+
+/* call_again() - See call.h. */
+int call_again(int fd, unsigned long request, void *arg)
+{
+	if (errno != ENOTTY || !simfd_is(fd))
+		return -1;
+
+	return simfd_ioctl(fd, request, arg);
+}
 
 /* ioasid_ioctl() - See ioasid.h. */
 int ioasid_ioctl(int fd, unsigned long request, void *arg)
 {
-	return simfd_is(fd) ? simfd_ioctl(fd, request, arg) :
-			      ioctl(fd, request, arg);
+	return call_ioctl(fd, request, arg);
 }
 
 /* ioasid_pread() - See ioasid.h. */

@@ -11,8 +11,8 @@
 
 #include "base/fd.h"
 #include "base/str.h"
+#include "base/uapi.h"
 #include "kernel/call.h"
-#include "kernel/uapi.h"
 
 /* Ranges of a space rarely are more; a second call makes up for it. */
 #define RANGES_FIRST 16

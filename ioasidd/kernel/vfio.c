@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "base/uapi.h"
 #include "kernel/call.h"
 #include "kernel/pci.h"
-#include "kernel/uapi.h"
 
 /* A bus has 256 functions at most. */
 #define RESET_SET_MAX 256

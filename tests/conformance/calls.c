@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/str.h"
-#include "kernel/uapi.h"
+#include "base/uapi.h"
 
 #define F(s, f) { #f, offsetof(struct uapi_##s, f), \
 		  sizeof(((struct uapi_##s *)NULL)->f) }

@@ -16,6 +16,7 @@
  *	claim LEASE			ok iommufd=3 device0=4 ...
  *	call FD STRUCTURE [FIELD=N...] [tail=HEX] [nr=N]
  *					ok FIELD=N ... [tail=HEX]
+ *	lib COMMAND...			libioasid's own calls: see library.c
  *	pread FD AT SIZE		ok data=HEX
  *	pwrite FD AT HEX		ok n=N
  *	mem SIZE [none]			ok va=N		memory of its own
@@ -49,6 +50,7 @@
 #include "base/str.h"
 #include "calls.h"
 #include "libioasid/ioasid.h"
+#include "library.h"
 #include "../vm/progs/prog.h"
 
 #define LINE_MAX_SIZE 65536
@@ -247,6 +249,12 @@ static void do_call(struct client *c)
 		put_hex(c, data + s->size, tail);
 	}
 	fputc('\n', c->out);
+}
+
+static void do_lib(struct client *c)
+{
+	if (!library_call(c->words + 1, c->n - 1, c->out))
+		bad(c, "no such call of the library, or too few words");
 }
 
 static void do_pread(struct client *c)
@@ -529,6 +537,7 @@ static const struct {
 	void (*fn)(struct client *c);
 } commands[] = {
 	{ "claim", 2, do_claim }, { "call", 3, do_call },
+	{ "lib", 2, do_lib },
 	{ "pread", 4, do_pread }, { "pwrite", 4, do_pwrite },
 	{ "mem", 2, do_mem },	  { "memfd", 2, do_memfd },
 	{ "file", 2, do_file },	  { "reopen", 2, do_reopen },

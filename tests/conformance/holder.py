@@ -42,7 +42,9 @@ class Answer(dict[str, Any]):
         words = line.split()
         super().__init__(word.partition("=")[::2] for word in words[1:])
         for key, value in self.items():
-            if value.lstrip("-").isdigit() and key not in ("data", "tail"):
+            if key in ("message", "remedy"):
+                self[key] = bytes.fromhex(value).decode()
+            elif value.lstrip("-").isdigit() and key not in ("data", "tail"):
                 self[key] = int(value)
         self.error = words[0]
         self.command = command
@@ -346,6 +348,10 @@ class Context:
         va = self.process.array(*flat)
         return self.call("ioas_allow_iovas", ioas_id=space,
                          num_iovas=len(windows), allowed_iovas=va, **fields)
+
+    def lib(self, name: str, *words: Any) -> Answer:
+        """A call of libioasid's on the iommufd; see library.c."""
+        return self.process.tell("lib", name, self.fd, *words)
 
     def option(self, number: int, op: int, object_id: int = 0, value: int = 0,
                **fields: Any) -> Answer:

@@ -29,8 +29,8 @@
 #include <cmocka.h>
 
 #include "base/str.h"
+#include "base/uapi.h"
 #include "kernel/sim/iommufd.h"
-#include "kernel/uapi.h"
 
 #define RW (UAPI_IOAS_MAP_READABLE | UAPI_IOAS_MAP_WRITEABLE)
 #define FIXED UAPI_IOAS_MAP_FIXED_IOVA

@@ -915,6 +915,21 @@ static void words_are_not_needed(void **state)
 			 -ENOTCONN);
 }
 
+/* How many functions the header declares; we run from the top of the source. */
+static size_t declared(void)
+{
+	FILE *header = fopen("clients/libioasid/ioasid.h", "re");
+	char line[256];
+	size_t n = 0;
+
+	assert_non_null(header);
+	while (fgets(line, sizeof(line), header))
+		n += str_starts(line, "IOASID_PUBLIC ") != NULL;
+	assert_int_equal(fclose(header), 0);
+
+	return n;
+}
+
 /* The shared library lies two folders above this program. */
 static void library_exports_its_header_only(void **state)
 {
@@ -944,7 +959,8 @@ static void library_exports_its_header_only(void **state)
 		n_symbols++;
 	}
 	assert_int_equal(pclose(nm), 0);
-	assert_int_equal(n_symbols, 45);
+	assert_true(n_symbols > 0);
+	assert_int_equal(n_symbols, declared());
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -270,6 +270,39 @@ static void files_are_taken_as_the_kernel_takes_them(void **state)
 	close(path);
 }
 
+/* lowest_free() - The next descriptor that there will be */
+static int lowest_free(void)
+{
+	int fd = dup(STDIN_FILENO);
+
+	assert_int_equal(close(fd), 0);
+	return fd;
+}
+
+static void file_in_many_pieces_is_one_descriptor(void **state)
+{
+	struct world *w = *state;
+	uint32_t space = new_space(w), dev = bind(w, DEV_A);
+	int memfd = memfd_create("test", MFD_CLOEXEC), before;
+	char byte = 0;
+
+	assert_int_equal(ftruncate(memfd, 256 * PAGE), 0);
+	assert_int_equal(pwrite(memfd, "x", 1, 255 * PAGE), 1);
+	assert_true(attach(w, dev, space) > 0);
+	before = lowest_free();
+	for (uint64_t i = 0; i < 256; i++)
+		assert_int_equal(map_file(w, space, memfd, i * PAGE, PAGE,
+					  i * PAGE), 0);
+	/* The file, and the process that has mapped it. */
+	assert_in_range(lowest_free(), before + 1, before + 2);
+	close(memfd);
+	assert_int_equal(unmap_at(w, space, 0, 255 * PAGE), 0);
+	assert_int_equal(dma(w, dev, 255 * PAGE, &byte, 1, false), 0);
+	assert_int_equal(byte, 'x');
+	assert_int_equal(unmap_at(w, space, 0, UINT64_MAX), 0);
+	assert_int_equal(lowest_free(), memfd);
+}
+
 static void files_outlive_their_mapper(void **state)
 {
 	struct world *w = *state;
@@ -531,6 +564,7 @@ int main(void)
 		TEST(memory_is_looked_at_when_it_is_pinned),
 		TEST(the_dead_leave_only_what_is_pinned),
 		TEST(files_are_taken_as_the_kernel_takes_them),
+		TEST(file_in_many_pieces_is_one_descriptor),
 		TEST(files_outlive_their_mapper),
 		TEST(pinned_memory_is_accounted_once),
 		TEST(a_limit_at_attach_leaves_nothing_pinned),

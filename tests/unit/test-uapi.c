@@ -13,9 +13,10 @@
 #include <stddef.h>
 
 #include <linux/iommufd.h>
+#include <linux/kvm.h>
 #include <linux/vfio.h>
 
-#include "kernel/uapi.h"
+#include "base/uapi.h"
 
 #define SAME(a, b) _Static_assert((a) == (b), #a " is not " #b)
 #define SIZE(s) SAME(sizeof(struct uapi_##s), sizeof(struct iommu_##s))
@@ -245,6 +246,29 @@ VSIZE(device_detach_iommufd_pt);
 VFIELD(device_detach_iommufd_pt, argsz);
 VFIELD(device_detach_iommufd_pt, flags);
 VFIELD(device_detach_iommufd_pt, pasid);
+
+/* --- KVM */
+#define KSIZE(s) SAME(sizeof(struct uapi_kvm_##s), sizeof(struct kvm_##s))
+#define KFIELD(s, f)                                                       \
+	SAME(offsetof(struct uapi_kvm_##s, f), offsetof(struct kvm_##s, f)); \
+	SAME(sizeof(((struct uapi_kvm_##s *)0)->f),                        \
+	     sizeof(((struct kvm_##s *)0)->f))
+
+SAME(UAPI_KVM_CREATE_DEVICE, KVM_CREATE_DEVICE);
+SAME(UAPI_KVM_SET_DEVICE_ATTR, KVM_SET_DEVICE_ATTR);
+SAME(UAPI_KVM_DEV_TYPE_VFIO, KVM_DEV_TYPE_VFIO);
+SAME(UAPI_KVM_DEV_VFIO_FILE, KVM_DEV_VFIO_FILE);
+SAME(UAPI_KVM_DEV_VFIO_FILE_ADD, KVM_DEV_VFIO_FILE_ADD);
+SAME(UAPI_KVM_DEV_VFIO_FILE_DEL, KVM_DEV_VFIO_FILE_DEL);
+KSIZE(create_device);
+KFIELD(create_device, type);
+KFIELD(create_device, fd);
+KFIELD(create_device, flags);
+KSIZE(device_attr);
+KFIELD(device_attr, flags);
+KFIELD(device_attr, group);
+KFIELD(device_attr, attr);
+KFIELD(device_attr, addr);
 
 #ifdef WRONG
 SAME(UAPI_DESTROY, IOMMU_OPTION);

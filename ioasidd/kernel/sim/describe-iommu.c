@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "base/uapi.h"
 #include "kernel/sim/describe.h"
 #include "kernel/sim/driver.h"
-#include "kernel/uapi.h"
 
 #define IOMMU(field) DESCRIBE_FIELD(struct sim_iommu, field)
 

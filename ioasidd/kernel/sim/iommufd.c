@@ -13,10 +13,10 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "base/uapi.h"
 #include "kernel/sim/memory.h"
 #include "kernel/sim/object.h"
 #include "kernel/sim/rule.h"
-#include "kernel/uapi.h"
 
 /* --- calls --- */
 

@@ -8,10 +8,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/uapi.h"
 #include "kernel/sim/memory.h"
 #include "kernel/sim/object.h"
 #include "kernel/sim/rule.h"
-#include "kernel/uapi.h"
 
 #define MAP_FLAGS (UAPI_IOAS_MAP_FIXED_IOVA | UAPI_IOAS_MAP_WRITEABLE | \
 		   UAPI_IOAS_MAP_READABLE)

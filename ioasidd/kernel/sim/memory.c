@@ -96,15 +96,72 @@ bool sim_caller_capable(const struct sim_caller *caller, unsigned int cap)
 	return effective >> cap & 1;
 }
 
+/* --- files --- */
+
+/* backing_unref() - Let go of it. Return: NULL. */
+static struct sim_backing *backing_unref(struct sim_backing *backing)
+{
+	struct sim_backing **at;
+
+	if (!backing || --backing->refs)
+		return NULL;
+
+	at = &backing->sim->backings;
+	while (*at != backing)
+		at = &(*at)->next;
+	*at = backing->next;
+
+	backing->fd = fd_close(backing->fd);
+	free(backing);
+	return NULL;
+}
+
+/**
+ * backing_of() - The file that a descriptor is of
+ * @fd:		Taken over, or closed if the file has one already; on failure
+ *		the caller's still
+ * @ret:	One reference
+ */
+static int backing_of(struct sim *sim, int fd, struct sim_backing **ret)
+{
+	int mode = fcntl(fd, F_GETFL) & O_ACCMODE;
+	struct sim_backing *backing;
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return -EBADF;
+
+	for (backing = sim->backings; backing; backing = backing->next) {
+		if (backing->dev != st.st_dev || backing->ino != st.st_ino ||
+		    backing->mode != mode)
+			continue;
+		(void)fd_close(fd);
+		backing->refs++;
+		*ret = backing;
+		return 0;
+	}
+
+	backing = malloc(sizeof(*backing));
+	if (!backing)
+		return -ENOMEM;
+	*backing = (struct sim_backing){
+		.sim = sim, .next = sim->backings, .refs = 1, .fd = fd,
+		.mode = mode, .dev = st.st_dev, .ino = st.st_ino,
+	};
+	sim->backings = backing;
+	*ret = backing;
+	return 0;
+}
+
 /* --- memory --- */
 
 /**
  * memory_new() - What all kinds have
- * @fd:		-1, or taken over on success
+ * @backing:	NULL, or its reference is taken over on success
  */
-static int memory_new(struct sim *sim, const struct sim_caller *caller, int fd,
-		      uint64_t address, bool writeable, bool per_process,
-		      struct sim_memory **ret)
+static int memory_new(struct sim *sim, const struct sim_caller *caller,
+		      struct sim_backing *backing, uint64_t address,
+		      bool writeable, bool per_process, struct sim_memory **ret)
 {
 	struct sim_memory *memory = calloc(1, sizeof(*memory));
 	bool free_of_charge = sim_rule(SIM_RULE_ACCOUNT_IPC_LOCK) &&
@@ -115,7 +172,8 @@ static int memory_new(struct sim *sim, const struct sim_caller *caller, int fd,
 		return -ENOMEM;
 
 	memory->refs = 1;
-	memory->fd = fd;
+	memory->backing = backing;
+	memory->fd = backing ? backing->fd : -1;
 	memory->address = address - address % SIM_PAGE;
 	memory->writeable = writeable;
 
@@ -147,22 +205,23 @@ int sim_memory_of_process(struct sim *sim, const struct sim_caller *caller,
 			  uint64_t address, bool writeable, bool per_process,
 			  struct sim_memory **ret)
 {
-	return memory_new(sim, caller, -1, address, writeable, per_process,
+	return memory_new(sim, caller, NULL, address, writeable, per_process,
 			  ret);
 }
 
-/* file_kind() - Note what kind of file it is */
-static void file_kind(struct sim_memory *memory)
+/* file_kind() - What kind of file is it: to be pinned, and of huge pages? */
+static void file_kind(int fd, bool *ret_pinnable, bool *ret_huge)
 {
 	struct statfs fs;
 	struct stat st;
 
-	if (fstatfs(memory->fd, &fs) || fstat(memory->fd, &st))
+	*ret_pinnable = *ret_huge = false;
+	if (fstatfs(fd, &fs) || fstat(fd, &st))
 		return;
 
-	memory->huge = fs.f_type == HUGETLBFS_MAGIC;
-	memory->pinnable = S_ISREG(st.st_mode) &&
-			   (memory->huge || fs.f_type == TMPFS_MAGIC);
+	*ret_huge = fs.f_type == HUGETLBFS_MAGIC;
+	*ret_pinnable = S_ISREG(st.st_mode) &&
+			(*ret_huge || fs.f_type == TMPFS_MAGIC);
 }
 
 /* open_wider() - The same file for reading and writing, if that can be: the
@@ -188,6 +247,8 @@ int sim_memory_of_file(struct sim *sim, const struct sim_caller *caller, int fd,
 		       struct sim_memory **ret)
 {
 	_cleanup_fd_ int copy = -1;
+	struct sim_backing *backing;
+	bool pinnable, huge;
 	int flags, r;
 
 	r = sim_caller_fd(caller, fd, &copy);
@@ -201,14 +262,23 @@ int sim_memory_of_file(struct sim *sim, const struct sim_caller *caller, int fd,
 	    (flags & O_ACCMODE) != O_RDWR)
 		return -EACCES;
 
-	r = memory_new(sim, caller, copy, start, writeable, per_process, ret);
+	file_kind(copy, &pinnable, &huge);
+	if (pinnable)
+		copy = open_wider(copy);
+	r = backing_of(sim, copy, &backing);
 	if (r < 0)
 		return r;
-
 	(void)TAKE_FD(copy);
-	file_kind(*ret);
-	if ((*ret)->pinnable)
-		(*ret)->fd = open_wider((*ret)->fd);
+
+	r = memory_new(sim, caller, backing, start, writeable, per_process,
+		       ret);
+	if (r < 0) {
+		backing_unref(backing);
+		return r;
+	}
+
+	(*ret)->pinnable = pinnable;
+	(*ret)->huge = huge;
 	return 0;
 }
 
@@ -225,7 +295,7 @@ struct sim_memory *sim_memory_unref(struct sim_memory *memory)
 	if (!memory || --memory->refs)
 		return NULL;
 
-	memory->fd = fd_close(memory->fd);
+	memory->backing = backing_unref(memory->backing);
 	memory->process = sim_account_unref(memory->process);
 	memory->account = sim_account_unref(memory->account);
 	free(memory->spans);
@@ -245,8 +315,8 @@ int sim_memory_copy(const struct sim_memory *memory, struct sim_memory **ret)
 	copy->refs = 1;
 	copy->spans = NULL;
 	copy->n_spans = 0;
-	copy->fd = memory->fd < 0 ? -1 :
-		   fcntl(memory->fd, F_DUPFD_CLOEXEC, 0);
+	if (copy->backing)
+		copy->backing->refs++;
 	copy->process = sim_account_ref(memory->process);
 	if (memory->account)
 		copy->account = sim_account_ref(memory->account);

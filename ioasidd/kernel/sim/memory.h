@@ -39,8 +39,28 @@ struct sim_span {
 };
 
 /**
+ * struct sim_backing - A file that mappings are of
+ * @sim:	Of which machine it is; @next there
+ * @refs:	One for each memory that is of it
+ * @fd:		The only descriptor of it here, however often it is mapped: a
+ *		guest's memory may come in more pieces than a process may have
+ *		descriptors
+ * @mode:	How it is open, of O_ACCMODE
+ * @dev:	Which file it is; @ino likewise
+ */
+struct sim_backing {
+	struct sim *sim;
+	struct sim_backing *next;
+	unsigned int refs;
+	int fd, mode;
+	dev_t dev;
+	ino_t ino;
+};
+
+/**
  * struct sim_memory - What a MAP or MAP_FILE has named
- * @fd:		The file; -1 for memory of a process
+ * @backing:	The file; NULL for memory of a process
+ * @fd:		Its descriptor; -1 for memory of a process
  * @pinnable:	It is a file of a kind that can be pinned
  * @huge:	It is of hugetlbfs, which cannot be written to by write(2)
  * @address:	Where it begins, whole pages
@@ -51,6 +71,7 @@ struct sim_span {
  */
 struct sim_memory {
 	unsigned int refs;
+	struct sim_backing *backing;
 	int fd;
 	bool pinnable, huge;
 	uint64_t address;

@@ -68,6 +68,7 @@
 
 struct sim;
 struct sim_account;
+struct sim_backing;
 struct sim_context;
 struct sim_device;
 struct sim_file;
@@ -187,6 +188,7 @@ struct sim_device {
  * @iommus:		likewise, by name
  * @files:		Open files
  * @accounts:		Users and processes that have mapped memory
+ * @backings:		Files that are mapped
  * @minors:		Bits of the numbers of VFIO devices that are taken: the next
  *			one gets the lowest that is free
  * @next_call:		Number of the next call that takes a device's lock
@@ -211,6 +213,7 @@ struct sim {
 	size_t n_iommus;
 	struct sim_file *files;
 	struct sim_account *accounts;
+	struct sim_backing *backings;
 	uint8_t minors[SIM_DEVICES_MAX / 8];
 	uint64_t next_call;
 	void (*announce)(void *data, const struct kernel_uevent *event);

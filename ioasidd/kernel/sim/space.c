@@ -7,10 +7,10 @@
 #include <stdlib.h>
 
 #include "base/str.h"
+#include "base/uapi.h"
 #include "kernel/sim/memory.h"
 #include "kernel/sim/object.h"
 #include "kernel/sim/rule.h"
-#include "kernel/uapi.h"
 
 /* --- pages of a space --- */
 

@@ -12,6 +12,7 @@
 
 #include "base/str.h"
 #include "kernel/sim/iommufd.h"
+#include "kernel/sim/function.h"
 #include "kernel/sim/sim.h"
 
 /**
@@ -41,6 +42,8 @@ static void write_device(const struct sim_device *device, FILE *out)
 		fprintf(out, " vfs=%u", facts->sriov_num);
 	if (device->bus_dead)
 		fprintf(out, " dead");
+	if (device->function && device->function->n_faults)
+		fprintf(out, " faults=%u", device->function->n_faults);
 	fprintf(out, "\n");
 }
 

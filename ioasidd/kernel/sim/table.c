@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "base/uapi.h"
 #include "kernel/sim/object.h"
 #include "kernel/sim/rule.h"
-#include "kernel/uapi.h"
 
 #define TABLE_FLAGS (UAPI_HWPT_ALLOC_NEST_PARENT | \
 		     UAPI_HWPT_ALLOC_DIRTY_TRACKING | \

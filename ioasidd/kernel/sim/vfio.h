@@ -8,8 +8,8 @@
 #ifndef IOASIDD_KERNEL_SIM_VFIO_H
 #define IOASIDD_KERNEL_SIM_VFIO_H
 
+#include "base/uapi.h"
 #include "kernel/sim/sim.h"
-#include "kernel/uapi.h"
 
 #define SIM_VFIO_REGIONS 9
 #define SIM_VFIO_IRQS 5

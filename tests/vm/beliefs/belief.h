@@ -32,7 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "kernel/uapi.h"
+#include "base/uapi.h"
 
 #define PAGE 4096UL
 #define DEVICES "/sys/bus/pci/devices/"

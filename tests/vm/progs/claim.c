@@ -18,7 +18,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "kernel/uapi.h"
+#include "base/uapi.h"
 #include "prog.h"
 
 /**

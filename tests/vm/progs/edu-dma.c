@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "kernel/uapi.h"
+#include "base/uapi.h"
 #include "prog.h"
 
 #define PAGE 4096u

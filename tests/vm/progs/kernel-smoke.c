@@ -24,8 +24,8 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "base/uapi.h"
 #include "kernel/kernel.h"
-#include "kernel/uapi.h"
 
 #define TIMEOUT_MS 20000
 

@@ -25,7 +25,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "kernel/uapi.h"
+#include "base/uapi.h"
 #include "libioasid/ioasid.h"
 
 /* The two descriptors, and the ends of the socket. */

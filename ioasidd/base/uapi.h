@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * uapi.h - what we need of the interfaces of iommufd and VFIO, in our words
+ * uapi.h - what we need of the interfaces of iommufd, VFIO and KVM, in our words
  *
  * DOC: Theory of Operation
  *
@@ -8,15 +8,15 @@
  * on, and some have no <linux/iommufd.h> at all. So the binary interface is
  * declared here: each structure under the name that the kernel gives it with
  * "uapi_" for "iommu_" or "vfio_", each constant with UAPI_ for IOMMU_ or
- * VFIO_. It is declared up to the kernel named beside it; the kernel is told
+ * VFIO_, and before KVM's. It is declared up to the kernel named beside it; the kernel is told
  * our size in the first field and takes an older one. tests/unit/test-uapi.c
  * compares every size, offset and number with the newest kernel's headers.
  *
  * The interfaces are documented in the kernel's Documentation/userspace-api/
  * iommufd.rst and Documentation/driver-api/vfio.rst. "Since" is the release.
  */
-#ifndef IOASIDD_KERNEL_UAPI_H
-#define IOASIDD_KERNEL_UAPI_H
+#ifndef IOASIDD_BASE_UAPI_H
+#define IOASIDD_BASE_UAPI_H
 
 #include <stdint.h>
 #include <sys/ioctl.h>
@@ -456,6 +456,45 @@ struct uapi_device_detach_iommufd_pt {
 	uint32_t argsz;
 	uint32_t flags;
 	uint32_t pasid;
+};
+
+/* --- KVM: <linux/kvm.h>, calls on a virtual machine and its devices ------- */
+
+#define UAPI_KVM_CREATE_DEVICE _IOWR(0xae, 0xe0, struct uapi_kvm_create_device)
+#define UAPI_KVM_SET_DEVICE_ATTR _IOW(0xae, 0xe1, struct uapi_kvm_device_attr)
+
+#define UAPI_KVM_DEV_TYPE_VFIO 4
+
+/**
+ * struct uapi_kvm_create_device - KVM_CREATE_DEVICE, on a virtual machine
+ * @type:	UAPI_KVM_DEV_TYPE_*
+ * @fd:		The device's descriptor
+ * @flags:	0
+ *
+ * Of type VFIO a machine can have one: EBUSY for a second.
+ */
+struct uapi_kvm_create_device {
+	uint32_t type;
+	uint32_t fd;
+	uint32_t flags;
+};
+
+#define UAPI_KVM_DEV_VFIO_FILE 1
+#define UAPI_KVM_DEV_VFIO_FILE_ADD 1	/* since 6.6; before of groups only */
+#define UAPI_KVM_DEV_VFIO_FILE_DEL 2
+
+/**
+ * struct uapi_kvm_device_attr - KVM_SET_DEVICE_ATTR, on a device of a machine
+ * @flags:	0
+ * @group:	UAPI_KVM_DEV_VFIO_FILE
+ * @attr:	UAPI_KVM_DEV_VFIO_FILE_*
+ * @addr:	Address of an int32_t, the descriptor
+ */
+struct uapi_kvm_device_attr {
+	uint32_t flags;
+	uint32_t group;
+	uapi_u64 attr;
+	uapi_u64 addr;
 };
 
 #endif
