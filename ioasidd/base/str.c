@@ -289,6 +289,17 @@ int strv_addf(struct strv *v, const char *fmt, ...)
 	return strv_add_consume(v, n < 0 ? NULL : s);
 }
 
+/* strv_copy() - Append copies of all of another list */
+int strv_copy(const struct strv *from, struct strv *v)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < from->n && !r; i++)
+		r = strv_add(v, from->items[i]);
+
+	return r;
+}
+
 /* strv_has() - Is @s in the list? */
 bool strv_has(const struct strv *v, const char *s)
 {
@@ -297,6 +308,20 @@ bool strv_has(const struct strv *v, const char *s)
 			return true;
 
 	return false;
+}
+
+/* strv_remove() - Take a string out, once */
+void strv_remove(struct strv *v, const char *s)
+{
+	for (size_t i = 0; i < v->n; i++) {
+		if (!str_eq(v->items[i], s))
+			continue;
+		free(v->items[i]);
+		/* With the NULL at the end. */
+		memmove(v->items + i, v->items + i + 1,
+			(v->n-- - i) * sizeof(*v->items));
+		return;
+	}
 }
 
 /**

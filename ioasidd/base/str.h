@@ -111,8 +111,14 @@ int strv_add(struct strv *v, const char *s);
 int strv_addf(struct strv *v, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* strv_copy() - Append copies of all of @from. Return: 0 or -ENOMEM. */
+int strv_copy(const struct strv *from, struct strv *v);
+
 /* strv_has() - Is @s in the list? */
 bool strv_has(const struct strv *v, const char *s);
+
+/* strv_remove() - Take @s out, once; nothing if it is not there. */
+void strv_remove(struct strv *v, const char *s);
 
 /* strv_sort() - Sort by strcmp(). */
 void strv_sort(struct strv *v);

@@ -13,21 +13,19 @@
 #include "base/token.h"
 #include "front/handlers.h"
 #include "front/repeat.h"
+#include "front/spaces.h"
 #include "ops/ops.h"
 
 /* Of a Timestamp: the end of the year 9999, as protobuf has it. */
 #define SECONDS_MAX 253402300799
 
-/**
- * check_change() - Check what all changes have in common
- * @call:	Whose
- * @collection:	What is changed; COLLECTION_COUNT if it has no name yet
- * @change:	What was asked for; gets its fingerprint
- *
- * Return: 0; -EINVAL request.invalid; -ENOMEM.
- */
-static int check_change(const struct call *call, enum collection collection,
-			struct change *change, struct error *err)
+/* How long a successor of a holder may come, milliseconds. */
+#define GRACE_MS_DEFAULT 10000
+#define GRACE_MS_MAX 600000
+
+/* handler_change() - Check what all changes have in common */
+int handler_change(const struct call *call, enum collection collection,
+		   struct change *change, struct error *err)
 {
 	char *fingerprint;
 	int r;
@@ -89,12 +87,8 @@ static int reply_operation(struct call *call, const char *name,
 	return handler_reply(call, reply, err);
 }
 
-/**
- * reply_lease() - Answer with a lease as it is
- * @call:	Whose
- * @name:	The lease's
- */
-static int reply_lease(struct call *call, const char *name, struct error *err)
+/* handler_reply_lease() - Answer with a lease as it is */
+int handler_reply_lease(struct call *call, const char *name, struct error *err)
 {
 	struct registry *reg = call->host->registry;
 	const struct lease *lease;
@@ -144,7 +138,7 @@ int prepare_device(struct call *call, struct error *err)
 	char name[NAME_SIZE] = "";
 	int r;
 
-	r = check_change(call, COLLECTION_DEVICES, &change, err);
+	r = handler_change(call, COLLECTION_DEVICES, &change, err);
 	if (r < 0)
 		return r;
 	r = check_driver(in->driver, err);
@@ -167,7 +161,7 @@ int restore_device(struct call *call, struct error *err)
 	char name[NAME_SIZE] = "";
 	int r;
 
-	r = check_change(call, COLLECTION_DEVICES, &change, err);
+	r = handler_change(call, COLLECTION_DEVICES, &change, err);
 	if (r < 0)
 		return r;
 	r = restore_start(call->host, call->caller, &change, name, err);
@@ -186,7 +180,7 @@ int recover_device(struct call *call, struct error *err)
 	char name[NAME_SIZE] = "";
 	int r;
 
-	r = check_change(call, COLLECTION_DEVICES, &change, err);
+	r = handler_change(call, COLLECTION_DEVICES, &change, err);
 	if (r < 0)
 		return r;
 	r = recover_start(call->host, call->caller, &change, name, err);
@@ -223,16 +217,9 @@ static int offer_devices(const pb_create_lease *in, struct lease *offer,
 	return 0;
 }
 
-/**
- * check_label() - Check a label's key and value
- * @offer:	Has the labels before it
- * @key:	At most LABEL_KEY_MAX bytes, not empty, not there yet
- * @value:	At most LABEL_VALUE_MAX bytes
- *
- * Return: 0; -EINVAL request.invalid.
- */
-static int check_label(const struct lease *offer, const char *key,
-		       const char *value, struct error *err)
+/* handler_label() - Check a label's key and value */
+int handler_label(const struct strv *before, const char *key,
+		  const char *value, struct error *err)
 {
 	if (!*key || strlen(key) > LABEL_KEY_MAX)
 		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
@@ -242,20 +229,16 @@ static int check_label(const struct lease *offer, const char *key,
 		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
 				 "field labels: a value has at most %d bytes",
 				 LABEL_VALUE_MAX);
-	for (size_t i = 0; i < offer->labels.n; i += 2)
-		if (str_eq(offer->labels.items[i], key))
+	if (before->n >= 2 * LEASE_LABELS_MAX)
+		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
+				 "field labels: more than %d",
+				 LEASE_LABELS_MAX);
+	for (size_t i = 0; i < before->n; i += 2)
+		if (str_eq(before->items[i], key))
 			return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
 					 "field labels: the key %s comes twice",
 					 key);
 	return 0;
-}
-
-/* by_key() - The order of two labels. */
-static int by_key(const void *a, const void *b)
-{
-	Ioasid__V1__CreateLeaseRequest__LabelsEntry *const *x = a, *const *y = b;
-
-	return strcmp((*x)->key, (*y)->key);
 }
 
 /**
@@ -270,14 +253,10 @@ static int by_key(const void *a, const void *b)
 static int offer_labels(const pb_create_lease *in, struct lease *offer,
 			struct error *err)
 {
-	if (in->n_labels > LEASE_LABELS_MAX)
-		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
-				 "field labels: more than %d",
-				 LEASE_LABELS_MAX);
 	for (size_t i = 0; i < in->n_labels; i++) {
 		const char *key = in->labels[i]->key;
 		const char *value = in->labels[i]->value;
-		int r = check_label(offer, key, value, err);
+		int r = handler_label(&offer->labels, key, value, err);
 
 		if (r < 0)
 			return r;
@@ -345,6 +324,28 @@ static int offer_claimant(const pb_create_lease *in, struct lease *offer,
 }
 
 /**
+ * take_grace() - Take over how long a successor may come
+ * @in:		The request
+ * @offer:	Has its mode
+ *
+ * Return: 0; -EINVAL lease.mode, request.invalid.
+ */
+static int take_grace(const pb_create_lease *in, struct lease *offer,
+		      struct error *err)
+{
+	if (in->grace_ms && offer->mode != LEASE_HOLD)
+		return error_set(err, -EINVAL, ERROR_LEASE_MODE,
+				 "field grace_ms: only a lease of mode HOLD has one");
+	if (in->grace_ms > GRACE_MS_MAX)
+		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
+				 "field grace_ms: at most %d", GRACE_MS_MAX);
+	if (offer->mode == LEASE_HOLD)
+		offer->grace_ms = in->grace_ms ? in->grace_ms :
+						 GRACE_MS_DEFAULT;
+	return 0;
+}
+
+/**
  * fill_offer() - Turn a request into an offer
  * @call:	Whose
  * @in:		The request
@@ -359,8 +360,12 @@ static int fill_offer(const struct call *call, const pb_create_lease *in,
 {
 	int r;
 
-	/* The scan let no other numbers through: unspecified or transfer. */
-	offer->mode = LEASE_TRANSFER;
+	/* The scan let no other numbers through. */
+	offer->mode = in->mode == IOASID__V1__LEASE__MODE__HOLD ?
+			      LEASE_HOLD : LEASE_TRANSFER;
+	r = take_grace(in, offer, err);
+	if (r < 0)
+		return r;
 	r = offer_claimant(in, offer, err);
 	if (r < 0)
 		return r;
@@ -394,32 +399,18 @@ static int fill_offer(const struct call *call, const pb_create_lease *in,
 
 /**
  * reply_dry_lease() - Answer with the lease that there would be
- * @call:	Whose
- * @in:		The request
- *
- * It has no name and no revision.
+ * @lease:	It; freed. It has no name and no revision.
  */
-static int reply_dry_lease(struct call *call, const pb_create_lease *in,
+static int reply_dry_lease(struct call *call, struct lease *lease,
 			   struct error *err)
 {
-	pb_lease *reply = arena_message(call->arena, PB(lease));
+	struct registry *reg = call->host->registry;
+	pb_lease *reply;
 
-	if (reply) {
-		reply->state = IOASID__V1__LEASE__STATE__OFFERED;
-		reply->mode = IOASID__V1__LEASE__MODE__TRANSFER;
-		reply->devices = in->devices;
-		reply->n_devices = in->n_devices;
-		reply->owner_uid = call->caller->process.uid;
-		reply->owner = arena_text(call->arena,
-					  call->caller->principal);
-		reply->claimant = in->claimant;
-		reply->has_token = in->with_token;
-		reply->token_expires = in->token_expires;
-		reply->memlock_bytes = in->memlock_bytes;
-		reply->memlock_unlimited = in->memlock_unlimited;
-		reply->expires = in->expires;
-		reply->restore_after = in->restore_after;
-	}
+	registry_lock(reg);
+	reply = view_lease(call->arena, reg, lease);
+	registry_unlock(reg);
+	lease_free(lease);
 	return handler_reply(call, reply, err);
 }
 
@@ -468,36 +459,90 @@ static void show_token(struct call *call, char token[TOKEN_SIZE],
 }
 
 /**
+ * take_spaces() - Take over the spaces that a lease is to begin with
+ * @ret:	drop_spaces()
+ *
+ * Return: 0; -EINVAL lease.mode; -EAGAIN limit.spaces; as spaces_take_wish().
+ */
+static int take_spaces(const struct call *call, const pb_create_lease *in,
+		       struct space_wish **ret, struct error *err)
+{
+	struct space_wish *wishes;
+	size_t i;
+	int r = 0;
+
+	if (in->n_spaces && in->mode != IOASID__V1__LEASE__MODE__HOLD)
+		return error_set(err, -EINVAL, ERROR_LEASE_MODE,
+				 "field spaces: they are made for leases of mode HOLD");
+	if (in->n_spaces > SPACES_MAX)
+		return error_set(err, -EAGAIN, ERROR_LIMIT_SPACES,
+				 "%zu spaces; a lease has at most %d",
+				 in->n_spaces, SPACES_MAX);
+	wishes = calloc(in->n_spaces + 1, sizeof(*wishes));
+	if (!wishes)
+		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
+				 "no memory for the lease");
+	for (i = 0; i < in->n_spaces && r == 0; i++)
+		r = spaces_take_wish(call, in->spaces[i], &wishes[i], err);
+	*ret = wishes;
+	return r;
+}
+
+/**
+ * drop_spaces() - Free wishes
+ * @wishes:	May be NULL
+ * @n:		How many
+ */
+static void drop_spaces(struct space_wish *wishes, size_t n)
+{
+	for (size_t i = 0; wishes && i < n; i++)
+		spaces_drop_wish(&wishes[i]);
+	free(wishes);
+}
+
+/**
  * make_lease() - Make the lease that was asked for
  * @in:		The request
  * @change:	Likewise
  * @token:	Its token, or room for one
  * @hash:	Likewise
  * @name:	The lease's; empty on a dry run
+ * @dry:	On a dry run the lease
  */
 static int make_lease(struct call *call, const pb_create_lease *in,
 		      const struct change *change,
 		      char token[TOKEN_SIZE], uint8_t hash[SHA256_SIZE],
-		      char name[NAME_SIZE], struct error *err)
+		      char name[NAME_SIZE], struct lease **dry,
+		      struct error *err)
 {
+	struct lease_terms terms = {
+		.guest_memory = in->guest_memory,
+		.n_spaces = in->n_spaces,
+		.dry_run = in->dry_run,
+	};
 	struct lease *offer = lease_new();
+	struct space_wish *wishes = NULL;
 	int r;
 
 	if (!offer)
 		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
 				 "no memory for the lease");
 	r = fill_offer(call, in, change, offer, err);
+	if (r == 0)
+		r = take_spaces(call, in, &wishes, err);
 	if (r == 0 && in->with_token) {
 		r = make_token(token, hash, err);
 		offer->has_token = true;
 		memcpy(offer->token_hash, hash, SHA256_SIZE);
 	}
-	if (r < 0) {
+	terms.spaces = wishes;
+	if (r < 0)
 		lease_free(offer);
-		return r;
-	}
-	return lease_create(call->host, call->caller, offer, in->guest_memory,
-			    change->dry_run, name, err);
+	else
+		r = lease_create(call->host, call->caller, offer, &terms, name,
+				 dry, err);
+	drop_spaces(wishes, in->n_spaces);
+	return r;
 }
 
 /* create_lease() - Leases.CreateLease */
@@ -506,19 +551,18 @@ int create_lease(struct call *call, struct error *err)
 	const pb_create_lease *in = (const void *)call->input;
 	struct change change = { "", in->request_id, "", in->dry_run, "" };
 	uint8_t hash[SHA256_SIZE] = { 0 };
-	char name[NAME_SIZE] = "";
 	char token[TOKEN_SIZE] = "";
+	struct lease *dry = NULL;
+	char name[NAME_SIZE] = "";
 	int r;
 
-	if (in->n_labels)
-		qsort(in->labels, in->n_labels, sizeof(*in->labels), by_key);
-	r = check_change(call, COLLECTION_COUNT, &change, err);
+	r = handler_change(call, COLLECTION_COUNT, &change, err);
 	if (r < 0)
 		return r;
-	r = make_lease(call, in, &change, token, hash, name, err);
+	r = make_lease(call, in, &change, token, hash, name, &dry, err);
 	if (r == 0)
-		r = *name ? reply_lease(call, name, err) :
-			    reply_dry_lease(call, in, err);
+		r = dry ? reply_dry_lease(call, dry, err) :
+			  handler_reply_lease(call, name, err);
 	if (!*name || r < 0)
 		token_forget(token);
 	show_token(call, token, hash);
@@ -535,7 +579,7 @@ int reissue_token(struct call *call, struct error *err)
 	uint64_t expires_us;
 	int r;
 
-	r = check_change(call, COLLECTION_LEASES, &change, err);
+	r = handler_change(call, COLLECTION_LEASES, &change, err);
 	if (r == 0)
 		r = take_time("token_expires", in->token_expires, &expires_us,
 			      err);
@@ -545,7 +589,7 @@ int reissue_token(struct call *call, struct error *err)
 		r = lease_reissue(call->host, call->caller, &change, hash,
 				  expires_us, err);
 	if (r == 0)
-		r = reply_lease(call, in->name, err);
+		r = handler_reply_lease(call, in->name, err);
 	if (r < 0)
 		token_forget(token);
 	show_token(call, token, hash);
@@ -617,7 +661,7 @@ int claim_lease(struct call *call, struct error *err)
 	pb_claim_response *reply;
 	int r;
 
-	r = check_change(call, COLLECTION_LEASES, &change, err);
+	r = handler_change(call, COLLECTION_LEASES, &change, err);
 	if (r < 0)
 		return r;
 	r = lease_claim(call->host, call->caller, &change, in->token,
@@ -625,7 +669,7 @@ int claim_lease(struct call *call, struct error *err)
 	if (r < 0 || call->sent)
 		return r;
 
-	r = reply_lease(call, in->name, err);
+	r = handler_reply_lease(call, in->name, err);
 	if (r < 0)
 		return r;
 	reply = arena_message(call->arena, PB(claim_lease_response));
@@ -646,13 +690,13 @@ int acknowledge_lease(struct call *call, struct error *err)
 	struct change change = { in->name, in->request_id, "", in->dry_run, "" };
 	int r;
 
-	r = check_change(call, COLLECTION_LEASES, &change, err);
+	r = handler_change(call, COLLECTION_LEASES, &change, err);
 	if (r < 0)
 		return r;
 	r = lease_acknowledge(call->host, call->caller, &change, err);
 	if (r < 0)
 		return r;
-	return reply_lease(call, in->name, err);
+	return handler_reply_lease(call, in->name, err);
 }
 
 /* release_lease() - Leases.ReleaseLease */
@@ -664,11 +708,11 @@ int release_lease(struct call *call, struct error *err)
 				 in->dry_run, "" };
 	int r;
 
-	r = check_change(call, COLLECTION_LEASES, &change, err);
+	r = handler_change(call, COLLECTION_LEASES, &change, err);
 	if (r < 0)
 		return r;
 	r = lease_release(call->host, call->caller, &change, err);
 	if (r < 0)
 		return r;
-	return reply_lease(call, in->name, err);
+	return handler_reply_lease(call, in->name, err);
 }

@@ -38,6 +38,7 @@ typedef Ioasid__V1__PlanWindowsRequest pb_plan_windows;
 typedef Ioasid__V1__PlanWindowsResponse pb_plan_response;
 typedef Ioasid__V1__Register pb_register;
 typedef Ioasid__V1__ReservedRegion pb_reserved;
+typedef Ioasid__V1__Space pb_space;
 typedef Ioasid__V1__Step pb_step;
 typedef Ioasid__V1__Version pb_version;
 typedef Ioasid__V1__WatchEventsRequest pb_watch;

@@ -10,6 +10,7 @@
 
 #include "front/methods.h"
 #include "front/view.h"
+#include "ops/ops.h"
 
 int get_version(struct call *call, struct error *err);
 int list_operations(struct call *call, struct error *err);
@@ -33,6 +34,13 @@ int acknowledge_lease(struct call *call, struct error *err);
 int release_lease(struct call *call, struct error *err);
 int reissue_token(struct call *call, struct error *err);
 int check_policy(struct call *call, struct error *err);
+int list_spaces(struct call *call, struct error *err);
+int get_space(struct call *call, struct error *err);
+int create_space(struct call *call, struct error *err);
+int delete_space(struct call *call, struct error *err);
+int set_windows(struct call *call, struct error *err);
+int attach_device(struct call *call, struct error *err);
+int detach_device(struct call *call, struct error *err);
 
 /**
  * handler_name() - Check a resource name in a request
@@ -52,6 +60,41 @@ int handler_name(enum collection collection, const char *field,
  * Return: 0; -ENOMEM daemon.no-memory if the arena says so.
  */
 int handler_reply(struct call *call, void *reply, struct error *err);
+
+/**
+ * handler_page() - Make a page of a list, under the lock
+ * @collection:	Of what
+ * @page:	What was asked for; filled
+ *
+ * Return: as view_page().
+ */
+int handler_page(struct call *call, enum collection collection,
+		 struct page *page, struct error *err);
+
+/**
+ * handler_change() - Check what all changes have in common
+ * @collection:	What is changed; COLLECTION_COUNT if it has no name yet
+ * @change:	What was asked for; gets its fingerprint
+ *
+ * Return: 0; -EINVAL request.invalid; -ENOMEM.
+ */
+int handler_change(const struct call *call, enum collection collection,
+		   struct change *change, struct error *err);
+
+/**
+ * handler_label() - Check a label's key and value
+ * @before:	The labels before it, in pairs
+ * @key:	At most LABEL_KEY_MAX bytes, not empty, not there yet
+ * @value:	At most LABEL_VALUE_MAX bytes
+ *
+ * Return: 0; -EINVAL request.invalid.
+ */
+int handler_label(const struct strv *before, const char *key,
+		  const char *value, struct error *err);
+
+/* handler_reply_lease() - Answer with a lease as it is. */
+int handler_reply_lease(struct call *call, const char *name,
+			struct error *err);
 
 /* wait_timeout_ms() - How long a request of WaitOperation wants to wait. */
 uint32_t wait_timeout_ms(const ProtobufCMessage *input);

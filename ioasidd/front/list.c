@@ -189,6 +189,34 @@ static void collect_operations(struct listing *listing)
 	}
 }
 
+/**
+ * collect_spaces() - Spaces, of leases that the caller sees
+ * @listing:	Where they go
+ *
+ * What is listed is part of its lease, and shown by it.
+ */
+static void collect_spaces(struct listing *listing)
+{
+	struct registry *reg = listing->reg;
+	const char *of = listing->page->filter.lease;
+	size_t n = 0;
+
+	for (size_t i = 0; i < reg->n_leases; i++)
+		n += reg->leases[i]->n_spaces;
+	n = listing_room(listing, n);
+	for (size_t i = 0; n && i < reg->n_leases; i++) {
+		const struct lease *lease = reg->leases[i];
+
+		if (lease->state == LEASE_ENDED ||
+		    (*of && !str_eq(of, lease->name)) ||
+		    !lease_visible(reg, lease, listing->page->caller))
+			continue;
+		for (size_t k = 0; k < lease->n_spaces; k++)
+			listing_add(listing, lease->spaces[k].name,
+				    &lease->spaces[k]);
+	}
+}
+
 /* show_device() - view_device() as struct kind wants it */
 static void *show_device(const struct listing *listing, const void *object)
 {
@@ -219,6 +247,16 @@ static void *show_operation(const struct listing *listing, const void *object)
 	return view_operation(listing->arena, object);
 }
 
+/* show_space() - view_space() likewise */
+static void *show_space(const struct listing *listing, const void *object)
+{
+	const struct space *space = object;
+
+	return view_space(listing->arena,
+			  registry_lease_of_space(listing->reg, space->name),
+			  space);
+}
+
 /**
  * struct kind - How one collection is listed
  * @prefix:		Of its resource names
@@ -242,6 +280,7 @@ static const struct kind {
 	[COLLECTION_LEASES] = { "leases/", true, collect_leases, show_lease },
 	[COLLECTION_OPERATIONS] = { "operations/", true, collect_operations,
 				    show_operation },
+	[COLLECTION_SPACES] = { "spaces/", true, collect_spaces, show_space },
 };
 static_assert(ARRAY_SIZE(kinds) == COLLECTION_COUNT,
 	      "each collection can be listed");

@@ -63,14 +63,9 @@ int get_version(struct call *call, struct error *err)
 	return handler_reply(call, reply, err);
 }
 
-/**
- * make_page() - Make a page of a list, under the lock
- * @call:	Whose
- * @collection:	Of what
- * @page:	What was asked for; filled
- */
-static int make_page(struct call *call, enum collection collection,
-		     struct page *page, struct error *err)
+/* handler_page() - Make a page of a list, under the lock */
+int handler_page(struct call *call, enum collection collection,
+		 struct page *page, struct error *err)
 {
 	struct registry *reg = call->host->registry;
 	int r;
@@ -146,7 +141,7 @@ int list_devices(struct call *call, struct error *err)
 		r = filter_id(in->id, &page.filter, err);
 	if (r < 0)
 		return r;
-	r = make_page(call, COLLECTION_DEVICES, &page, err);
+	r = handler_page(call, COLLECTION_DEVICES, &page, err);
 	if (r < 0)
 		return r;
 	reply = arena_message(call->arena, PB(list_devices_response));
@@ -168,7 +163,7 @@ int list_groups(struct call *call, struct error *err)
 	Ioasid__V1__ListGroupsResponse *reply;
 	int r;
 
-	r = make_page(call, COLLECTION_GROUPS, &page, err);
+	r = handler_page(call, COLLECTION_GROUPS, &page, err);
 	if (r < 0)
 		return r;
 	reply = arena_message(call->arena, PB(list_groups_response));
@@ -190,7 +185,7 @@ int list_iommus(struct call *call, struct error *err)
 	Ioasid__V1__ListIommusResponse *reply;
 	int r;
 
-	r = make_page(call, COLLECTION_IOMMUS, &page, err);
+	r = handler_page(call, COLLECTION_IOMMUS, &page, err);
 	if (r < 0)
 		return r;
 	reply = arena_message(call->arena, PB(list_iommus_response));
@@ -214,7 +209,7 @@ int list_leases(struct call *call, struct error *err)
 	Ioasid__V1__ListLeasesResponse *reply;
 	int r;
 
-	r = make_page(call, COLLECTION_LEASES, &page, err);
+	r = handler_page(call, COLLECTION_LEASES, &page, err);
 	if (r < 0)
 		return r;
 	reply = arena_message(call->arena, PB(list_leases_response));
@@ -238,7 +233,7 @@ int list_operations(struct call *call, struct error *err)
 	Ioasid__V1__ListOperationsResponse *reply;
 	int r;
 
-	r = make_page(call, COLLECTION_OPERATIONS, &page, err);
+	r = handler_page(call, COLLECTION_OPERATIONS, &page, err);
 	if (r < 0)
 		return r;
 	reply = arena_message(call->arena, PB(list_operations_response));

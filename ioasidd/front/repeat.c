@@ -6,9 +6,11 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/sha256.h"
+#include "base/str.h"
 
 /**
  * member() - Where a field lies in a message
@@ -53,6 +55,72 @@ static void forget(ProtobufCMessage *message, const char *name)
 		*(protobuf_c_boolean *)at = false;
 }
 
+/* by_key() - The order of two entries of a map; @data: where the key lies */
+static int by_key(const void *a, const void *b, void *data)
+{
+	const size_t *at = data;
+	const char *x = *(char *const *)a + *at;
+	const char *y = *(char *const *)b + *at;
+
+	return strcmp(*(char *const *)x, *(char *const *)y);
+}
+
+/* is_entry() - Is it the entry of a map whose keys are strings? */
+static bool is_entry(const ProtobufCMessageDescriptor *type)
+{
+	return type->n_fields == 2 && str_eq(type->fields[0].name, "key") &&
+	       str_eq(type->fields[1].name, "value") &&
+	       type->fields[0].type == PROTOBUF_C_TYPE_STRING;
+}
+
+/* is_set() - Is there a message in a field that is no list? */
+static bool is_set(const ProtobufCMessage *message,
+		   const ProtobufCFieldDescriptor *field)
+{
+	const char *base = (const char *)message;
+
+	if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF &&
+	    *(const uint32_t *)(base + field->quantifier_offset) != field->id)
+		return false;
+	return *(ProtobufCMessage *const *)(base + field->offset);
+}
+
+/**
+ * sort_maps() - Bring the entries of maps into one order
+ * @message:	The message, and all in it
+ *
+ * protobuf-c knows maps as lists, and protobuf has no order for them. It nests
+ * no deeper than the contract.
+ */
+static void sort_maps(ProtobufCMessage *message)
+{
+	const ProtobufCMessageDescriptor *type = message->descriptor;
+
+	for (unsigned int i = 0; i < type->n_fields; i++) {
+		const ProtobufCFieldDescriptor *field = &type->fields[i];
+		char *at = (char *)message + field->offset;
+		const ProtobufCMessageDescriptor *of = field->descriptor;
+		ProtobufCMessage **list;
+		size_t n, key;
+
+		if (field->type != PROTOBUF_C_TYPE_MESSAGE)
+			continue;
+		if (field->label != PROTOBUF_C_LABEL_REPEATED) {
+			if (is_set(message, field))
+				sort_maps(*(ProtobufCMessage **)at);
+			continue;
+		}
+		list = *(ProtobufCMessage ***)at;
+		n = *(size_t *)((char *)message + field->quantifier_offset);
+		for (size_t k = 0; k < n; k++)
+			sort_maps(list[k]);
+		if (!n || !is_entry(of))
+			continue;
+		key = of->fields[0].offset;
+		qsort_r(list, n, sizeof(*list), by_key, &key);
+	}
+}
+
 /**
  * hash_wish() - Hash what a request asks for
  * @call:	Has the request, and memory
@@ -71,6 +139,7 @@ static int hash_wish(const struct call *call, uint8_t ret[SHA256_SIZE])
 	if (!wish)
 		return -ENOMEM;
 	memcpy(wish, call->input, type->sizeof_message);
+	sort_maps(wish); /* in place: the request's, too, and it is the same */
 	forget(wish, "request_id");
 	forget(wish, "etag");
 	forget(wish, "dry_run");

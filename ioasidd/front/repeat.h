@@ -29,7 +29,7 @@ const char *repeat_id(const ProtobufCMessage *input);
  * @call:	Has the request, and memory
  * @ret:	Where it goes; "" for a request without an id
  *
- * The elements of maps are to be in one order: protobuf has none for them.
+ * The entries of its maps, for which protobuf has no order, are sorted.
  *
  * Return: 0; -ENOMEM daemon.no-memory.
  */

@@ -17,7 +17,7 @@
  *
  * Return: the moment; NULL for none.
  */
-static pb_timestamp *view_time(struct arena *arena, uint64_t us)
+pb_timestamp *view_time(struct arena *arena, uint64_t us)
 {
 	pb_timestamp *time;
 
@@ -37,7 +37,7 @@ static pb_timestamp *view_time(struct arena *arena, uint64_t us)
  * @arena:	Where it goes
  * @revision:	The object's
  */
-static char *view_etag(struct arena *arena, uint64_t revision)
+char *view_etag(struct arena *arena, uint64_t revision)
 {
 	char etag[24];
 
@@ -627,6 +627,7 @@ int view_lease_state(const struct lease *lease)
 
 static const Ioasid__V1__Lease__Mode lease_modes[] = {
 	[LEASE_TRANSFER] = IOASID__V1__LEASE__MODE__TRANSFER,
+	[LEASE_HOLD] = IOASID__V1__LEASE__MODE__HOLD,
 };
 static_assert(ARRAY_SIZE(lease_modes) == LEASE_MODE_COUNT,
 	      "each mode has a number in the contract");
@@ -651,6 +652,31 @@ static pb_claimant *view_claimant(struct arena *arena,
 	ret->unit = arena_text(arena, lease->claimant_unit);
 
 	return ret;
+}
+
+/**
+ * view_kept() - What a hold lease has beside
+ * @arena:	Where it goes
+ * @lease:	The lease
+ * @ret:	Its view
+ */
+static void view_kept(struct arena *arena, const struct lease *lease,
+		      pb_lease *ret)
+{
+	ret->grace_ms = lease->grace_ms;
+	ret->kept = lease->kept;
+	ret->device_ids = arena_alloc(arena, lease->n_device_ids *
+					     sizeof(*ret->device_ids));
+	for (size_t i = 0; ret->device_ids && i < lease->n_device_ids; i++)
+		ret->device_ids[ret->n_device_ids++] = lease->device_ids[i];
+	ret->spaces = view_array(arena, lease->n_spaces);
+	for (size_t i = 0; ret->spaces && i < lease->n_spaces; i++) {
+		pb_space *space = view_space(arena, lease, &lease->spaces[i]);
+
+		if (!space)
+			return;
+		ret->spaces[ret->n_spaces++] = space;
+	}
 }
 
 /* view_lease() - A lease */
@@ -687,6 +713,7 @@ pb_lease *view_lease(struct arena *arena, struct registry *reg,
 	ret->created = view_time(arena, lease->created_us);
 	ret->ended = view_time(arena, lease->ended_us);
 	ret->end_reason = arena_text(arena, lease->end_reason);
+	view_kept(arena, lease, ret);
 
 	return ret;
 }

@@ -39,7 +39,10 @@ pb_iommu *view_iommu(struct arena *arena, struct registry *reg,
 pb_lease *view_lease(struct arena *arena, struct registry *reg,
 		     const struct lease *lease);
 pb_operation *view_operation(struct arena *arena, const struct operation *op);
-
+pb_timestamp *view_time(struct arena *arena, uint64_t us);
+char *view_etag(struct arena *arena, uint64_t revision);
+pb_space *view_space(struct arena *arena, const struct lease *lease,
+		     const struct space *space);
 
 /**
  * enum collection - What can be listed, and in which order
@@ -48,6 +51,7 @@ pb_operation *view_operation(struct arena *arena, const struct operation *op);
  * @COLLECTION_IOMMUS:		By name
  * @COLLECTION_LEASES:		Newest first
  * @COLLECTION_OPERATIONS:	Newest first
+ * @COLLECTION_SPACES:		Newest first
  */
 enum collection {
 	COLLECTION_DEVICES,
@@ -55,6 +59,7 @@ enum collection {
 	COLLECTION_IOMMUS,
 	COLLECTION_LEASES,
 	COLLECTION_OPERATIONS,
+	COLLECTION_SPACES,
 	COLLECTION_COUNT
 };
 
@@ -85,6 +90,7 @@ int view_operation_state(const struct operation *op);
  * @by_device:	Likewise of @device
  * @group:	Devices: only those of this group; empty for any
  * @by_node:	Devices: only those of NUMA node @node
+ * @lease:	Spaces: only those of this lease; empty for any
  */
 struct filter {
 	int state;
@@ -94,6 +100,7 @@ struct filter {
 	const char *group;
 	bool by_node;
 	int node;
+	const char *lease;
 };
 
 /**

@@ -19,6 +19,7 @@ static_assert(ARRAY_SIZE(state_names) == LEASE_STATE_COUNT, "every state");
 
 static const char *const mode_names[] = {
 	[LEASE_TRANSFER] = "transfer",
+	[LEASE_HOLD] = "hold",
 };
 static_assert(ARRAY_SIZE(mode_names) == LEASE_MODE_COUNT, "every mode");
 
@@ -31,19 +32,25 @@ struct lease *lease_new(void)
 }
 
 /**
- * copy_strings() - Copy a list of strings
- * @from:	The list
- * @to:		Empty
+ * copy_spaces() - Copy the spaces of a lease
+ * @lease:	The lease
+ * @copy:	Has none
  *
  * Return: 0 or -ENOMEM.
  */
-static int copy_strings(const struct strv *from, struct strv *to)
+static int copy_spaces(const struct lease *lease, struct lease *copy)
 {
+	struct space space;
 	size_t i;
 	int r = 0;
 
-	for (i = 0; i < from->n && r == 0; i++)
-		r = strv_add(to, from->items[i]);
+	for (i = 0; i < lease->n_spaces && r == 0; i++) {
+		r = space_copy(&lease->spaces[i], &space);
+		if (r == 0)
+			r = lease_add_space(copy, &space);
+		if (r < 0)
+			space_deinit(&space);
+	}
 	return r;
 }
 
@@ -63,10 +70,14 @@ struct lease *lease_copy(const struct lease *lease)
 	copy->labels = STRV_NULL;
 	copy->holders = NULL;
 	copy->n_holders = 0;
+	copy->spaces = NULL;
+	copy->n_spaces = 0;
 
-	r = copy_strings(&lease->devices, &copy->devices);
+	r = strv_copy(&lease->devices, &copy->devices);
 	if (r == 0)
-		r = copy_strings(&lease->labels, &copy->labels);
+		r = strv_copy(&lease->labels, &copy->labels);
+	if (r == 0)
+		r = copy_spaces(lease, copy);
 	for (i = 0; i < lease->n_holders && r == 0; i++)
 		r = lease_add_holder(copy, &lease->holders[i]);
 	return r < 0 ? lease_free(copy) : copy;
@@ -81,6 +92,9 @@ struct lease *lease_free(struct lease *lease)
 		return NULL;
 	strv_deinit(&lease->devices);
 	strv_deinit(&lease->labels);
+	while (lease->n_spaces)
+		lease_drop_space(lease, lease->n_spaces - 1);
+	free(lease->spaces);
 	free(lease->holders);
 	free(lease);
 	return NULL;
@@ -103,6 +117,54 @@ int lease_add_holder(struct lease *lease, const struct holder *holder)
 	lease->holders = more;
 	lease->holders[lease->n_holders++] = *holder;
 	return 0;
+}
+
+/**
+ * lease_add_space() - See lease.h
+ */
+int lease_add_space(struct lease *lease, struct space *space)
+{
+	struct space *more;
+
+	more = reallocarray(lease->spaces, lease->n_spaces + 1, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	lease->spaces = more;
+	lease->spaces[lease->n_spaces++] = *space;
+	*space = SPACE_NULL;
+	return 0;
+}
+
+/**
+ * lease_drop_space() - See lease.h
+ */
+void lease_drop_space(struct lease *lease, size_t i)
+{
+	space_deinit(&lease->spaces[i]);
+	memmove(lease->spaces + i, lease->spaces + i + 1,
+		(--lease->n_spaces - i) * sizeof(*lease->spaces));
+}
+
+/**
+ * lease_space() - See lease.h
+ */
+struct space *lease_space(const struct lease *lease, const char *name)
+{
+	for (size_t i = 0; i < lease->n_spaces; i++)
+		if (str_eq(lease->spaces[i].name, name))
+			return &lease->spaces[i];
+	return NULL;
+}
+
+/**
+ * lease_space_of() - See lease.h
+ */
+struct space *lease_space_of(const struct lease *lease, const char *device)
+{
+	for (size_t i = 0; i < lease->n_spaces; i++)
+		if (strv_has(&lease->spaces[i].devices, device))
+			return &lease->spaces[i];
+	return NULL;
 }
 
 /**

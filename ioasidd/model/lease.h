@@ -10,21 +10,15 @@
 #include "base/process.h"
 #include "base/str.h"
 #include "model/device.h"
+#include "model/space.h"
 
 #define LEASE_DEVICES_MAX 64
 #define LEASE_LABELS_MAX 32
 #define LABEL_KEY_MAX 63
 #define LABEL_VALUE_MAX 255
-#define REQUEST_ID_MAX 64
-
-/* SHA-256 of what a request asks for, in hexadecimal; see front/repeat.h. */
-#define REQUEST_FINGERPRINT_SIZE 65
 #define LEASE_HOLDERS_MAX 64
 #define UNIT_SIZE 128
 #define TOKEN_HASH_SIZE 32
-
-/* Room for whoever asks, by name: a certificate's can be long. */
-#define PRINCIPAL_SIZE 256
 
 /**
  * enum lease_state - Where a lease stands
@@ -44,8 +38,15 @@ enum lease_state {
 	LEASE_STATE_COUNT
 };
 
+/**
+ * enum lease_mode - How descriptors are handed over
+ * @LEASE_TRANSFER:	Unbound devices and an empty iommufd; we keep nothing
+ * @LEASE_HOLD:		Bound devices and their iommufd with spaces; we keep
+ *			copies (ops/context.h)
+ */
 enum lease_mode {
 	LEASE_TRANSFER,
+	LEASE_HOLD,
 	LEASE_MODE_COUNT
 };
 
@@ -93,6 +94,12 @@ struct holder {
  * @incarnation:	How many times it was handed over
  * @acknowledged:	The holder said that the descriptors have arrived
  * @restore_after:	Devices go back to their former driver at its end
+ * @grace_ms:		Of LEASE_HOLD: for so long after its holder's end a
+ *			successor may claim it
+ * @spaces:		Likewise: its spaces; @n_spaces of them
+ * @kept:		Likewise: we have its descriptors. Not in the database
+ * @device_ids:		Likewise: of @devices, in the iommufd; @n_device_ids is
+ *			as many, or 0 if there is no iommufd
  * @holders:		Oldest first; @n_holders of them
  * @reclaim:		Name of the operation that made its devices safe
  * @created_us:		When it was made
@@ -122,6 +129,12 @@ struct lease {
 	uint32_t incarnation;
 	bool acknowledged;
 	bool restore_after;
+	uint32_t grace_ms;
+	struct space *spaces;
+	size_t n_spaces;
+	bool kept;
+	uint32_t device_ids[LEASE_DEVICES_MAX];
+	size_t n_device_ids;
 	struct holder *holders;
 	size_t n_holders;
 	char reclaim[NAME_SIZE];
@@ -142,6 +155,18 @@ struct lease *lease_free(struct lease *lease);
  * is forgotten. Return: 0 or -ENOMEM.
  */
 int lease_add_holder(struct lease *lease, const struct holder *holder);
+
+/* lease_add_space() - Append a space. Return: 0: @space is empty now; -ENOMEM. */
+int lease_add_space(struct lease *lease, struct space *space);
+
+/* lease_drop_space() - Take the @i-th space out. */
+void lease_drop_space(struct lease *lease, size_t i);
+
+/* lease_space() - A space by its name; NULL if the lease has none of it. */
+struct space *lease_space(const struct lease *lease, const char *name);
+
+/* lease_space_of() - The space that a device is on; NULL for none. */
+struct space *lease_space_of(const struct lease *lease, const char *device);
 
 /* lease_holder() - The holder of now, the last one; NULL if there was none. */
 struct holder *lease_holder(struct lease *lease);

@@ -40,6 +40,10 @@ static const struct permission permissions[] = {
 	{ "lease.claim", ROLE_NONE, .open = true },
 	{ "lease.release", ROLE_OPERATOR, .per_device = true,
 	  .labelled = true, .open = true },
+	{ "space.view", ROLE_VIEWER, .per_device = true, .labelled = true,
+	  .open = true },
+	{ "space.change", ROLE_OPERATOR, .per_device = true,
+	  .labelled = true, .open = true },
 	{ "policy.check", ROLE_ADMIN, .open = false },
 };
 

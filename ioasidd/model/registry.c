@@ -422,6 +422,17 @@ void registry_take_operation(struct registry *reg, const struct operation *op)
 }
 
 /**
+ * registry_lease_of_space() - See registry.h
+ */
+struct lease *registry_lease_of_space(struct registry *reg, const char *name)
+{
+	for (size_t i = reg->n_leases; i-- > 0;)
+		if (lease_space(reg->leases[i], name))
+			return reg->leases[i];
+	return NULL;
+}
+
+/**
  * struct ended - What has ended, of one collection
  * @n:		How many that nobody may ask for again
  * @oldest:	Of these

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/token.h"
 #include "ops/commit.h"
+#include "ops/context.h"
 #include "ops/lease.h"
 #include "ops/watch.h"
 
@@ -133,7 +134,8 @@ static int check_address(const struct claiming *c, struct error *err)
  * @change:	What was asked for
  *
  * Return: 0; -ENOENT lease.not-found; -EPERM lease.not-claimant; -EINVAL
- * lease.state; -ETIME lease.expired; -ESTALE request.etag-mismatch.
+ * lease.state; -ETIME lease.expired; -ESTALE request.etag-mismatch,
+ * context.lost.
  */
 static int check_claimant(const struct claiming *c,
 			  const struct change *change, struct error *err)
@@ -157,6 +159,10 @@ static int check_claimant(const struct claiming *c,
 		return error_set(err, -ESTALE, ERROR_REQUEST_ETAG_MISMATCH,
 				 "%s has changed since etag '%s'", lease->name,
 				 change->etag);
+	if (lease->mode == LEASE_HOLD && !lease->kept)
+		return error_set(err, -ESTALE, ERROR_CONTEXT_LOST,
+				 "ioasidd has no descriptors of %s any more",
+				 lease->name);
 	return 0;
 }
 
@@ -331,13 +337,13 @@ static int raise_memlock(struct claiming *c, struct error *err)
 }
 
 /**
- * open_all() - Open a fresh iommufd and each device's cdev
+ * open_fresh() - Open a fresh iommufd and each device's cdev
  * @c:		The claim
  * @draft:	The devices, in the lease's order
  *
  * Return: 0 or -errno.
  */
-static int open_all(struct claiming *c, const struct draft *draft,
+static int open_fresh(struct claiming *c, const struct draft *draft,
 		    struct error *err)
 {
 	const struct kernel_ops *k = c->host->kernel->ops;
@@ -356,6 +362,29 @@ static int open_all(struct claiming *c, const struct draft *draft,
 		c->n_fds += r == 0;
 	}
 	return r;
+}
+
+/**
+ * open_all() - Get what the holder is to have
+ * @c:		The claim
+ * @draft:	The devices, in the lease's order
+ *
+ * Of a hold lease these are copies of what we keep, bound and attached.
+ *
+ * Return: 0 or -errno.
+ */
+static int open_all(struct claiming *c, const struct draft *draft,
+		    struct error *err)
+{
+	int n;
+
+	if (c->lease->mode == LEASE_TRANSFER)
+		return open_fresh(c, draft, err);
+	n = context_copy(c->host, c->lease, c->fds, err);
+	if (n < 0)
+		return n;
+	c->n_fds = (size_t)n;
+	return 0;
 }
 
 /**

@@ -14,6 +14,8 @@
 
 struct workers;
 struct watches;
+struct contexts;
+struct parked;
 
 /* How long a call that can hang in the kernel may take before its helper is
  * left behind. A function reset takes up to a second by specification, drivers
@@ -29,6 +31,9 @@ struct watches;
  * @workers:		Threads that run operations
  * @loop:		The loop thread's; only loop_post() from elsewhere
  * @watches:		Holders that are watched, timers; see watch.h
+ * @contexts:		What is kept of hold leases; see context.h
+ * @parked:		What the service manager has kept of them, until all
+ *			leases were looked at; NULL afterwards
  * @simulated:		@kernel is of a simulated machine
  * @max_pinned:		What all live leases together may allow to be locked,
  *			bytes
@@ -47,6 +52,8 @@ struct host {
 	struct workers *workers;
 	struct loop *loop;
 	struct watches *watches;
+	struct contexts *contexts;
+	struct parked *parked;
 	_Atomic uint64_t max_pinned;
 	_Atomic enum role api_ceiling;
 	void (*operation_ended)(void *front);

@@ -10,8 +10,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ops/authorize.h"
+#include "ops/context.h"
 #include "ops/journal.h"
 #include "ops/lease.h"
+#include "ops/space.h"
 #include "ops/watch.h"
 
 /* What a VMM locks beside its guest's memory: firmware, queues, BARs. */
@@ -40,6 +42,10 @@ void lease_end(struct lease *lease, const char *why)
 {
 	lease->state = LEASE_ENDED;
 	lease->ended_us = clock_real_us();
+	lease->kept = false;
+	lease->n_device_ids = 0;
+	for (size_t i = 0; i < lease->n_spaces; i++)
+		lease->spaces[i].kernel_id = 0;
 	lease->has_token = false;
 	memset(lease->token_hash, 0, sizeof(lease->token_hash));
 	str_copy(lease->end_reason, sizeof(lease->end_reason), why);
@@ -311,6 +317,7 @@ static int publish(struct host *host, struct lease *offer,
 	r = registry_reserve_lease(host->registry);
 	registry_unlock(host->registry);
 	if (r < 0) {
+		context_close(host, offer);
 		lease_free(offer);
 		return error_set(err, r, ERROR_DAEMON_NO_MEMORY, "no memory");
 	}
@@ -326,6 +333,7 @@ static int publish(struct host *host, struct lease *offer,
 		registry_lock(host->registry);
 		registry_unreserve_lease(host->registry);
 		registry_unlock(host->registry);
+		context_close(host, offer);
 		lease_free(offer);
 		return r;
 	}
@@ -337,14 +345,50 @@ static int publish(struct host *host, struct lease *offer,
 }
 
 /**
+ * plan_spaces() - Place the windows of all spaces that a hold lease begins with
+ * @draft:	Its devices
+ *
+ * A device can be on one of them only.
+ *
+ * Return: 0; as space_plan(); -EINVAL lease.devices.
+ */
+static int plan_spaces(struct host *host, struct lease *offer,
+		       const struct draft *draft,
+		       const struct lease_terms *terms, struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < terms->n_spaces && r == 0; i++) {
+		_cleanup_space_ struct space space = SPACE_NULL;
+
+		r = space_plan(host, draft, offer, &terms->spaces[i], &space,
+			       err);
+		for (size_t k = 0; r == 0 && k < space.devices.n; k++)
+			if (lease_space_of(offer, space.devices.items[k]))
+				r = error_set(err, -EINVAL,
+					      ERROR_LEASE_DEVICES,
+					      "%s, or another of its group, is to be on two spaces",
+					      space.devices.items[k]);
+		if (r == 0 && lease_add_space(offer, &space) == 0)
+			continue;
+		if (r == 0)
+			r = error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
+				      "no memory");
+	}
+	return r;
+}
+
+/**
  * offer_devices() - Claim the devices, check them and the terms, publish
  * @offer:	Named; consumed
- * @dry_run:	Stop before publishing
+ * @terms:	How; on a dry run it stops before anything is made
+ * @ret_dry:	On a dry run the offer
  *
  * Return: 0 or -errno.
  */
-static int offer_devices(struct host *host, struct lease *offer, bool dry_run,
-			 struct error *err)
+static int offer_devices(struct host *host, struct lease *offer,
+			 const struct lease_terms *terms,
+			 struct lease **ret_dry, struct error *err)
 {
 	_cleanup_draft_ struct draft draft = DRAFT_NULL;
 	_cleanup_strv_ struct strv endpoints = STRV_NULL;
@@ -362,9 +406,17 @@ static int offer_devices(struct host *host, struct lease *offer, bool dry_run,
 		r = check_devices(&draft, &endpoints, err);
 	if (r == 0)
 		r = check_pinned(host, offer, err);
-	if (r < 0 || dry_run)
+	if (r == 0)
+		r = plan_spaces(host, offer, &draft, terms, err);
+	if (r == 0 && terms->dry_run) {
+		offer->name[0] = '\0';
+		*ret_dry = TAKE_PTR(offer);
+	}
+	if (r == 0 && offer && offer->mode == LEASE_HOLD)
+		r = context_open(host, offer, &draft, err);
+	if (r < 0)
 		lease_free(offer);
-	else
+	else if (offer)
 		r = publish(host, offer, &draft, err);
 	draft_close(&draft);
 	lease_disown(host, name);
@@ -375,8 +427,9 @@ static int offer_devices(struct host *host, struct lease *offer, bool dry_run,
  * lease_create() - See ops.h
  */
 int lease_create(struct host *host, const struct caller *caller,
-		 struct lease *offer, uint64_t guest_memory, bool dry_run,
-		 char ret[NAME_SIZE], struct error *err)
+		 struct lease *offer, const struct lease_terms *terms,
+		 char ret[NAME_SIZE], struct lease **ret_dry,
+		 struct error *err)
 {
 	char ulid[ULID_SIZE];
 	int r;
@@ -387,7 +440,7 @@ int lease_create(struct host *host, const struct caller *caller,
 		       caller->principal); /* as long */
 	offer->created_us = clock_real_us();
 	if (!offer->memlock && !offer->memlock_unlimited)
-		offer->memlock = guest_memory + MEMLOCK_EXTRA;
+		offer->memlock = terms->guest_memory + MEMLOCK_EXTRA;
 	r = check_terms(offer, err);
 	if (r == 0)
 		r = authorize_offer(host, caller, offer, err);
@@ -399,11 +452,11 @@ int lease_create(struct host *host, const struct caller *caller,
 	}
 	ulid_make(ulid);
 	str_format(offer->name, sizeof(offer->name), "leases/%s", ulid);
-	if (!dry_run)
+	if (!terms->dry_run)
 		str_copy(ret, NAME_SIZE, offer->name);
 
 	pthread_mutex_lock(&one_at_a_time);
-	r = offer_devices(host, offer, dry_run, err);
+	r = offer_devices(host, offer, terms, ret_dry, err);
 	pthread_mutex_unlock(&one_at_a_time);
 	return r;
 }
@@ -411,7 +464,7 @@ int lease_create(struct host *host, const struct caller *caller,
 /* --- ending one, or hearing of it --- */
 
 /**
- * write_lease() - Commit a lease, with its devices freed of it if it has ended
+ * write_lease() - Commit a lease that goes on
  * @lease:	The caller's copy; changes places with the registry's
  *
  * Return: 0 or -errno.
@@ -419,23 +472,58 @@ int lease_create(struct host *host, const struct caller *caller,
 static int write_lease(struct host *host, struct lease *lease,
 		       struct error *err)
 {
+	const struct commit commit = { .lease = lease };
+
+	return commit_write(host, &commit, err);
+}
+
+/**
+ * end_untouched() - End an offer whose descriptors nobody but us has had
+ * @lease:	A copy of the lease; what it was before on success
+ * @why:	Why
+ *
+ * When it can be seen that its devices are free we have let go of them: that
+ * comes first, and is not taken back.
+ *
+ * Return: 0 or -errno.
+ */
+static int end_untouched(struct host *host, struct lease *lease,
+			 const char *why, struct error *err)
+{
 	_cleanup_draft_ struct draft draft = DRAFT_NULL;
-	struct commit commit = { .lease = lease };
+	const struct commit commit = {
+		.lease = lease, .draft = &draft, .last = true,
+	};
+	const bool let_go = lease->kept;
 	size_t i;
 	int r;
 
-	if (lease->state == LEASE_ENDED) {
-		r = draft_open(host, &lease->devices, &draft, err);
-		if (r < 0)
-			return r;
-		for (i = 0; i < draft.n; i++)
-			draft.copies[i].lease[0] = '\0';
-		commit.draft = &draft;
-		commit.last = true;
-	}
-	r = commit_write(host, &commit, err);
-	if (r == 0 && commit.last)
+	r = draft_open(host, &lease->devices, &draft, err);
+	if (r < 0)
+		return r;
+	for (i = 0; i < draft.n; i++)
+		draft.copies[i].lease[0] = '\0';
+	context_close(host, lease);
+	lease_end(lease, why);
+	r = let_go ? commit_insist(host, &commit, err) :
+		     commit_write(host, &commit, err);
+	if (r == 0)
 		journal_trim(host);
+	return r;
+}
+
+/**
+ * lease_end_offer() - See lease.h
+ */
+int lease_end_offer(struct host *host, struct lease *lease, const char *why,
+		    struct error *err)
+{
+	int r;
+
+	if (lease->mode == LEASE_HOLD && lease->incarnation)
+		return lease_reclaim_owned(host, lease, why, err);
+	r = end_untouched(host, lease, why, err);
+	lease_free(lease);
 	return r;
 }
 
@@ -472,11 +560,10 @@ int lease_release(struct host *host, const struct caller *caller,
 
 	/* Ended already: it is what was asked for. */
 	if (r == 0 && lease->state == LEASE_OFFERED && !change->dry_run) {
-		lease_end(lease, "released");
-		r = write_lease(host, lease, err);
-		if (r == 0)
-			log_notice("%s: released by %s", change->name,
-				   caller->principal);
+		log_notice("%s: released by %s", change->name,
+			   caller->principal);
+		r = lease_end_offer(host, TAKE_PTR(lease), "released",
+				    err);
 	}
 	lease_free(lease);
 	lease_disown(host, claim);
@@ -558,8 +645,8 @@ int lease_expire(struct host *host, const char *name)
 		return 0;	/* the next look at offers comes back to it */
 	if (lease->state == LEASE_OFFERED && lease->expires_us &&
 	    lease->expires_us <= clock_real_us()) {
-		lease_end(lease, LEASE_EXPIRED);
-		if (write_lease(host, lease, &err) < 0)
+		if (lease_end_offer(host, TAKE_PTR(lease), LEASE_EXPIRED,
+				    &err) < 0)
 			log_problem(LOG_LEVEL_ERROR, &err, "%s: cannot expire",
 				    name);
 		else

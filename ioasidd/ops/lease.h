@@ -17,6 +17,35 @@
  */
 int lease_reclaim(struct host *host, const char *name);
 
+/**
+ * lease_end_offer() - End an offer
+ * @lease:	A copy of the lease, which is offered and ours; consumed
+ * @why:	Its end_reason
+ *
+ * Whoever had its descriptors may have left something at its devices: then they
+ * are made safe.
+ *
+ * Return: 0 or -errno.
+ */
+int lease_end_offer(struct host *host, struct lease *lease, const char *why,
+		    struct error *err);
+
+/* lease_rebuild() - At a start: make the context of a hold lease that is offered
+ * anew, since ours went with our earlier life. If somebody has had it, or it
+ * cannot be made, the lease ends. Blocks while devices are bound.
+ */
+void lease_rebuild(struct host *host, const char *name);
+
+/**
+ * lease_reclaim_owned() - Make the devices of a lease safe, end it
+ * @lease:	A copy of the lease, which is ours; consumed
+ * @why:	Its end_reason
+ *
+ * Return: 0: the outcome is in the records; -errno: nothing has begun.
+ */
+int lease_reclaim_owned(struct host *host, struct lease *lease,
+			const char *why, struct error *err);
+
 /* lease_expire() - End an offer that has run out. On a worker. */
 int lease_expire(struct host *host, const char *name);
 

@@ -80,15 +80,71 @@ int operation_cancel(struct host *host, const struct caller *caller,
 		     const struct change *change, struct error *err);
 
 /**
+ * struct lease_terms - How an offer is to be made
+ * @guest_memory:	Bytes; see lease_create()
+ * @spaces:		Of a hold lease: what to make with it; @n_spaces of them
+ * @dry_run:		Check everything, make nothing
+ */
+struct lease_terms {
+	uint64_t guest_memory;
+	const struct space_wish *spaces;
+	size_t n_spaces;
+	bool dry_run;
+};
+
+/**
  * lease_create() - Offer devices (Leases.CreateLease)
  * @offer:	devices, mode, claimant, labels, memlock, expires, restore_after,
- *		request_id and fingerprint filled; consumed in any case. @offer->memlock 0
- *		with @guest_memory means guest memory and 64 MiB.
+ *		request_id, fingerprint and grace_ms filled; consumed in any
+ *		case. Its memlock 0 means guest memory and 64 MiB.
  * @ret:	Name of the lease; "" on a dry run
+ * @ret_dry:	On a dry run the lease that there would be; lease_free()
  */
 int lease_create(struct host *host, const struct caller *caller,
-		 struct lease *offer, uint64_t guest_memory, bool dry_run,
-		 char ret[NAME_SIZE], struct error *err);
+		 struct lease *offer, const struct lease_terms *terms,
+		 char ret[NAME_SIZE], struct lease **ret_dry,
+		 struct error *err);
+
+/* --- spaces of hold leases; errors as in space.proto --- */
+
+/**
+ * space_create() - Make a space (Spaces.CreateSpace)
+ * @change:	Names the lease
+ * @ret:	Name of the space; "" on a dry run
+ * @ret_dry:	On a dry run the space that there would be; space_deinit()
+ */
+int space_create(struct host *host, const struct caller *caller,
+		 const struct change *change, const struct space_wish *wish,
+		 char ret[NAME_SIZE], struct space *ret_dry,
+		 struct error *err);
+
+/**
+ * space_delete() - End a space (DeleteSpace)
+ * @ret:	The space as it was; space_deinit()
+ * @ret_lease:	The lease that had it
+ */
+int space_delete(struct host *host, const struct caller *caller,
+		 const struct change *change, struct space *ret,
+		 char ret_lease[NAME_SIZE], struct error *err);
+
+/**
+ * space_set_windows() - Change what a space promises (SetWindows)
+ * @ret_dry:	On a dry run the space as it would be; space_deinit()
+ */
+int space_set_windows(struct host *host, const struct caller *caller,
+		      const struct change *change,
+		      const struct window_wish *wishes, size_t n,
+		      struct space *ret_dry, struct error *err);
+
+/* space_attach() - Put a device on a space, with its group (AttachDevice). */
+int space_attach(struct host *host, const struct caller *caller,
+		 const struct change *change, const char *device,
+		 struct error *err);
+
+/* space_detach() - Take one off, with its group (DetachDevice). */
+int space_detach(struct host *host, const struct caller *caller,
+		 const struct change *change, const char *device,
+		 struct error *err);
 
 /**
  * lease_claim() - Hand a lease's descriptors over (Leases.ClaimLease)

@@ -7,10 +7,10 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "ops/bind.h"
 #include "ops/probe.h"
 
 /* enum iommufd_hwpt_alloc_flags of <linux/iommufd.h>: one kind of page table
@@ -19,40 +19,6 @@
 #define HWPT_NEST_PARENT (1u << 0)
 #define HWPT_DIRTY_TRACKING (1u << 1)
 #define HWPT_PASID (1u << 3)
-
-/* BIND resets the function and does not wait for its lock: EAGAIN while somebody
- * else has that, for a driver switch or a reset by sysfs. Both end soon, or never.
- */
-#define BIND_TRIES 50
-#define BIND_PAUSE_NS 100000000
-
-/**
- * bind_patiently() - BIND, and again while somebody else has the device's lock
- * @bdf:	The device
- * @context:	Its descriptors; gets the id, and how long the last try took
- *
- * Return: 0 or -errno.
- */
-static int bind_patiently(struct host *host, const char *bdf,
-			  struct probe_context *context, struct error *err)
-{
-	const struct timespec pause = { .tv_nsec = BIND_PAUSE_NS };
-	uint64_t start;
-	int i, r = 0;
-
-	for (i = 0; i < BIND_TRIES; i++) {
-		start = clock_mono_ns();
-		r = host->kernel->ops->vfio_bind(host->kernel, bdf,
-						 context->cdev,
-						 context->iommufd,
-						 &context->dev_id, err);
-		context->bind_us = (clock_mono_ns() - start) / 1000;
-		if (r != -EAGAIN)
-			break;
-		(void)nanosleep(&pause, NULL); /* short is fine */
-	}
-	return r;
-}
 
 /**
  * probe_bind() - See probe.h
@@ -68,7 +34,8 @@ int probe_bind(struct host *host, const char *bdf, struct probe_context *ret,
 	if (r == 0)
 		r = k->cdev_open(host->kernel, bdf, &context.cdev, err);
 	if (r == 0)
-		r = bind_patiently(host, bdf, &context, err);
+		r = bind_device(host, bdf, context.cdev, context.iommufd,
+				&context.dev_id, &context.bind_us, err);
 	if (r < 0)
 		return r;
 	*ret = context;

@@ -6,10 +6,12 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "ops/context.h"
 #include "ops/group.h"
 #include "ops/ladder.h"
 #include "ops/lease.h"
 #include "ops/scan.h"
+#include "ops/watch.h"
 
 /* A claim that has just been answered may still be recording it. */
 #define OWN_TIMEOUT_MS 60000
@@ -105,12 +107,37 @@ static int make_safe(struct host *host, struct operation *op,
 }
 
 /**
- * reclaim() - Reclaim a lease whose devices are ours
- * @lease:	A copy of the lease; consumed
+ * let_go() - Of a hold lease: fence its spaces, and let go of its descriptors
+ * @lease:	A copy of the lease
  *
- * Return: 0: the outcome is in the records; -errno: nothing has begun.
+ * The fence comes first: nothing that was mapped can be reached from then on,
+ * whoever still has a copy. That it fails is no reason not to go on.
  */
-static int reclaim(struct host *host, struct lease *lease, struct error *err)
+static void let_go(struct host *host, struct operation *op,
+		   struct lease *lease)
+{
+	struct error err = ERROR_NULL;
+	uint64_t bytes = 0;
+	struct act act;
+	int r;
+
+	if (!lease->kept)
+		return;
+	r = journal_before(host, op, &act, lease->name, "fence", "unmap all",
+			   &err);
+	r = context_fence(host, lease, &bytes, r < 0 ? NULL : &err);
+	(void)journal_after(host, op, &act, r, &err);
+	if (r == 0 && bytes)
+		log_info("%s: %llu bytes were mapped", lease->name,
+			 (unsigned long long)bytes);
+	context_close(host, lease);
+}
+
+/**
+ * lease_reclaim_owned() - See lease.h
+ */
+int lease_reclaim_owned(struct host *host, struct lease *lease,
+			const char *end_reason, struct error *err)
 {
 	_cleanup_draft_ struct draft draft = DRAFT_NULL;
 	const bool restore = lease->restore_after;
@@ -119,11 +146,6 @@ static int reclaim(struct host *host, struct lease *lease, struct error *err)
 	struct operation *op;
 	int r;
 
-	/* Somebody else has come first. */
-	if (lease->state == LEASE_ENDED || lease->state == LEASE_OFFERED) {
-		lease_free(lease);
-		return 0;
-	}
 	op = operation_new(OPERATION_RECLAIM, lease->name, "ioasidd", "");
 	r = op ? draft_open(host, &lease->devices, &draft, err) : -ENOMEM;
 	if (r < 0) {
@@ -135,13 +157,65 @@ static int reclaim(struct host *host, struct lease *lease, struct error *err)
 	if (r < 0)
 		return r;
 	mark_reclaiming(host, &draft);
+	let_go(host, op, ended);
 	r = make_safe(host, op, &draft, restore, &why);
 	(void)scan_now(host, NULL);
-	lease_end(ended, "holder ended");
+	lease_end(ended, end_reason);
 	/* If the end cannot be recorded the next start does it again. */
 	(void)journal_end(host, op, r, &why, ended, &draft, err);
 	lease_free(ended);
 	return 0;
+}
+
+/**
+ * offer_again() - A hold lease's holder has ended: a successor may claim it
+ * @lease:	A copy of the lease; consumed
+ *
+ * Return: 0 or -errno.
+ */
+static int offer_again(struct host *host, struct lease *lease,
+		       struct error *err)
+{
+	const struct commit commit = { .lease = lease };
+	struct holder *holder = lease_holder(lease);
+	int r;
+
+	lease->state = LEASE_OFFERED;
+	lease->acknowledged = false;
+	lease->expires_us = clock_real_us() +
+			    UINT64_C(1000) * lease->grace_ms;
+	if (holder && !holder->until_us) {
+		holder->until_us = clock_real_us();
+		str_copy(holder->why, sizeof(holder->why), "ended");
+	}
+	r = commit_write(host, &commit, err);
+	if (r == 0) {
+		log_notice("%s: its holder has ended; a successor may claim it for %u ms",
+			   lease->name, lease->grace_ms);
+		watch_offers(host);
+	}
+	lease_free(lease);
+	return r;
+}
+
+/**
+ * holder_ended() - Go on with a lease whose holder has ended
+ * @lease:	A copy of the lease, which is ours; consumed
+ *
+ * Return: 0 or -errno.
+ */
+static int holder_ended(struct host *host, struct lease *lease,
+			struct error *err)
+{
+	/* Somebody else has come first. */
+	if (lease->state == LEASE_ENDED || lease->state == LEASE_OFFERED) {
+		lease_free(lease);
+		return 0;
+	}
+	if (lease->kept && lease->grace_ms &&
+	    lease->state != LEASE_RECLAIMING)
+		return offer_again(host, lease, err);
+	return lease_reclaim_owned(host, lease, "holder ended", err);
 }
 
 /**
@@ -156,7 +230,7 @@ int lease_reclaim(struct host *host, const char *name)
 
 	r = lease_own(host, NULL, name, OWN_TIMEOUT_MS, claim, &lease, &err);
 	if (r == 0) {
-		r = reclaim(host, lease, &err);
+		r = holder_ended(host, lease, &err);
 		lease_disown(host, claim);
 	}
 	if (r == -ENOMEM || r == -EBUSY) {

@@ -8,8 +8,10 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "ops/context.h"
 #include "ops/group.h"
 #include "ops/lease.h"
+#include "ops/parked.h"
 #include "ops/scan.h"
 #include "ops/startup.h"
 #include "ops/watch.h"
@@ -324,6 +326,24 @@ static int end_after_reboot(struct host *host, struct lease *lease,
 }
 
 /**
+ * take_over() - Take over what the service manager has kept of a hold lease
+ * @lease:	A copy of the lease; is kept if there is anything
+ *
+ * To clients it is as it was before: no new revision.
+ */
+static void take_over(struct host *host, struct lease *lease)
+{
+	struct lease *live;
+
+	lease->kept = context_adopt(host, lease);
+	registry_lock(host->registry);
+	live = registry_lease(host->registry, lease->name);
+	if (live)
+		live->kept = lease->kept;
+	registry_unlock(host->registry);
+}
+
+/**
  * resume_lease() - See what has become of a lease's holder
  * @lease:	A copy of the lease; consumed
  *
@@ -336,9 +356,15 @@ static int resume_lease(struct host *host, struct lease *lease,
 	char name[NAME_SIZE];
 	int pidfd, r = -ESRCH;
 
+	if (lease->mode == LEASE_HOLD && lease->state != LEASE_ENDED)
+		take_over(host, lease);
 	if (lease->state == LEASE_OFFERED || lease->state == LEASE_ENDED) {
 		if (lease->state == LEASE_OFFERED && lease->expires_us)
 			watch_offers(host);
+		str_copy(name, sizeof(name), lease->name);
+		if (lease->state == LEASE_OFFERED &&
+		    lease->mode == LEASE_HOLD && !lease->kept)
+			lease_rebuild(host, name);
 		lease_free(lease);
 		return 0;
 	}
@@ -536,6 +562,7 @@ int startup_resume(struct host *host, struct error *err)
 		r = resume_operations(host, err);
 	if (r == 0)
 		r = resume_leases(host, err);
+	host->parked = parked_free(host->parked);
 	if (r == 0)
 		r = resume_devices(host, err);
 	if (r == -ENOMEM)

@@ -15,25 +15,32 @@
 #include "base/log.h"
 #include "base/notify.h"
 #include "ops/authorize.h"
+#include "ops/parked.h"
 #include "run/daemon.h"
 #include "run/machine.h"
 
 /**
- * prepare_process() - Leave behind what the one who started us had
+ * prepare_process() - Leave behind what the one who started us had, but for
+ *		       what the service manager has kept for us
+ * @d:		Gets that
  *
  * Each client and each lease takes descriptors, so the limit is raised as far
  * as it goes.
  */
-static void prepare_process(void)
+static void prepare_process(struct daemon *d)
 {
+	struct error err = ERROR_NULL;
 	struct rlimit limit;
 
 	umask(0077);
+	if (parked_take(&d->host.parked, &err) < 0)
+		log_problem(LOG_LEVEL_WARNING, &err,
+			    "what was kept for us is lost");
 	/* Workers allocate little and seldom: an arena for each of them would
 	 * only keep what a burst of requests has used.
 	 */
 	(void)mallopt(M_ARENA_MAX, 1);
-	(void)close_range(3, ~0U, 0);
+	(void)close_range((unsigned int)parked_top(d->host.parked), ~0U, 0);
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
 		limit.rlim_cur = limit.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &limit);
@@ -129,7 +136,7 @@ int main(int argc, char **argv)
 	if (r != 0)
 		return r < 0 ? EXIT_USAGE : 0;
 	/* Before names are looked up, which may keep descriptors open. */
-	prepare_process();
+	prepare_process(&d);
 	if (configure(&d) < 0)
 		return EXIT_USAGE;
 	r = machine_command(&d.options);

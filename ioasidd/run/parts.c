@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "kernel/faulty.h"
+#include "ops/context.h"
 #include "ops/scan.h"
 #include "ops/startup.h"
 #include "ops/watch.h"
@@ -167,6 +168,24 @@ static int start_watches(struct daemon *d, struct error *err)
 static void stop_watches(struct daemon *d)
 {
 	d->host.watches = watches_free(d->host.watches);
+}
+
+/**
+ * start_contexts() - Keep descriptors of hold leases
+ * @d:		The daemon
+ */
+static int start_contexts(struct daemon *d, struct error *err)
+{
+	return contexts_new(&d->host, err);
+}
+
+/**
+ * stop_contexts() - Let go of them; who holds a lease has its own
+ * @d:		The daemon
+ */
+static void stop_contexts(struct daemon *d)
+{
+	d->host.contexts = contexts_free(d->host.contexts);
 }
 
 /**
@@ -390,6 +409,7 @@ static const struct part {
 	{ "state", start_store, stop_store },
 	{ "registry", start_registry, stop_registry },
 	{ "watches", start_watches, stop_watches },
+	{ "contexts", start_contexts, stop_contexts },
 	{ "workers", start_workers, stop_workers },
 	{ "start-up", start_state, NULL },
 	{ "uevents", start_uevents, stop_uevents },

@@ -31,10 +31,14 @@
 	"claimant_pid, memlock, memlock_unlimited, expires_us,"             \
 	"incarnation, acknowledged, restore_after, reclaim, created_us,"    \
 	"ended_us, end_reason, owner, claimant_unit, token_hash,"           \
-	"token_expires_us, fingerprint"
+	"token_expires_us, fingerprint, grace_ms"
 #define HOLDER                                                              \
 	"lease, number, pid, start_ticks, boot_id, pidfd_inode, cgroup,"    \
 	"uid, gid, memlock_before, since_us, until_us, why"
+#define SPACE                                                       \
+	"name, kernel_id, alignment, created_us, request_id,"       \
+	"fingerprint, maker"
+#define WINDOW "start, last, page_sizes, purpose"
 #define OPERATION                                                           \
 	"name, revision, request_id, principal, kind, target, state, step," \
 	"undo, error_id, error_message, error_object, error_remedy,"        \
@@ -60,13 +64,24 @@ static const char *const sql[] = {
 	[DB_PUT_RANGE] = "INSERT INTO capability_range (device, start, last)"
 			 "VALUES (?,?,?)",
 	[DB_PUT_LEASE] = "INSERT OR REPLACE INTO lease (" LEASE ")"
-			 "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+			 "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[DB_PUT_LEASE_DEVICE] = "INSERT INTO lease_device"
-				"(lease, position, device) VALUES (?,?,?)",
+				"(lease, position, device, kernel_id)"
+				"VALUES (?,?,?,?)",
 	[DB_PUT_LABEL] = "INSERT INTO lease_label (lease, key, value)"
 			 "VALUES (?,?,?)",
 	[DB_PUT_HOLDER] = "INSERT INTO holder (" HOLDER ")"
 			  "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	[DB_PUT_SPACE] = "INSERT INTO space (lease, position, " SPACE ")"
+			 "VALUES (?,?,?,?,?,?,?,?,?)",
+	[DB_PUT_SPACE_WINDOW] = "INSERT INTO space_window (space, " WINDOW ")"
+				"VALUES (?,?,?,?,?)",
+	[DB_PUT_SPACE_RANGE] = "INSERT INTO space_range (space, start, last)"
+			       "VALUES (?,?,?)",
+	[DB_PUT_SPACE_DEVICE] = "INSERT INTO space_device"
+				"(space, position, device) VALUES (?,?,?)",
+	[DB_PUT_SPACE_LABEL] = "INSERT INTO space_label (space, key, value)"
+			       "VALUES (?,?,?)",
 	[DB_PUT_OPERATION] =
 		"INSERT INTO operation (" OPERATION ")"
 		"VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
@@ -93,12 +108,23 @@ static const char *const sql[] = {
 			  "WHERE device = ? ORDER BY start",
 	[DB_GET_LEASES] = "SELECT " LEASE " FROM lease "
 			  "ORDER BY created_us, name",
-	[DB_GET_LEASE_DEVICES] = "SELECT position, device FROM lease_device "
+	[DB_GET_LEASE_DEVICES] = "SELECT position, device, kernel_id "
+				 "FROM lease_device "
 				 "WHERE lease = ? ORDER BY position",
 	[DB_GET_LABELS] = "SELECT key, value FROM lease_label "
 			  "WHERE lease = ? ORDER BY key",
 	[DB_GET_HOLDERS] = "SELECT " HOLDER " FROM holder "
 			   "WHERE lease = ? ORDER BY number",
+	[DB_GET_SPACES] = "SELECT " SPACE " FROM space "
+			  "WHERE lease = ? ORDER BY position",
+	[DB_GET_SPACE_WINDOWS] = "SELECT " WINDOW " FROM space_window "
+				 "WHERE space = ? ORDER BY start",
+	[DB_GET_SPACE_RANGES] = "SELECT start, last FROM space_range "
+				"WHERE space = ? ORDER BY start",
+	[DB_GET_SPACE_DEVICES] = "SELECT position, device FROM space_device "
+				 "WHERE space = ? ORDER BY position",
+	[DB_GET_SPACE_LABELS] = "SELECT key, value FROM space_label "
+				"WHERE space = ? ORDER BY key",
 	[DB_GET_OPERATIONS] = "SELECT " OPERATION " FROM operation "
 			      "ORDER BY created_us, name",
 	[DB_GET_STEPS] = "SELECT " STEP " FROM step "

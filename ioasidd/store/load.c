@@ -3,244 +3,13 @@
  * load.c - rows into objects, at start-up; every column checked as if from a
  *	    stranger
  */
-#include <endian.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/str.h"
-#include "store/db.h"
-#include "store/store.h"
-
-/**
- * struct get - Rows on their way out, column by column from the left
- * @db:		The database
- * @statement:	Where they come from
- * @table:	For messages
- * @key:	Name of the row, for messages
- * @column:	The next one
- * @r:		The first failure; after it all columns read as empty
- * @err:	Filled with it
- */
-struct get {
-	struct db *db;
-	sqlite3_stmt *statement;
-	const char *table;
-	char key[NAME_SIZE];
-	int column;
-	int r;
-	struct error *err;
-};
-
-/**
- * get_begin() - Begin to read a table
- * @db:		The database
- * @id:		The statement
- * @table:	Its table
- * @of:		Its one parameter: the name of the row that those belong to;
- *		NULL if it has none
- * @err:	Filled on failure
- *
- * Return: no row yet.
- */
-static struct get get_begin(struct db *db, enum db_statement id,
-			    const char *table, const char *of,
-			    struct error *err)
-{
-	struct get g = {
-		.db = db,
-		.statement = db->statements[id],
-		.table = table,
-		.err = err,
-	};
-	int rc = SQLITE_OK;
-
-	if (of) {
-		(void)str_copy(g.key, sizeof(g.key), of);
-		rc = sqlite3_bind_text(g.statement, 1, of, -1,
-				       SQLITE_TRANSIENT);
-	}
-	if (rc)
-		g.r = db_error(db->handle, rc, table, err);
-
-	return g;
-}
-
-/**
- * get_row() - The next row
- * @g:		The rows
- *
- * Return: true if there is one; false at the end and on failure.
- */
-static bool get_row(struct get *g)
-{
-	int rc;
-
-	if (g->r)
-		return false;
-	g->column = 0;
-	rc = sqlite3_step(g->statement);
-	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-		g->r = db_error(g->db->handle, rc, g->table, g->err);
-
-	return rc == SQLITE_ROW;
-}
-
-/**
- * get_end() - End reading
- * @g:		The rows
- *
- * Return: 0; -EUCLEAN; as db_error().
- */
-static int get_end(struct get *g)
-{
-	(void)sqlite3_reset(g->statement); /* repeats the error */
-	(void)sqlite3_clear_bindings(g->statement); /* always 0 */
-
-	return g->r;
-}
-
-/**
- * bad() - Say what is wrong with the column that was read last
- * @g:		The rows
- * @what:	What is wrong
- */
-static void bad(struct get *g, const char *what)
-{
-	if (g->r)
-		return;
-	g->r = error_set(g->err, -EUCLEAN, ERROR_STORE_DAMAGED,
-			 "table '%s', row '%s', column '%s': %s", g->table,
-			 g->key, sqlite3_column_name(g->statement,
-						     g->column - 1),
-			 what);
-}
-
-/**
- * get_text() - The next column, a string
- * @g:		The rows
- * @dst:	Where it goes, always ended
- * @size:	Room there
- */
-static void get_text(struct get *g, char *dst, size_t size)
-{
-	const char *text;
-	size_t n;
-
-	dst[0] = '\0';
-	if (g->r)
-		return;
-	if (sqlite3_column_type(g->statement, g->column++) != SQLITE_TEXT) {
-		bad(g, "is no text");
-		return;
-	}
-	text = (const char *)sqlite3_column_text(g->statement, g->column - 1);
-	n = (size_t)sqlite3_column_bytes(g->statement, g->column - 1);
-	if (!text)
-		g->r = db_error(NULL, SQLITE_NOMEM, g->table, g->err);
-	else if (!str_utf8_valid(text, n))
-		bad(g, "is not UTF-8");
-	else if (n >= size)
-		bad(g, "is too long");
-	else
-		(void)str_copy(dst, size, text);
-}
-
-/**
- * get_name() - The next column, a resource name
- * @g:		The rows; its @key is set
- * @kind:	"leases/"
- * @dst:	Where it goes
- */
-static void get_name(struct get *g, const char *kind, char dst[NAME_SIZE])
-{
-	const char *rest;
-
-	get_text(g, dst, NAME_SIZE);
-	(void)str_copy(g->key, sizeof(g->key), dst);
-	if (g->r)
-		return;
-	rest = str_starts(dst, kind);
-	if (!rest || !*rest)
-		bad(g, "is not the name of such an object");
-	else if (!str_eq(kind, "devices/") && !ulid_valid(rest))
-		bad(g, "is not a name that was made here");
-}
-
-/**
- * get_number() - The next column, a number without a sign
- * @g:		The rows
- * @max:	The largest that it can be
- *
- * Return: the number; 0 on failure.
- */
-static uint64_t get_number(struct get *g, uint64_t max)
-{
-	int64_t value;
-
-	if (g->r)
-		return 0;
-	if (sqlite3_column_type(g->statement, g->column++) !=
-	    SQLITE_INTEGER) {
-		bad(g, "is no number");
-		return 0;
-	}
-	value = sqlite3_column_int64(g->statement, g->column - 1);
-	if (value < 0 || (uint64_t)value > max) {
-		bad(g, "is out of range");
-		return 0;
-	}
-
-	return (uint64_t)value;
-}
-
-/**
- * get_blob() - The next column, bytes
- * @g:		The rows
- * @dst:	Where they go
- * @size:	Room there
- *
- * Return: how many there are; 0 on failure.
- */
-static size_t get_blob(struct get *g, void *dst, size_t size)
-{
-	size_t n;
-
-	if (g->r)
-		return 0;
-	if (sqlite3_column_type(g->statement, g->column++) != SQLITE_BLOB) {
-		bad(g, "is no blob");
-		return 0;
-	}
-	n = (size_t)sqlite3_column_bytes(g->statement, g->column - 1);
-	if (n > size) {
-		bad(g, "is too long");
-		return 0;
-	}
-	if (n)
-		memcpy(dst, sqlite3_column_blob(g->statement, g->column - 1),
-		       n);
-
-	return n;
-}
-
-/**
- * get_u64() - The next column, a number that needs 64 bits
- * @g:		The rows
- *
- * Return: the number; 0 on failure.
- */
-static uint64_t get_u64(struct get *g)
-{
-	uint64_t big = 0;
-
-	if (get_blob(g, &big, sizeof(big)) != DB_U64_SIZE)
-		bad(g, "is not 8 bytes long");
-
-	return g->r ? 0 : be64toh(big);
-}
+#include "store/rows.h"
 
 /**
  * get_list() - The next column, a list
@@ -508,15 +277,29 @@ static int load_lease_devices(struct db *db, struct lease *lease,
 
 	while (get_row(&g)) {
 		char name[NAME_SIZE];
+		uint32_t id;
 
-		if (get_number(&g, LEASE_DEVICES_MAX - 1) != lease->devices.n)
+		if (get_number(&g, LEASE_DEVICES_MAX - 1) !=
+		    lease->devices.n) {
 			bad(&g, "is not the next one");
+			break;
+		}
 		get_text(&g, name, sizeof(name));
 		if (!g.r && !str_starts(name, "devices/"))
 			bad(&g, "is not the name of a device");
+		id = (uint32_t)get_number(&g, UINT32_MAX);
+		lease->device_ids[lease->devices.n] = id;
+		lease->n_device_ids += id != 0;
 		if (!g.r && strv_add(&lease->devices, name))
 			g.r = db_error(NULL, SQLITE_NOMEM, g.table, err);
 	}
+
+	/* All of them have one, or there is no iommufd. */
+	if (!g.r && lease->n_device_ids &&
+	    lease->n_device_ids != lease->devices.n)
+		g.r = error_set(err, -EUCLEAN, ERROR_STORE_DAMAGED,
+				"table 'lease_device', row '%s': some have a kernel_id",
+				lease->name);
 
 	return get_end(&g);
 }
@@ -628,6 +411,7 @@ static void get_lease(struct get *g, struct lease *lease)
 		bad(g, "is no hash");
 	lease->token_expires_us = get_number(g, INT64_MAX);
 	get_text(g, lease->fingerprint, sizeof(lease->fingerprint));
+	lease->grace_ms = (uint32_t)get_number(g, UINT32_MAX);
 }
 
 /**
@@ -658,6 +442,8 @@ static int load_leases(struct db *db, const struct store_loader *loader,
 			g.r = load_labels(db, lease, err);
 		if (!g.r)
 			g.r = load_holders(db, lease, err);
+		if (!g.r)
+			g.r = store_load_spaces(db, lease, err);
 		if (!g.r)
 			g.r = loader->lease(data, lease);
 		else

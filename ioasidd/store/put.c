@@ -2,136 +2,12 @@
  *
  * put.c - objects into rows; on the writer thread, inside a store_fn
  */
-#include <assert.h>
-#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/str.h"
-#include "store/db.h"
-#include "store/store.h"
-
-/**
- * struct put - One row on its way
- * @tx:		The transaction
- * @statement:	Its parameters are bound from left to right
- * @index:	How many are bound
- * @rc:		SQLite's first failure
- */
-struct put {
-	struct store_tx *tx;
-	sqlite3_stmt *statement;
-	int index;
-	int rc;
-};
-
-/**
- * put_begin() - Begin a row
- * @tx:		The transaction
- * @id:		The statement
- *
- * Return: the row.
- */
-static struct put put_begin(struct store_tx *tx, enum db_statement id)
-{
-	return (struct put){
-		.tx = tx,
-		.statement = tx->db->statements[id],
-	};
-}
-
-/**
- * put_text() - Bind a string
- * @p:		The row
- * @s:		Copied if it has to be mended: load would refuse what is not
- *		UTF-8, and a file name must not keep an operation from its
- *		journal
- */
-static void put_text(struct put *p, const char *s)
-{
-	char *mended;
-	size_t n;
-
-	if (p->rc)
-		return;
-	n = strlen(s);
-	if (str_utf8_valid(s, n)) {
-		p->rc = sqlite3_bind_text64(p->statement, ++p->index, s, n,
-					    SQLITE_STATIC, SQLITE_UTF8);
-		return;
-	}
-
-	mended = strdup(s);
-	p->rc = mended ? sqlite3_bind_text64(p->statement, ++p->index,
-					     str_clean(mended), n, free,
-					     SQLITE_UTF8) :
-			 SQLITE_NOMEM;
-}
-
-/**
- * put_number() - Bind a number that fits 63 bits
- * @p:		The row
- * @value:	A larger one fails the row: it would come back negative
- */
-static void put_number(struct put *p, uint64_t value)
-{
-	if (p->rc)
-		return;
-	p->rc = value > INT64_MAX ? SQLITE_TOOBIG :
-		sqlite3_bind_int64(p->statement, ++p->index, (int64_t)value);
-}
-
-/**
- * put_blob() - Bind bytes
- * @p:		The row
- * @data:	Not NULL, which would be bound as such
- * @size:	How many, may be 0
- */
-static void put_blob(struct put *p, const void *data, size_t size)
-{
-	if (!p->rc)
-		p->rc = sqlite3_bind_blob64(p->statement, ++p->index, data,
-					    size, SQLITE_TRANSIENT);
-}
-
-/**
- * put_u64() - Bind a number that needs 64 bits
- * @p:		The row
- * @value:	The number
- */
-static void put_u64(struct put *p, uint64_t value)
-{
-	uint64_t big = htobe64(value);
-
-	static_assert(sizeof(big) == DB_U64_SIZE, "as stored");
-	put_blob(p, &big, sizeof(big));
-}
-
-/**
- * put_end() - Write the row
- * @p:		All parameters are bound
- * @what:	What it is, for the message
- * @err:	Filled on failure
- *
- * Return: 0 or as db_error().
- */
-static int put_end(struct put *p, const char *what, struct error *err)
-{
-	int rc = p->rc ? p->rc : sqlite3_step(p->statement), r = 0;
-	struct store_tx *tx = p->tx;
-
-	/* What could not be bound may never have come to SQLite. */
-	if (rc != SQLITE_DONE)
-		r = db_error(p->rc ? NULL : tx->db->handle, rc, what, err);
-	if (r < 0 && !tx->r)
-		tx->r = db_error(p->rc ? NULL : tx->db->handle, rc, what,
-				 &tx->why);
-	(void)sqlite3_reset(p->statement); /* repeats the error */
-	(void)sqlite3_clear_bindings(p->statement); /* always 0 */
-
-	return r;
-}
+#include "store/rows.h"
 
 /* store_put_revision() - The revision of the newest change */
 int store_put_revision(struct store_tx *tx, uint64_t revision,
@@ -280,6 +156,8 @@ static int put_lists(struct store_tx *tx, const struct lease *lease,
 		put_text(&p, lease->name);
 		put_number(&p, i);
 		put_text(&p, lease->devices.items[i]);
+		put_number(&p, i < lease->n_device_ids ?
+				       lease->device_ids[i] : 0);
 		r = put_end(&p, "write a lease's device", err);
 	}
 
@@ -328,9 +206,12 @@ int store_put_lease(struct store_tx *tx, const struct lease *lease,
 		 lease->has_token ? sizeof(lease->token_hash) : 0);
 	put_number(&p, lease->token_expires_us);
 	put_text(&p, lease->fingerprint);
+	put_number(&p, lease->grace_ms);
 	r = put_end(&p, "write a lease", err);
 	if (!r)
 		r = put_lists(tx, lease, err);
+	if (!r)
+		r = store_put_spaces(tx, lease, err);
 
 	return r;
 }

@@ -396,6 +396,83 @@ LEASE = [
     Row("Leases/GetLease", {"name": "{theirs}"}, uid=NOBODY),
 ]
 
+SPACES = [
+    Row("Spaces/ListSpaces"),
+    Row("Spaces/ListSpaces", {"lease": "x"}, "request.invalid"),
+    Row("Spaces/ListSpaces", {"page_token": "bad"}, "list.bad-token"),
+    Row("Leases/CreateLease", offer(mode="TRANSFER", spaces=[{}]),
+        "lease.mode"),
+    Row("Leases/CreateLease", offer(grace_ms=5), "lease.mode"),
+    Row("Leases/CreateLease", offer(mode="HOLD", grace_ms=600001),
+        "request.invalid"),
+    Row("Leases/CreateLease", offer(mode="HOLD", spaces=[{}] * 17),
+        "limit.spaces"),
+    Row("Leases/CreateLease", offer(mode="HOLD", spaces=[
+        {"windows": [wish(2 ** 32, start=0)], "devices": [name(EDU)]}]),
+        "window.unavailable"),
+    Row("Leases/CreateLease", offer(mode="HOLD", spaces=[
+        {"devices": [name(NVME)]}]), "lease.devices"),
+    Row("Leases/CreateLease", offer(mode="HOLD", dry_run=True, spaces=[
+        {"windows": [wish(2 ** 30)], "devices": [name(EDU)]}])),
+    Row("Leases/CreateLease", offer(mode="HOLD", grace_ms=2000, spaces=[
+        {"windows": [wish(2 ** 30, start=2 ** 32), wish(4096)],
+         "devices": [name(EDU)], "labels": {"b": "", "a": "1"}}]),
+        keep="hold"),
+    Row("Leases/GetLease", {"name": "{hold}"}),
+    Row("Spaces/ListSpaces", {"lease": "{hold}"}),
+    Row("Spaces/ListSpaces", {}, uid=NOBODY),
+    Row("Spaces/CreateSpace", {"lease": "{hold}", "dry_run": True, "space": {
+        "windows": [wish(4096)], "devices": [name(EDU)]}}),
+    Row("Spaces/CreateSpace", {"lease": "{hold}", "request_id": "space"},
+        keep="space"),
+    Row("Spaces/CreateSpace", {"lease": "{hold}", "request_id": "space"}),
+    Row("Spaces/CreateSpace", {
+        "lease": "{hold}", "request_id": "space", "space": {
+            "labels": {"x": "y"}}}, "request.id-reused"),
+    Row("Spaces/CreateSpace", {"lease": "{hold}", "etag": "x"},
+        "request.etag-mismatch"),
+    Row("Spaces/CreateSpace", {"lease": f"leases/{ULID}"},
+        "lease.not-found"),
+    Row("Spaces/CreateSpace", {"lease": "x"}, "request.invalid"),
+    Row("Spaces/CreateSpace", {"lease": "{hold}"}, "lease.not-found",
+        uid=NOBODY),
+    Row("Spaces/GetSpace", {"name": "{space}"}),
+    Row("Spaces/GetSpace", {"name": "{space}"}, "space.not-found",
+        uid=NOBODY),
+    Row("Spaces/GetSpace", {"name": f"spaces/{ULID}"}, "space.not-found"),
+    nowhere(Row("Spaces/GetSpace", {"name": "things/x"}, "request.invalid")),
+    Row("Spaces/SetWindows", {"name": "{space}", "windows": [
+        wish(2 ** 20, start=2 ** 20)]}),
+    Row("Spaces/SetWindows", {"name": "{space}", "windows": [wish(5)]},
+        "window.invalid"),
+    Row("Spaces/SetWindows", {"name": "{space}", "dry_run": True,
+                              "windows": []}),
+    Row("Spaces/SetWindows", {"name": f"spaces/{ULID}"}, "space.not-found"),
+    Row("Spaces/AttachDevice", {"name": "{space}", "device": name(NVME)},
+        "lease.devices"),
+    Row("Spaces/AttachDevice", {"name": "{space}", "device": "x"},
+        "request.invalid"),
+    Row("Spaces/AttachDevice", {"name": "{space}", "device": name(EDU),
+                                "dry_run": True}),
+    Row("Spaces/AttachDevice", {"name": "{space}", "device": name(EDU)}),
+    Row("Spaces/DeleteSpace", {"name": "{space}"}, "space.in-use"),
+    Row("Spaces/DetachDevice", {"name": "{space}", "device": name(EDU),
+                                "etag": "x"}, "request.etag-mismatch"),
+    Row("Spaces/DetachDevice", {"name": "{space}", "device": name(EDU)},
+        "space.not-found", uid=NOBODY),
+    Row("Spaces/DetachDevice", {"name": "{space}", "device": name(EDU)}),
+    Row("Spaces/DetachDevice", {"name": "{space}", "device": name(EDU)},
+        "space.not-attached"),
+    Row("Spaces/DeleteSpace", {"name": "{space}", "dry_run": True}),
+    Row("Spaces/DeleteSpace", {"name": "{space}"}),
+    Row("Spaces/DeleteSpace", {"name": "{space}"}, "space.not-found"),
+    Row("Leases/ReleaseLease", {"name": "{hold}"}),
+    Row("Spaces/CreateSpace", {"lease": "{hold}"}, "lease.state"),
+    Row("Leases/CreateLease", offer(), keep="lease"),
+    Row("Spaces/CreateSpace", {"lease": "{lease}"}, "space.mode"),
+    Row("Leases/ReleaseLease", {"name": "{lease}"}),
+]
+
 TOKEN = [
     Row("Leases/ReissueToken", {"name": f"leases/{ULID}"},
         "lease.not-found"),
@@ -550,5 +627,5 @@ WATCH = [
         "revision": "{first}", "collections": ["leases"]}, uid=NOBODY),
 ]
 
-STORY = [*READS, *PREPARE, *WINDOWS, *CANCEL, *LEASE, *TOKEN, *POLICIES,
+STORY = [*READS, *PREPARE, *WINDOWS, *CANCEL, *LEASE, *SPACES, *TOKEN, *POLICIES,
          *RECLAIM, *RECOVER, *RESTORE, *READS, *WATCH]

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * rebuild.c - hold leases that are offered when we start: their contexts, made
+ * anew
+ */
+#include <errno.h>
+
+#include "base/log.h"
+#include "ops/context.h"
+#include "ops/lease.h"
+
+/* Nobody else is at work with its devices when we start. */
+#define OWN_TIMEOUT_MS 2000
+
+/**
+ * make_anew() - Make the context of a lease that nobody has claimed yet
+ * @lease:	A copy of the lease
+ *
+ * What it promises was placed before; whether it still can be says the kernel.
+ *
+ * Return: 0; -errno: there is none.
+ */
+static int make_anew(struct host *host, struct lease *lease,
+		     struct error *err)
+{
+	_cleanup_draft_ struct draft draft = DRAFT_NULL;
+	const struct commit commit = { .lease = lease };
+	int r;
+
+	r = draft_open(host, &lease->devices, &draft, err);
+	if (r == 0)
+		r = context_open(host, lease, &draft, err);
+	if (r == 0) {
+		r = commit_write(host, &commit, err);
+		if (r < 0)
+			context_close(host, lease);
+	}
+	return r;
+}
+
+/**
+ * rebuild() - Go on with an offered lease
+ * @lease:	A copy of the lease, ours; consumed
+ */
+static int rebuild(struct host *host, struct lease *lease, struct error *err)
+{
+	struct lease *failed;
+	char why[128];
+	int r;
+
+	if (lease->incarnation)
+		return lease_end_offer(host, lease,
+				       "ioasidd was started anew, and had no descriptors of it",
+				       err);
+	failed = lease_copy(lease);
+	r = failed ? make_anew(host, lease, err) : -ENOMEM;
+	lease_free(lease);
+	if (r < 0 && failed) {
+		log_problem(LOG_LEVEL_WARNING, err,
+			    "%s: cannot be made again", failed->name);
+		(void)str_format(why, sizeof(why), "cannot be made again: %s",
+				 err->msg); /* as far as there is room */
+		return lease_end_offer(host, failed, why, err);
+	}
+	lease_free(failed);
+	return r;
+}
+
+/**
+ * lease_rebuild() - See lease.h
+ */
+void lease_rebuild(struct host *host, const char *name)
+{
+	struct error err = ERROR_NULL;
+	char claim[NAME_SIZE];
+	struct lease *lease;
+	int r;
+
+	r = lease_own(host, NULL, name, OWN_TIMEOUT_MS, claim, &lease, &err);
+	if (r == 0) {
+		r = rebuild(host, lease, &err);
+		lease_disown(host, claim);
+	}
+	if (r < 0)
+		log_problem(LOG_LEVEL_ERROR, &err, "%s: cannot go on", name);
+}
