@@ -409,8 +409,11 @@ class Holder(Process):
 
     def claim(self, *names: str, memlock: str = "64M") -> Context:
         """Offer prepared devices to this client and claim them."""
-        lease = self.daemon.offer(*names, uid=self.uid,
-                                  options=("--memlock", memlock))
+        return self.take(self.daemon.offer(*names, uid=self.uid, options=(
+            "--memlock", memlock)), *names)
+
+    def take(self, lease: str, *names: str) -> Context:
+        """Claim a lease of these devices."""
         self.leases.append(lease)
         self.names += names
         answer = ok(self.tell("claim", lease))

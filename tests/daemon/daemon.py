@@ -18,7 +18,8 @@ import traceback
 
 from google.protobuf import symbol_database
 from ioasid.v1 import (common_pb2, device_pb2, envelope_pb2, lease_pb2,
-                       operation_pb2, policy_pb2, window_pb2)
+                       operation_pb2, policy_pb2, space_pb2,
+                       window_pb2)
 
 NOBODY = 65534
 MESSAGE_MAX = 262144
@@ -34,7 +35,7 @@ def methods():
     found = {}
     classes = symbol_database.Default()
     for module in (common_pb2, device_pb2, lease_pb2, operation_pb2,
-                   policy_pb2, window_pb2):
+                   policy_pb2, space_pb2, window_pb2):
         for service in module.DESCRIPTOR.services_by_name.values():
             for method in service.methods:
                 found[f"{service.full_name}/{method.name}"] = (
@@ -166,6 +167,8 @@ class Daemon:
         self.socket = self.run / "ioasidd.sock"
         self.log = folder / "log"
         self.process = None
+        # A service manager, see manager.py.
+        self.manager = None
 
     def command(self, *more):
         return [str(self.program), "--foreground", "--log-level", "info",
@@ -179,10 +182,13 @@ class Daemon:
         # What was freed is kept by the address sanitizer, 256 MiB of it.
         environment["ASAN_OPTIONS"] = ":".join(filter(None, (
             environment.get("ASAN_OPTIONS"), "quarantine_size_mb=1")))
+        command, fds = self.command(*more), ()
+        if self.manager:
+            command, fds = self.manager.start(command, environment)
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                self.command(*more), stderr=log, stdout=log, env=environment,
-                user=self.uid, group=self.uid,
+                command, stderr=log, stdout=log, env=environment,
+                user=self.uid, group=self.uid, pass_fds=fds,
                 extra_groups=None if self.uid is None else [])
         self.wait_until_it_serves()
         self.sanitizer = next(

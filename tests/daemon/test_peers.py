@@ -14,7 +14,10 @@ OPEN = {"Host/GetVersion", "Devices/ListDevices", "Devices/GetDevice",
         "Leases/ListLeases", "Leases/GetLease", "Leases/ClaimLease",
         "Leases/AcknowledgeLease", "Leases/ReleaseLease",
         "Operations/ListOperations", "Operations/GetOperation",
-        "Operations/WaitOperation", "Operations/CancelOperation"}
+        "Operations/WaitOperation", "Operations/CancelOperation",
+        "Spaces/ListSpaces", "Spaces/GetSpace", "Spaces/CreateSpace",
+        "Spaces/DeleteSpace", "Spaces/SetWindows", "Spaces/AttachDevice",
+        "Spaces/DetachDevice", "Windows/PlanWindows"}
 
 
 def refusals(path):

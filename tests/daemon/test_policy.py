@@ -7,12 +7,12 @@ import os
 import re
 import signal
 import socket
-import sqlite3
 import subprocess
 import time
 
 import pytest
 
+from backwards import take_back
 from daemon import NOBODY, Client, Refused, child
 from machine import Failed, wait
 
@@ -552,14 +552,7 @@ def test_leases_of_the_version_before_are_kept(make_machine):
     sim.ctl("prepare", EDU)
     lease = sim.ctl("lease", "create", "--uid", str(NOBODY), EDU)["name"]
     sim.kill()
-    with sqlite3.connect(sim.state / "state.db") as db:
-        for column in ("owner", "claimant_unit", "token_hash",
-                       "token_expires_us"):
-            db.execute(f"ALTER TABLE lease DROP COLUMN {column}")
-        for table in ("lease", "operation"):
-            db.execute(f"ALTER TABLE {table} DROP COLUMN fingerprint")
-        db.execute("PRAGMA user_version = 1")
-    db.close()
+    take_back(sim.state, 1)
     sim.start()
     shown = sim.lease(lease)
     assert shown["owner"] == "uid:0" and not shown.get("hasToken")

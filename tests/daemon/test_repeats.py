@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests that come again under their id: answered with what there is, once."""
 
-import sqlite3
-
 import pytest
+
+from backwards import take_back
 
 EDU = "0000:01:00.0"
 NAME = "devices/pci-0000-01-00.0"
@@ -113,11 +113,7 @@ def test_what_the_version_before_has_made_is_not_compared(ready):
         lease = client.call("Leases/CreateLease", **offer())
         operation = client.call("Operations/ListOperations").operations[0]
     ready.kill()
-    with sqlite3.connect(ready.state / "state.db") as db:
-        for table in ("lease", "operation"):
-            db.execute(f"ALTER TABLE {table} DROP COLUMN fingerprint")
-        db.execute("PRAGMA user_version = 2")
-    db.close()
+    take_back(ready.state, 2)
     ready.start()
     with ready.connect() as client:
         assert client.call("Leases/CreateLease", **offer(

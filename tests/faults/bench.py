@@ -40,12 +40,15 @@ QUIET = 0.03
 # What differs from one run to the next, and says nothing.
 TIMES = {"revision", "etag", "created", "ended", "since", "until", "at",
          "took_us", "bind_us", "probed", "pid", "start_ticks", "expires",
-         "boot_id"}
+         "boot_id",
+         # Numbers that a context gives in turn, also for what came to nothing.
+         "kernel_id", "device_ids"}
 COLUMNS = {"revision", "created_us", "ended_us", "since_us", "until_us",
            "at_us", "took_us", "bind_us", "probed_us", "pid", "start_ticks",
            "pidfd_inode", "stuck_pid", "stuck_start_ticks", "expires_us",
-           "step", "request_id", "number", "boot_id", "stuck_boot_id"}
-NAMES = [(re.compile(r"(leases|operations)/[0-9a-z]{26}"), r"\1/*"),
+           "step", "request_id", "number", "boot_id", "stuck_boot_id",
+           "kernel_id"}
+NAMES = [(re.compile(r"(leases|operations|spaces)/[0-9a-z]{26}"), r"\1/*"),
          (re.compile(r"\bvfio\d+\b"), "vfio*")]
 
 ROWS = {
@@ -56,6 +59,10 @@ ROWS = {
     "lease": "SELECT * FROM lease WHERE state <> 'ended'",
     "lease_device": "SELECT * FROM lease_device WHERE lease IN "
                     "(SELECT name FROM lease WHERE state <> 'ended')",
+    "space": "SELECT * FROM space",
+    "space_window": "SELECT * FROM space_window",
+    "space_range": "SELECT * FROM space_range",
+    "space_device": "SELECT * FROM space_device",
     "holder": "SELECT * FROM holder WHERE until_us = 0 AND lease IN "
               "(SELECT name FROM lease WHERE state <> 'ended')",
     "operation": "SELECT * FROM operation WHERE state = 'running'",

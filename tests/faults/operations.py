@@ -71,6 +71,21 @@ def offered(bench: Bench) -> None:
     bench.lease = bench.offer(PAIR, labels={"vm": "one"})
 
 
+def kept(bench: Bench) -> None:
+    """And offered with spaces, by a lease whose descriptors are kept."""
+    prepared(bench)
+    lease = bench.call("Leases/CreateLease", **hold())
+    bench.lease, bench.space = lease.name, lease.spaces[0].name
+    bench.other_space = lease.spaces[1].name
+
+
+def hold() -> dict[str, object]:
+    """What a hold lease is asked for with."""
+    return {"devices": PAIR, "claimant": {"uid": 0}, "mode": "HOLD",
+            "spaces": [{"devices": PAIR, "windows": [
+                {"size": 1 << 30, "start": 0}]}, {}]}
+
+
 def held(bench: Bench) -> None:
     """And held, by a process that is not connected any more."""
     offered(bench)
@@ -344,6 +359,30 @@ OPERATIONS = (
     Operation("an offer expires", ready=short_offer, act=let_offer_expire,
               until=r": expired|cannot expire",
               none={"kernel": NO_KERNEL}),
+    Operation("create a hold lease", ready=prepared,
+              act=lambda bench: bench.ask("Leases/CreateLease", **hold())),
+    Operation("make a space", ready=kept,
+              act=lambda bench: bench.ask(
+                  "Spaces/CreateSpace", lease=bench.lease,
+                  space={"devices": PAIR, "windows": [{"size": 4096}]})),
+    Operation("promise other windows", ready=kept,
+              act=lambda bench: bench.ask(
+                  "Spaces/SetWindows", name=bench.space,
+                  windows=[{"size": 1 << 20, "start": 1 << 32}])),
+    Operation("move devices to another space", ready=kept,
+              act=lambda bench: bench.ask(
+                  "Spaces/AttachDevice", name=bench.other_space,
+                  device=PAIR[1])),
+    Operation("take devices off a space", ready=kept,
+              act=lambda bench: bench.ask(
+                  "Spaces/DetachDevice", name=bench.space, device=PAIR[0])),
+    Operation("end a space", ready=kept,
+              act=lambda bench: bench.ask(
+                  "Spaces/DeleteSpace", name=bench.other_space)),
+    Operation("release a hold lease", ready=kept,
+              act=lambda bench: bench.ask("Leases/ReleaseLease",
+                                          name=bench.lease),
+              none={"kernel": "descriptors are closed, which does not fail"}),
     Operation("the holder dies", ready=held, act=let_holder_die,
               until=RECLAIMED,
               outcomes=("trouble",)),

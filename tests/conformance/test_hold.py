@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Leases whose descriptors the daemon keeps: spaces, windows, successors.
+
+The holder makes its own calls on descriptors that are bound and attached
+already; what the daemon does to its spaces meanwhile shows in what its device
+reaches.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from ioasid import NOBODY, Ioasidd, Native, Refused, device_name, wait
+
+from bench import Machine
+from holder import MIB, PAGE, Context, Edu, Holder, ok, refused
+from test_service import LADDER
+from world import World
+
+Fact = Callable[[str, Any], None]
+GIB = 1 << 30
+
+
+class Held:
+    """A hold lease of both edu, and its holder."""
+
+    def __init__(self, machine: Machine, conn: Native) -> None:
+        self.machine, self.conn = machine, conn
+        self.holder: Holder | None = None
+        self.lease = ""
+
+    def name(self, device: str) -> str:
+        """Its resource name."""
+        return device_name(self.machine.world.bdf(device))
+
+    def offer(self, *spaces: dict[str, Any], **fields: Any) -> Any:
+        """Make the lease."""
+        self.machine.free("EDU0", "EDU1")
+        self.machine.prepare("EDU0", "EDU1")
+        made = self.conn.call(
+            "Leases/CreateLease", "Lease", mode="HOLD", spaces=spaces,
+            devices=[self.name("EDU0"), self.name("EDU1")],
+            claimant={"uid": NOBODY}, memlock_bytes=64 * MIB, **fields)
+        self.lease = made.name
+        return made
+
+    def claim(self) -> Holder:
+        """A holder that takes it."""
+        self.holder = Holder(self.machine.daemon)
+        self.machine.holders.append(self.holder)
+        self.holder.take(self.lease, "EDU0", "EDU1")
+        for device, number in zip(self.holder.devices, self.now().device_ids,
+                                  strict=True):
+            device.id = number
+            device.awake()
+        return self.holder
+
+    def now(self) -> Any:
+        """The lease as it is."""
+        return self.conn.call("Leases/GetLease", "Lease", name=self.lease)
+
+    def space(self, method: str, name: str, **fields: Any) -> Any:
+        """Do something to a space."""
+        return self.conn.call(f"Spaces/{method}", "Space", name=name,
+                              **fields)
+
+    def state(self) -> str:
+        """OFFERED, ..."""
+        return str(self.machine.daemon.lease(self.lease)["state"])
+
+    def end(self) -> None:
+        """It is over, and its devices are ready."""
+        if self.holder:
+            self.holder.kill_all()
+        if self.lease:
+            wait(lambda: self.state() in ("OFFERED", "ENDED"), 30, "its end")
+            if self.state() == "OFFERED":
+                self.conn.call("Leases/ReleaseLease", "Lease",
+                               name=self.lease)
+        self.conn.close()
+
+
+@pytest.fixture
+def held(machine: Machine) -> Iterator[Held]:
+    """Something to make a hold lease with; it is over in the end."""
+    one = Held(machine, machine.daemon.native())
+    yield one
+    one.end()
+
+
+def plain(held: Held, *devices: str) -> dict[str, Any]:
+    """A space of these devices that promises nothing."""
+    return {"devices": [held.name(device) for device in devices]}
+
+
+def reaches(holder: Holder, context: Context, space: int, edu: Edu,
+            iova: int) -> bool:
+    """Does a device read memory that is mapped in that space?"""
+    page = holder.memory(PAGE, 7)
+    ok(context.map(space, page, PAGE, iova))
+    edu.load(iova)
+    holder.fill(page, PAGE, 8)
+    edu.store(iova)
+    there = holder.same(page, PAGE, 7)
+    ok(context.unmap(space, iova, PAGE))
+    return there
+
+
+def test_devices_come_bound_and_on_their_spaces(held: Held,
+                                                fact: Fact) -> None:
+    """The ids are the kernel's; what one maps its device reaches."""
+    held.offer(plain(held, "EDU0"), plain(held, "EDU1"))
+    holder = held.claim()
+    context, (first, second) = holder.context, held.now().spaces
+    edu, other = holder.devices
+    refused("EINVAL", edu.bind())
+    assert context.ranges(first.kernel_id) == \
+        [[one.start, one.last] for one in first.iova_ranges]
+    assert reaches(holder, context, first.kernel_id, edu, GIB)
+    assert reaches(holder, context, second.kernel_id, other, GIB)
+    assert not reaches(holder, context, second.kernel_id, edu, GIB)
+    fact("ranges", context.ranges(first.kernel_id))
+
+
+def test_a_window_is_where_the_kernel_places(held: Held) -> None:
+    """What is mapped without an address is within; ALLOW_IOVAS is ours."""
+    held.offer({**plain(held, "EDU0"), "windows": [
+        {"size": 16 * PAGE, "start": 3 * GIB}]})
+    holder = held.claim()
+    space = held.now().spaces[0]
+    assert [(one.start, one.last) for one in space.windows] == \
+        [(3 * GIB, 3 * GIB + 16 * PAGE - 1)]
+    for _ in range(16):
+        iova = ok(holder.context.map(space.kernel_id, holder.memory(PAGE),
+                                     PAGE)).iova
+        assert 3 * GIB <= iova < 3 * GIB + 16 * PAGE
+    refused("ENOSPC", holder.context.map(space.kernel_id,
+                                         holder.memory(PAGE), PAGE))
+    held.space("SetWindows", space.name, windows=[
+        {"size": 17 * PAGE, "start": 3 * GIB}])
+    iova = ok(holder.context.map(space.kernel_id, holder.memory(PAGE),
+                                 PAGE)).iova
+    assert iova == 3 * GIB + 16 * PAGE
+
+
+def test_a_window_over_a_reserved_range_is_refused(held: Held,
+                                                   fact: Fact) -> None:
+    """By us, with the device that is in the way; nothing is made."""
+    held.machine.free("EDU0")
+    held.machine.prepare("EDU0")
+    ranges = held.machine.daemon.device("EDU0")["capabilities"]["iovaRanges"]
+    top = int(ranges[-1]["last"])
+    wish = {"size": 4 * GIB, "start": (top + 1 - GIB) & ((1 << 64) - 1)}
+    if top == (1 << 64) - 1:
+        pytest.fail("no emulated IOMMU has an aperture of 64 bits here")
+    with pytest.raises(Refused) as refusal:
+        held.offer({**plain(held, "EDU0"), "windows": [wish]})
+    assert refusal.value.id == "window.unavailable"
+    assert held.machine.daemon.device("EDU0")["state"] == "READY"
+    fact("top", top)
+
+
+def test_a_device_moves_to_another_space_and_off(held: Held) -> None:
+    """Asked for from outside, while its holder uses it."""
+    held.offer(plain(held, "EDU0"), plain(held))
+    holder = held.claim()
+    context, edu = holder.context, holder.devices[0]
+    first, second = held.now().spaces
+    assert reaches(holder, context, first.kernel_id, edu, 0)
+    held.space("AttachDevice", second.name, device=held.name("EDU0"))
+    assert reaches(holder, context, second.kernel_id, edu, 0)
+    assert not reaches(holder, context, first.kernel_id, edu, 0)
+    held.space("DetachDevice", second.name, device=held.name("EDU0"))
+    assert not reaches(holder, context, second.kernel_id, edu, 0)
+    ok(edu.attach(first.kernel_id))
+    assert reaches(holder, context, first.kernel_id, edu, 0)
+
+
+def test_a_space_is_made_and_ended_while_it_is_held(held: Held) -> None:
+    """One that a device is on is not ended."""
+    held.offer(plain(held, "EDU0"))
+    holder = held.claim()
+    context, edu = holder.context, holder.devices[0]
+    made = held.conn.call("Spaces/CreateSpace", "Space", lease=held.lease,
+                          space=plain(held, "EDU0"))
+    assert reaches(holder, context, made.kernel_id, edu, GIB)
+    with pytest.raises(Refused) as refusal:
+        held.space("DeleteSpace", made.name)
+    assert refusal.value.id == "space.in-use"
+    held.space("DetachDevice", made.name, device=held.name("EDU0"))
+    held.space("DeleteSpace", made.name)
+    refused("ENOENT", context.unmap(made.kernel_id, 0, PAGE))
+    assert len(held.now().spaces) == 1
+
+
+def test_a_successor_finds_all_as_it_was(held: Held) -> None:
+    """Mappings of a memfd, ids, attachments; DMA has gone on meanwhile."""
+    held.offer(plain(held, "EDU0", "EDU1"))
+    holder = held.claim()
+    before = held.now()
+    space = before.spaces[0].kernel_id
+    file = holder.memfd(4 * PAGE)
+    va = int(ok(holder.tell("map", file, 4 * PAGE)).va)
+    holder.fill(va, PAGE, 5)
+    ok(holder.context.map_file(space, file, 4 * PAGE, GIB))
+    holder.devices[0].load(GIB)
+    holder.kill()
+    wait(lambda: held.state() == "OFFERED", 30, "it is offered again")
+    successor = held.claim()
+    now = held.now()
+    assert list(now.device_ids) == list(before.device_ids)
+    assert [one.kernel_id for one in now.spaces] == [space]
+    assert now.incarnation == 2 and len(now.holders) == 2
+    edu = successor.devices[1]
+    edu.load(GIB)
+    page = successor.memory(PAGE, 1)
+    ok(successor.context.map(space, page, PAGE, 0))
+    edu.store(0)
+    assert successor.same(page, PAGE, 5)
+
+
+def test_without_a_successor_all_is_fenced_and_made_safe(
+        held: Held, daemon: Ioasidd) -> None:
+    """When its time is over; the devices are ready."""
+    held.offer(plain(held, "EDU0"), grace_ms=300)
+    holder = held.claim()
+    space = held.now().spaces[0].kernel_id
+    ok(holder.context.map_file(space, holder.memfd(PAGE), PAGE, 0))
+    holder.kill()
+    lease = daemon.wait_lease(held.lease, "ENDED")
+    assert lease["endReason"] == "expired"
+    acts = [step["act"] for step in lease["reclaim"]]
+    assert acts == ["fence", *LADDER, *LADDER], lease["reclaim"]
+    assert {step["result"] for step in lease["reclaim"]} == {"ok"}
+    assert daemon.device("EDU0")["state"] == "READY"
+    assert daemon.device("EDU1")["state"] == "READY"
+
+
+def test_a_group_is_on_one_space(machine: Machine, world: World) -> None:
+    """With one of it the other comes, and goes."""
+    machine.free("PAIR0", "PAIR1")
+    machine.prepare("PAIR0", "PAIR1")
+    conn = machine.daemon.native()
+    names = [device_name(world.bdf(name)) for name in ("PAIR0", "PAIR1")]
+    lease = conn.call("Leases/CreateLease", "Lease", mode="HOLD",
+                      devices=names, claimant={"uid": NOBODY},
+                      memlock_bytes=MIB, spaces=[{"devices": names[:1]}, {}])
+    assert [one.device for one in lease.spaces[0].attachments] == names
+    moved = conn.call("Spaces/AttachDevice", "Space", device=names[1],
+                      name=lease.spaces[1].name)
+    assert sorted(one.device for one in moved.attachments) == names
+    gone = conn.call("Spaces/DetachDevice", "Space", device=names[0],
+                     name=lease.spaces[1].name)
+    assert not gone.attachments
+    conn.call("Leases/ReleaseLease", "Lease", name=lease.name)
+    conn.close()
+    assert machine.daemon.device("PAIR0")["state"] == "READY"

@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Spaces of hold leases, on the simulated machine."""
+
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+
+import pytest
+from ioasid.v1 import envelope_pb2, lease_pb2
+
+from daemon import NOBODY, Client, child, open_folder
+from machine import wait
+from manager import Manager
+
+EDU, OTHER, NVME = ("devices/pci-0000-01-00.0", "devices/pci-0000-02-00.0",
+                    "devices/pci-0000-03-00.0")
+GIB = 1 << 30
+
+
+@pytest.fixture
+def ready(sim):
+    """A machine with two devices to lease."""
+    for name in ("0000:01:00.0", "0000:02:00.0"):
+        sim.ctl("prepare", name)
+    return sim
+
+
+@pytest.fixture
+def client(ready):
+    with ready.connect() as one:
+        yield one
+
+
+def offer(*spaces, **fields):
+    """A request for a hold lease of both devices."""
+    return {"devices": [EDU, OTHER], "mode": "HOLD", "claimant": {"uid": 0},
+            "memlock_bytes": 1 << 30, "spaces": spaces, **fields}
+
+
+class Holder:
+    """A process that has claimed a lease, and has its descriptors."""
+
+    def __init__(self, path, lease, uid=NOBODY):
+        self.said, write_end = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                os.setresgid(uid, uid, uid)
+                os.setresuid(uid, uid, uid)
+                self.fds = self.claim(path, lease)
+                os.write(write_end, b"%d" % len(self.fds))
+                signal.pause()
+            finally:
+                os._exit(1)
+        os.close(write_end)
+        self.n_fds = int(os.read(self.said, 16) or b"0")
+
+    @staticmethod
+    def claim(path, lease):
+        """What came with the lease."""
+        client = Client(path)
+        client.send("Leases/ClaimLease", lease_pb2.ClaimLeaseRequest(
+            name=lease).SerializeToString())
+        data, fds, _, _ = socket.recv_fds(client.sock, 1 << 19, 65)
+        answer = envelope_pb2.Envelope.FromString(data)
+        assert answer.WhichOneof("body") == "reply", answer
+        return fds
+
+    def kill(self):
+        """It has ended."""
+        os.close(self.said)
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+
+def ranges(space):
+    return [(one.start, one.last) for one in space.windows]
+
+
+def on(space):
+    return [one.device for one in space.attachments]
+
+
+def test_a_hold_lease_is_made_with_its_spaces(client):
+    lease = client.call("Leases/CreateLease", **offer(
+        {"windows": [{"size": 2 * GIB, "start": 0}],
+         "devices": [EDU], "labels": {"for": "ram"}},
+        {"windows": [{"size": GIB}], "devices": [OTHER]}))
+    assert lease.kept and len(lease.device_ids) == 2
+    first, second = lease.spaces
+    assert ranges(first) == [(0, 2 * GIB - 1)]
+    assert on(first) == [EDU] and on(second) == [OTHER]
+    assert first.kernel_id and second.kernel_id != first.kernel_id
+    assert dict(first.labels) == {"for": "ram"}
+    assert first.lease == lease.name and first.iova_ranges
+    assert first.iova_alignment == 4096
+    listed = client.call("Spaces/ListSpaces", lease=lease.name).spaces
+    assert {one.name for one in listed} == {first.name, second.name}
+    assert client.call("Spaces/GetSpace", name=first.name) == first
+    states = {one.name: one.state for one in
+              client.call("Devices/ListDevices").devices}
+    assert states[EDU] == states[OTHER]
+    client.call("Leases/ReleaseLease", name=lease.name)
+    assert not client.call("Spaces/ListSpaces").spaces
+
+
+@pytest.mark.parametrize("fields,error", [
+    ({"mode": "TRANSFER"}, "lease.mode"),
+    ({"mode": "TRANSFER", "spaces": [], "grace_ms": 5}, "lease.mode"),
+    ({"grace_ms": 600001}, "request.invalid"),
+    ({"spaces": [{}] * 17}, "limit.spaces"),
+    ({"spaces": [{"devices": [NVME]}]}, "lease.devices"),
+    ({"spaces": [{"devices": ["nonsense"]}]}, "request.invalid"),
+    ({"spaces": [{"devices": [EDU]}, {"devices": [EDU]}]}, "lease.devices"),
+    ({"spaces": [{"windows": [{"size": 4096}] * 65}]}, "window.invalid"),
+    ({"spaces": [{"windows": [{}]}]}, "window.invalid"),
+    ({"spaces": [{"windows": [{"size": 5}]}]}, "window.invalid"),
+    ({"spaces": [{"windows": [{"size": 4096, "start": 2 ** 64 - 4096},
+                              {"size": 8192, "start": 2 ** 64 - 8192}]}]},
+     "window.invalid"),
+    ({"spaces": [{"devices": [EDU], "windows": [
+        {"size": 1 << 40, "start": 1 << 59}]}]}, "window.unavailable"),
+    ({"spaces": [{"labels": {"": "x"}}]}, "request.invalid"),
+], ids=str)
+def test_what_cannot_be_is_refused_and_nothing_is_made(client, fields, error):
+    before = client.call("Leases/ListLeases", all=True)
+    what = {**offer({}), **fields}
+    assert client.refusal("Leases/CreateLease", **what) == error
+    assert client.call("Leases/ListLeases", all=True) == before
+    assert client.refusal("Leases/CreateLease", **what, dry_run=True) == error
+
+
+def test_a_dry_run_says_what_there_would_be(client):
+    before = client.call("Leases/ListLeases", all=True)
+    dry = client.call("Leases/CreateLease", **offer(
+        {"windows": [{"size": GIB}], "devices": [EDU]}, dry_run=True))
+    assert not dry.name and not dry.kept and dry.grace_ms == 10000
+    assert ranges(dry.spaces[0]) == [(0, GIB - 1)]
+    assert client.call("Leases/ListLeases", all=True) == before
+
+
+def test_spaces_are_changed_or_stay_as_they_were(client):
+    lease = client.call("Leases/CreateLease", **offer({"devices": [EDU]}, {}))
+    first, second = lease.spaces
+
+    def now():
+        found = client.call("Leases/GetLease", name=lease.name)
+        return [(on(one), ranges(one)) for one in found.spaces]
+
+    before = now()
+    for method, fields, error in [
+            ("AttachDevice", {"device": NVME}, "lease.devices"),
+            ("DetachDevice", {"device": OTHER}, "space.not-attached"),
+            ("DeleteSpace", {}, "space.in-use"),
+            ("SetWindows", {"windows": [{"size": 1 << 62}]},
+             "window.unavailable"),
+            ("SetWindows", {"windows": [{"size": 4096, "start": 0xfee00000}]},
+             "window.unavailable"),
+            ("AttachDevice", {"device": OTHER, "etag": "no"},
+             "request.etag-mismatch")]:
+        assert client.refusal(f"Spaces/{method}", name=first.name,
+                              **fields) == error
+    for method, fields in [
+            ("AttachDevice", {"device": OTHER}), ("DetachDevice",
+                                                  {"device": EDU}),
+            ("SetWindows", {"windows": [{"size": 4096}]})]:
+        client.call(f"Spaces/{method}", name=first.name, dry_run=True,
+                    **fields)
+    client.call("Spaces/DeleteSpace", name=second.name, dry_run=True)
+    assert now() == before
+    client.call("Spaces/SetWindows", name=second.name,
+                windows=[{"size": GIB, "start": 1 << 38}])
+    assert client.call("Spaces/AttachDevice", name=second.name,
+                       device=EDU).lease == lease.name
+    assert now() == [([], []), ([EDU], [(1 << 38, (1 << 38) + GIB - 1)])]
+    # What it promises already stands against a device.
+    gone = client.call("Spaces/DeleteSpace", name=first.name)
+    assert gone.name == first.name
+    assert client.refusal("Spaces/GetSpace", name=first.name) == \
+        "space.not-found"
+    assert client.refusal("Spaces/DeleteSpace", name=first.name) == \
+        "space.not-found"
+
+
+def test_a_space_is_made_once_for_one_request_id(client):
+    lease = client.call("Leases/CreateLease", **offer())
+    what = {"lease": lease.name, "request_id": "one", "space": {
+        "labels": {"a": "1", "b": "2"}, "windows": [{"size": GIB}]}}
+    first = client.call("Spaces/CreateSpace", **what)
+    what["space"]["labels"] = {"b": "2", "a": "1"}
+    assert client.call("Spaces/CreateSpace", **what).name == first.name
+    what["space"]["windows"] = [{"size": 2 * GIB}]
+    assert client.refusal("Spaces/CreateSpace", **what) == "request.id-reused"
+    for _ in range(15):
+        client.call("Spaces/CreateSpace", lease=lease.name)
+    assert client.refusal("Spaces/CreateSpace", lease=lease.name) == \
+        "limit.spaces"
+
+
+def test_spaces_of_a_transfer_lease_are_its_holders(client):
+    lease = client.call("Leases/CreateLease", devices=[EDU],
+                        claimant={"uid": 0}, memlock_bytes=4096)
+    assert client.refusal("Spaces/CreateSpace", lease=lease.name) == \
+        "space.mode"
+
+
+def test_strangers_neither_see_nor_change_spaces(ready):
+    with ready.connect() as client:
+        lease = client.call("Leases/CreateLease", **offer({}))
+        name = lease.spaces[0].name
+    assert child(ask_all, ready.socket, lease.name, name) == ["space.not-found"] * 5 + \
+        ["lease.not-found", 0]
+
+
+def ask_all(path, lease, space):
+    """What a stranger is told."""
+    with Client(path) as client:
+        return [client.refusal(f"Spaces/{method}", name=space, **fields)
+                for method, fields in (
+                    ("GetSpace", {}), ("DeleteSpace", {}),
+                    ("SetWindows", {}), ("AttachDevice", {"device": EDU}),
+                    ("DetachDevice", {"device": EDU}))] + [
+            client.refusal("Spaces/CreateSpace", lease=lease),
+            len(client.call("Spaces/ListSpaces").spaces)]
+
+
+# --- over a restart ---
+
+def test_an_offer_is_made_again(ready):
+    """Nobody has had it: the same spaces, of other numbers maybe."""
+    with ready.connect() as client:
+        lease = client.call("Leases/CreateLease", **offer(
+            {"windows": [{"size": GIB}], "devices": [EDU]}))
+    ready.kill()
+    ready.start()
+    with ready.connect() as client:
+        again = client.call("Leases/GetLease", name=lease.name)
+        assert again.kept and again.device_ids
+        assert [ranges(one) for one in again.spaces] == \
+            [[(0, GIB - 1)]]
+        assert on(again.spaces[0]) == [EDU]
+        client.call("Spaces/AttachDevice", name=again.spaces[0].name,
+                    device=OTHER)
+        client.call("Leases/ReleaseLease", name=lease.name)
+    ready.ctl("restore", "0000:01:00.0")
+
+
+def test_a_holder_goes_on_alone_without_a_manager(ready):
+    """Nobody can follow it, and its devices are made safe when it ends."""
+    with ready.connect() as client:
+        lease = client.call("Leases/CreateLease", **offer(
+            {"devices": [EDU]}, claimant={"uid": NOBODY}))
+    holder = Holder(ready.socket, lease.name)
+    ready.kill()
+    ready.start()
+    with ready.connect() as client:
+        now = client.call("Leases/GetLease", name=lease.name)
+        assert not now.kept and list(now.device_ids) == list(lease.device_ids)
+        assert client.refusal("Spaces/CreateSpace", lease=lease.name) == \
+            "context.lost"
+        holder.kill()
+        ready.wait_ended(lease.name)
+    assert ready.device("0000:01:00.0")["state"] == "READY"
+
+
+@pytest.fixture
+def manager(ready):
+    """A service manager that keeps descriptors."""
+    folder = open_folder()
+    one = Manager(folder)
+    ready.stop()
+    ready.manager = one
+    ready.start()
+    yield one
+    ready.stop()
+    one.end()
+    shutil.rmtree(folder)
+
+
+def test_a_manager_keeps_a_lease_over_a_kill(ready, manager):
+    """Its spaces can be changed, and it is offered again."""
+    with ready.connect() as client:
+        lease = client.call("Leases/CreateLease", **offer(
+            {"devices": [EDU]}, claimant={"uid": NOBODY}))
+    assert len(manager.kept) == 3
+    holder = Holder(ready.socket, lease.name)
+    before = ready.lease(lease.name)
+    ready.kill()
+    ready.start()
+    assert ready.lease(lease.name) == before
+    with ready.connect() as client:
+        client.call("Spaces/AttachDevice", name=lease.spaces[0].name,
+                    device=OTHER)
+        holder.kill()
+        wait(lambda: ready.lease(lease.name)["state"] == "OFFERED", "offered")
+        ready.kill()
+        ready.start()
+        assert ready.lease(lease.name)["kept"]
+    with ready.connect() as client:
+        client.call("Leases/ReleaseLease", name=lease.name)
+    assert not manager.kept
+    assert ready.device("0000:01:00.0")["state"] == "READY"
+
+
+def test_what_a_manager_has_lost_is_no_context(ready, manager):
+    """All of it, or nothing; nor is what nobody knows."""
+    with ready.connect() as client:
+        lease = client.call("Leases/CreateLease", **offer({"devices": [EDU]}))
+    ready.kill()
+    name = next(name for name in manager.kept if name.startswith("cdev"))
+    os.close(manager.kept.pop(name))
+    manager.kept["iommufd-unknown"] = os.open("/dev/null", os.O_RDWR)
+    ready.start()
+    # It was an offer that nobody has had, and is made again.
+    assert ready.lease(lease.name)["kept"]
+    assert "is not whole" in ready.words()
+    wait(lambda: len(manager.kept) == 3 and
+         "iommufd-unknown" not in manager.kept, "what is kept")
+
+
+def test_a_manager_that_is_full_keeps_no_half(ready, manager):
+    manager.room = 2
+    ready.stop()
+    ready.start()
+    with ready.connect() as client:
+        client.call("Leases/CreateLease", **offer())
+    assert not manager.kept
+    assert "and no more" in ready.words()
+
+
+def test_a_damaged_row_of_a_space_is_told(ready):
+    """With its table and column."""
+    with ready.connect() as client:
+        client.call("Leases/CreateLease", **offer(
+            {"windows": [{"size": GIB}], "devices": [EDU]}))
+    ready.kill()
+    with sqlite3.connect(ready.state / "state.db") as db:
+        db.execute("UPDATE space_window SET last = zeroblob(8), "
+                   "start = x'0000000000001000'")
+    db.close()
+    said = subprocess.run(ready.command(), capture_output=True, text=True,
+                          timeout=60, check=False).stderr
+    assert "space_window" in said and "before the start" in said
