@@ -87,6 +87,18 @@ step "it has ended: ioasidd took the device back, reset it and checked it, befor
 wait_for 20 lease_is ENDED || fail "$lease is not ended"
 show ioasidctl lease show "$lease"
 
+step "do the windows that a guest needs fit the device? those of a POWER guest do not, and it says why"
+show ioasidctl window plan --device "$device" size=2G,start=0 size=64G || fail "window plan"
+show ioasidctl window plan --device "$device" size=2G,start=0 size=1T,start=0x800000000000000 &&
+	fail "what is beyond the aperture was given"
+
+step "a lease that ioasidd keeps: its space is made now, promises its window, and outlives its holder"
+show ioasidctl lease create --mode hold --uid $uid --space 'window size=2G,start=0' "$device" ||
+	fail "lease create --mode hold"
+lease=$(newest_lease)
+show ioasidctl space list || fail "space list"
+show ioasidctl lease release "$lease" || fail "lease release"
+
 step "a VMM is launched with the descriptors in its hands"
 echo "\$ ioasidctl run --device $device --uid $uid -- VMM {iommufd} {device0}"
 ioasidctl run --device "$device" --uid $uid --gid $uid --vmm none -- \
@@ -125,6 +137,7 @@ cat <<END
 
 == shown, on a simulated machine: a device went to VFIO and back, seen over REST
    as well; two programs without privilege had its descriptors, one moved memory
-   through it; neither ioasidd's death nor theirs lost it. On a real kernel:
+   through it; neither ioasidd's death nor theirs lost it; I/O windows were placed,
+   or refused with what is in the way. On a real kernel:
    make demo-vm.
 END
