@@ -552,6 +552,49 @@ int context_copy(struct host *host, const struct lease *lease, int *fds,
 }
 
 /**
+ * first_of() - Of two failures, the one that came first
+ * @first:	0, or the one before
+ * @each:	Why it failed
+ * @err:	Gets it if it is the first; may be NULL
+ */
+static int first_of(int first, int r, const struct error *each,
+		    struct error *err)
+{
+	if (first < 0 || r == 0)
+		return first;
+	if (err)
+		*err = *each;
+	return r;
+}
+
+/**
+ * unmap_all() - Unmap all that is mapped in any of a lease's spaces
+ * @ret_bytes:	How much that was
+ *
+ * Return: 0, also if its holder has destroyed one; -errno of the first that could
+ * not be; the others were.
+ */
+static int unmap_all(struct host *host, const struct context *context,
+		     const struct lease *lease, uint64_t *ret_bytes,
+		     struct error *err)
+{
+	struct error each = ERROR_NULL;
+	uint64_t bytes = 0, sum = 0;
+	int r, first = 0;
+
+	for (size_t i = 0; i < lease->n_spaces; i++) {
+		r = host->kernel->ops->ioas_unmap_all(
+			host->kernel, context->iommufd,
+			lease->spaces[i].kernel_id, &bytes, &each);
+		if (r == 0)
+			sum += bytes;
+		first = first_of(first, r, &each, err);
+	}
+	*ret_bytes = sum;
+	return first;
+}
+
+/**
  * context_fence() - See context.h
  */
 int context_fence(struct host *host, const struct lease *lease,
@@ -559,23 +602,19 @@ int context_fence(struct host *host, const struct lease *lease,
 {
 	const struct context *context = find(host, lease, err);
 	struct error each = ERROR_NULL;
-	uint64_t bytes = 0, sum = 0;
-	int r, first = 0;
+	int r, first;
 
 	if (!context)
 		return -ESTALE;
-	for (size_t i = 0; i < lease->n_spaces; i++) {
-		r = host->kernel->ops->ioas_unmap_all(
-			host->kernel, context->iommufd,
-			lease->spaces[i].kernel_id, &bytes, &each);
-		if (r == 0)
-			sum += bytes;
-		else if (first == 0) {
-			first = r;
-			*err = each;
-		}
+	first = unmap_all(host, context, lease, ret_bytes, err);
+	/* A holder can have made spaces of its own, whose ids nobody knows. */
+	for (size_t i = 0; i < context->n; i++) {
+		r = host->kernel->ops->vfio_detach(host->kernel,
+						   context->cdevs[i], &each);
+		if (r < 0)
+			error_object(&each, "%s", lease->devices.items[i]);
+		first = first_of(first, r, &each, err);
 	}
-	*ret_bytes = sum;
 	return first;
 }
 

@@ -73,7 +73,8 @@ int context_copy(struct host *host, const struct lease *lease, int *fds,
 		 struct error *err);
 
 /**
- * context_fence() - Unmap all that is mapped in any of a lease's spaces
+ * context_fence() - Unmap all that is mapped in any of a lease's spaces, and take
+ *		     its devices off whatever its holder has put them on
  * @ret_bytes:	How much that was
  *
  * Return: 0; -ESTALE context.lost; -errno of the first that could not be; the

@@ -123,8 +123,8 @@ static void let_go(struct host *host, struct operation *op,
 
 	if (!lease->kept)
 		return;
-	r = journal_before(host, op, &act, lease->name, "fence", "unmap all",
-			   &err);
+	r = journal_before(host, op, &act, lease->name, "fence",
+			   "unmap all, detach", &err);
 	r = context_fence(host, lease, &bytes, r < 0 ? NULL : &err);
 	(void)journal_after(host, op, &act, r, &err);
 	if (r == 0 && bytes)

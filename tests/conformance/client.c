@@ -28,6 +28,8 @@
  *	peek VA SIZE, poke VA HEX, fill VA SIZE SEED, same VA SIZE SEED
  *	close FD, dup FD, memlock BYTES
  *	fork				ok child=N pid=N	with all it has
+ *	leave				ok pid=N	it waits to be killed, and
+ *					a child of it obeys in its place
  *	child N COMMAND...		what the child answers
  *	kill N				the child is no more
  *	park FD				only in flight in a socket from now on
@@ -486,6 +488,22 @@ static void do_fork(struct client *c)
 		child->pid);
 }
 
+/* do_leave() - Whoever kills us now leaves a process that has all we had */
+static void do_leave(struct client *c)
+{
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0)
+		die("fork: %m");
+	while (pid)
+		pause();
+	prctl(PR_SET_PDEATHSIG, 0);
+	memset(c->children, 0, sizeof(c->children));
+	fprintf(c->out, "ok pid=%d\n", getpid());
+}
+
 /* child_of() - The child that a command names; NULL if there is none. */
 static struct child *child_of(struct client *c)
 {
@@ -547,7 +565,8 @@ static const struct {
 	{ "same", 4, do_same },	  { "close", 2, do_close },
 	{ "dup", 2, do_dup },	  { "memlock", 2, do_memlock },
 	{ "park", 2, do_park },	  { "fork", 1, do_fork },
-	{ "child", 3, do_child }, { "kill", 2, do_kill },
+	{ "leave", 1, do_leave }, { "child", 3, do_child },
+	{ "kill", 2, do_kill },
 };
 
 /**

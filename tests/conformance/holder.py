@@ -387,6 +387,7 @@ class Holder(Process):
         self.names: list[str] = []
         self.devices: list[Device] = []
         self.contexts: list[Context] = []
+        self.heir = 0
         # pylint: disable-next=consider-using-with
         self.popen = subprocess.Popen(
             [client()], stdin=subprocess.PIPE,
@@ -450,8 +451,24 @@ class Holder(Process):
                 except BrokenPipeError:
                     pass
 
+    def leave(self) -> int:
+        """It is killed, and a child with all it had obeys in its place; whose
+        pid."""
+        self.heir = int(ok(self.tell("leave")).pid)
+        self.popen.kill()
+        self.popen.wait(60)
+        return self.heir
+
+    def kill_heir(self) -> None:
+        """SIGKILL for who obeys in its place."""
+        pid, self.heir = self.heir, 0
+        if pid and alive(pid):
+            os.kill(pid, signal.SIGKILL)
+            wait(lambda: not alive(pid), 10, "the heir has ended")
+
     def kill_all(self) -> None:
         """The same, and its children are gone, too."""
+        self.kill_heir()
         self.kill()
         while self.children:
             pid = self.children.pop().pid

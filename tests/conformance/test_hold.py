@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from ioasid import NOBODY, Ioasidd, Native, Refused, device_name, wait
+from ioasid import (NOBODY, Ioasidd, Native, Refused, alive, device_name,
+                    wait)
 
 from bench import Machine
 from holder import MIB, PAGE, Context, Edu, Holder, ok, refused
@@ -234,6 +235,163 @@ def test_without_a_successor_all_is_fenced_and_made_safe(
     assert {step["result"] for step in lease["reclaim"]} == {"ok"}
     assert daemon.device("EDU0")["state"] == "READY"
     assert daemon.device("EDU1")["state"] == "READY"
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["its space", "another"])
+def test_the_fence_takes_all_from_who_still_has_the_devices(
+        held: Held, daemon: Ioasidd, own: bool, fact: Fact) -> None:
+    """A process that has all that the holder had: it is named, its devices are
+    not given out, and reach nothing that they reached; wherever they are."""
+    held.offer(plain(held, "EDU0"), grace_ms=300)
+    holder = held.claim()
+    context, edu = holder.context, holder.devices[0]
+    space = held.now().spaces[0].kernel_id
+    if own:
+        space = context.space()
+        ok(edu.attach(space))
+    file = holder.memfd(PAGE)
+    page = int(ok(holder.tell("map", file, PAGE)).va)
+    ok(context.map_file(space, file, PAGE, GIB))
+    pid = holder.leave()
+    wait(lambda: held.state() == "OFFERED", 30, "it is offered again")
+    # In its grace all goes on, also for who has no claim to it.
+    holder.fill(page, PAGE, 7)
+    edu.load(GIB)
+    holder.fill(page, PAGE, 8)
+    edu.store(GIB)
+    assert holder.same(page, PAGE, 7)
+
+    lease = daemon.wait_lease(held.lease, "ENDED")
+    assert [step["act"] for step in lease["reclaim"]] == \
+        ["fence", "holders", "holders"], lease["reclaim"]
+    assert lease["reclaim"][0]["result"] == "ok"
+    holder.fill(page, PAGE, 8)
+    edu.store(GIB)
+    assert holder.same(page, PAGE, 8)
+    fact("unmapped", context.unmap(space, 0, (1 << 64) - 1).error)
+    for name in ("EDU0", "EDU1"):
+        device = daemon.device(name)
+        assert device["state"] == "QUARANTINED"
+        assert str(pid) in device["stateReason"]
+    refusal = daemon.refused("device", "recover", daemon.bdf("EDU0"))
+    assert refusal.id == "device.held" and str(pid) in refusal.words
+    assert alive(pid)
+    holder.kill_heir()
+    for name in ("EDU0", "EDU1"):
+        daemon.ask("device", "recover", daemon.bdf(name))
+        assert daemon.device(name)["state"] == "READY"
+
+
+def test_a_space_that_the_holder_has_destroyed_is_fenced(
+        held: Held, daemon: Ioasidd) -> None:
+    """There is nothing in it; what has its number now is no space."""
+    held.offer(plain(held, "EDU0"), plain(held), grace_ms=300)
+    holder = held.claim()
+    context, edu = holder.context, holder.devices[0]
+    first, second = held.now().spaces
+    ok(edu.detach())
+    ok(context.destroy(first.kernel_id))
+    ok(context.destroy(second.kernel_id))
+    edu.attach(context.space())
+    holder.kill()
+    lease = daemon.wait_lease(held.lease, "ENDED")
+    assert {step["result"] for step in lease["reclaim"]} == {"ok"}
+    assert daemon.device("EDU0")["state"] == "READY"
+
+
+# --- what is refused ---
+
+def refusal_of(held: Held, method: str, name: str, **fields: Any) -> str:
+    """It changes nothing; the id of its error."""
+    before = held.now()
+    with pytest.raises(Refused) as refusal:
+        held.space(method, name, **fields)
+    assert held.now() == before
+    return refusal.value.id
+
+
+def test_a_device_of_another_lease_is_refused(machine: Machine,
+                                              held: Held) -> None:
+    """Ready ones, too: what a lease has was said when it was made."""
+    held.offer(plain(held, "EDU0"))
+    machine.free("NVME0", "NVME1")
+    machine.prepare("NVME0", "NVME1")
+    machine.daemon.ask("lease", "release", machine.daemon.offer("NVME1"))
+    other = machine.daemon.offer("NVME0")
+    for name in ("NVME0", "NVME1"):
+        for method in ("AttachDevice", "DetachDevice"):
+            assert refusal_of(held, method, held.now().spaces[0].name,
+                              device=held.name(name)) == "lease.devices"
+    machine.daemon.ask("lease", "release", other)
+    machine.host("NVME0", "NVME1")
+
+
+def test_a_window_over_interrupts_is_refused(held: Held, fact: Fact) -> None:
+    """Where the device writes its interrupts; for a device that is there, and
+    one that is to come."""
+    held.offer(plain(held, "EDU0"), plain(held))
+    holder = held.claim()
+    on, off = held.now().spaces
+    ranges = holder.context.ranges(on.kernel_id)
+    msi = {"start": ranges[0][1] + 1, "size": PAGE}
+    fact("msi", msi["start"])
+    assert refusal_of(held, "SetWindows", on.name,
+                      windows=[msi]) == "window.unavailable"
+    refused("EADDRINUSE", holder.context.allow(
+        on.kernel_id, (msi["start"], msi["start"] + PAGE - 1)))
+    held.space("SetWindows", off.name, windows=[msi])
+    assert refusal_of(held, "AttachDevice", off.name,
+                      device=held.name("EDU0")) == "window.unavailable"
+    refused("EADDRINUSE", holder.devices[0].attach(off.kernel_id))
+    # Where it was refused to go from, it still is.
+    assert reaches(holder, holder.context, on.kernel_id, holder.devices[0], 0)
+
+
+def test_mappings_stand_against_no_window(held: Held) -> None:
+    """They stay where they are, and what is mapped next is within."""
+    held.offer(plain(held, "EDU0"))
+    holder = held.claim()
+    context, edu = holder.context, holder.devices[0]
+    space = held.now().spaces[0]
+    page = holder.memory(PAGE, 7)
+    ok(context.map(space.kernel_id, page, PAGE, GIB))
+    held.space("SetWindows", space.name,
+               windows=[{"size": PAGE, "start": 2 * GIB}])
+    edu.load(GIB)
+    holder.fill(page, PAGE, 8)
+    edu.store(GIB)
+    assert holder.same(page, PAGE, 7)
+    assert ok(context.map(space.kernel_id, page, PAGE)).iova == 2 * GIB
+
+
+def test_a_device_that_the_holder_has_put_there_stands_against_windows(
+        held: Held) -> None:
+    """Nobody has told ioasidd of it; the kernel refuses, and all is as it
+    was."""
+    held.offer(plain(held, "EDU0"), plain(held))
+    holder = held.claim()
+    off = held.now().spaces[1]
+    msi = holder.context.ranges(held.now().spaces[0].kernel_id)[0][1] + 1
+    ok(holder.devices[1].attach(off.kernel_id))
+    assert refusal_of(held, "SetWindows", off.name, windows=[
+        {"size": PAGE, "start": msi}]).startswith("kernel.")
+    assert refusal_of(held, "DeleteSpace", off.name).startswith("kernel.")
+    assert reaches(holder, holder.context, off.kernel_id, holder.devices[1], 0)
+
+
+def test_a_space_with_a_page_table_of_its_holder_is_not_ended(
+        held: Held) -> None:
+    """Until its holder has destroyed that."""
+    held.offer(plain(held, "EDU0"), plain(held))
+    holder = held.claim()
+    context = holder.context
+    off = held.now().spaces[1]
+    table = ok(context.table(holder.devices[0], off.kernel_id)).out_hwpt_id
+    assert refusal_of(held, "DeleteSpace", off.name).startswith("kernel.")
+    ok(context.unmap(off.kernel_id, 0, (1 << 64) - 1))
+    ok(context.destroy(table))
+    held.space("DeleteSpace", off.name)
+    assert len(held.now().spaces) == 1
 
 
 def test_a_group_is_on_one_space(machine: Machine, world: World) -> None:
