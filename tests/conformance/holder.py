@@ -234,13 +234,18 @@ class Edu(Device):
         assert self.get(0, self.IDENTITY, 4) & 0xffff == 0x00ed
         return self
 
-    def transfer(self, source: int, target: int, size: int,
-                 command: int) -> None:
-        """A transfer, and its end."""
+    def begin(self, source: int, target: int, size: int,
+              command: int) -> None:
+        """A transfer; it takes edu a tenth of a second."""
         self.put(0, self.SOURCE, 8, source)
         self.put(0, self.TARGET, 8, target)
         self.put(0, self.COUNT, 8, size)
         self.put(0, self.START, 8, command)
+
+    def transfer(self, source: int, target: int, size: int,
+                 command: int) -> None:
+        """A transfer, and its end."""
+        self.begin(source, target, size, command)
         end = time.monotonic() + 30
         while self.get(0, self.START, 4) & 1:
             assert time.monotonic() < end, "edu does not finish"
@@ -249,6 +254,10 @@ class Edu(Device):
     def load(self, iova: int, size: int = PAGE) -> None:
         """From memory to its buffer."""
         self.transfer(iova, self.BUFFER, size, 1)
+
+    def begin_store(self, iova: int, size: int = PAGE) -> None:
+        """From its buffer to memory; its end is not waited for."""
+        self.begin(self.BUFFER, iova, size, 3)
 
     def store(self, iova: int, size: int = PAGE) -> None:
         """From its buffer to memory."""

@@ -159,6 +159,14 @@ def test_a_window_over_a_reserved_range_is_refused(held: Held,
     assert refusal.value.id == "window.unavailable"
     assert held.machine.daemon.device("EDU0")["state"] == "READY"
     fact("top", top)
+    # The windows of a POWER guest, for the same reason.
+    with pytest.raises(Refused) as refusal:
+        held.offer({**plain(held, "EDU0"), "windows": [
+            {"size": 2 * GIB, "start": 0},
+            {"size": 1024 * GIB, "start": 1 << 59}]})
+    assert refusal.value.id == "window.unavailable"
+    assert "it goes beyond an aperture" in refusal.value.words
+    assert held.machine.daemon.device("EDU0")["state"] == "READY"
 
 
 def test_a_device_moves_to_another_space_and_off(held: Held) -> None:

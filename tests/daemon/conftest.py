@@ -19,6 +19,7 @@ BUILD = ROOT / os.environ.get("BUILD", "build")
 
 sys.path.insert(0, str(BUILD / "tests" / "pb"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.path.append(str(ROOT / "tests/vm/guest"))   # manager.py
 
 from daemon import Daemon  # noqa: E402  (needs the path above)
 from machine import Machine  # noqa: E402

@@ -36,6 +36,11 @@ from typing import Any
 import pytest
 
 TOP = Path(__file__).resolve().parents[3]
+sys.path.append(str(TOP / "tests/vm/guest"))
+
+# pylint: disable=wrong-import-position
+from manager import Manager  # noqa: E402
+
 BUILD = Path(os.environ.get("IOASID_BUILD", TOP / "build"))
 # The contract in Python is a package of this module's own name: it goes on in
 # there, so that both can be imported.
@@ -267,6 +272,8 @@ class Ioasidd:
         self.env = os.environ | {"IOASIDD_SOCKET": str(self.socket)}
         self.popen: subprocess.Popen[bytes] | None = None
         self.options: tuple[str, ...] = ()
+        # Keeps its descriptors over a restart, if there is one.
+        self.manager: Manager | None = None
         self.processes: list[Process] = []
         self.children: list[Child] = []
         self.drivers = {name: testbed.driver(name) for name in DEVICES
@@ -284,14 +291,17 @@ class Ioasidd:
         """Start it without waiting: for a daemon that may not get far."""
         assert not self.popen, "one is there already"
         self.options = options
+        command = [*wrap, *self.program, "--foreground", "--log-level", "debug",
+                   "--state-dir", str(self.state), "--socket",
+                   str(self.socket), *options]
+        env, fds = dict(self.env), list[int]()
+        if self.manager:
+            command, fds = self.manager.start(command, env)
         with open(self.log, "ab") as log:
             # pylint: disable-next=consider-using-with
             self.popen = subprocess.Popen(
-                [*wrap, *self.program, "--foreground", "--log-level", "debug",
-                 "--state-dir", str(self.state), "--socket", str(self.socket),
-                 *options],
-                env=self.env, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=subprocess.STDOUT)
+                command, env=env, stdin=subprocess.DEVNULL, stdout=log,
+                stderr=subprocess.STDOUT, pass_fds=fds)
 
     def start(self, *options: str, wrap: tuple[str, ...] = ()) -> None:
         """Start it, with options beside the usual; it answers afterwards."""

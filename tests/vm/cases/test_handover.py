@@ -730,9 +730,10 @@ def test_holder_that_never_acknowledges(ioasidd: Ioasidd, how: str) -> None:
 
 # --- again and again ----------------------------------------------------------
 
-def cycles(daemon: Ioasidd, count: int, *names: str) -> None:
+def cycles(daemon: Ioasidd, mode: str, count: int, *names: str) -> None:
     """So many leases, over all of the devices."""
-    done = daemon.run(PROGS / "cycle", count // len(names), NOBODY,
+    done = daemon.run(PROGS / "cycle", *["hold"] * (mode == "hold"),
+                      count // len(names), NOBODY,
                       *(device_name(daemon.bdf(name)) for name in names))
     assert done.wait(1800) == 0, done.output()
     assert f"{count} leases\n" in done.output()
@@ -740,13 +741,14 @@ def cycles(daemon: Ioasidd, count: int, *names: str) -> None:
 
 @pytest.mark.limit(2400 if LONG else 600)
 @pytest.mark.sanitize
+@pytest.mark.parametrize("mode", ["transfer", "hold"])
 @pytest.mark.parametrize("names,count", [
     (("EDU0", "EDU1"), int(os.environ.get("IOASID_LEASES") or
                            (1000 if LONG else 100))),
     pytest.param(("NVME0",), 50, marks=pytest.mark.skipif(
         not LONG, reason="IOASID_LONG=1 has it"))])
 def test_leases_leave_nothing_behind(stopped: Ioasidd, names: tuple[str, ...],
-                                     count: int) -> None:
+                                     count: int, mode: str) -> None:
     """Descriptors, drivers, memory and database are as before.
 
     With a short history and few changes, so that what is kept on purpose is full
@@ -757,16 +759,16 @@ def test_leases_leave_nothing_behind(stopped: Ioasidd, names: tuple[str, ...],
     stopped.start("--history=10", "--changes=64")
     for name in names:
         stopped.prepare(name)
-    cycles(stopped, 20, *names)
+    cycles(stopped, mode, 20, *names)
     stopped.stop()
     size = database.stat().st_size
 
     # Its threads and SQLite's cache take what they need in the first hundred.
     stopped.start("--history=10", "--changes=64")
-    cycles(stopped, 10 if stopped.sanitizer() else 100, *names)
+    cycles(stopped, mode, 10 if stopped.sanitizer() else 100, *names)
     drivers, fds = picture(stopped)["drivers"], quiet_fds(stopped)
     rss = stopped.quiet_rss()
-    cycles(stopped, count, *names)
+    cycles(stopped, mode, count, *names)
     print(f"{count} leases: RSS {rss} KiB, then {stopped.quiet_rss()} KiB")
     # A sanitizer's memory is its own affair.
     assert stopped.sanitizer() or stopped.quiet_rss() <= rss * 1.02

@@ -2,9 +2,10 @@
  *
  * cycle.c - offer, claim, die, wait until the devices are ready; again
  *
- *	cycle COUNT UID DEVICE...
+ *	cycle [hold] COUNT UID DEVICE...
  *
- * As root. Each round offers every DEVICE in a lease of its own to UID, and for
+ * As root. "hold": in leases that nobody claims again in their grace, each with a
+ * space. Each round offers every DEVICE in a lease of its own to UID, and for
  * each lease a child of that uid connects, claims, acknowledges and ends. Ends
  * with the number of leases when all of them have, and the devices are ready.
  */
@@ -18,22 +19,33 @@
 
 #define DEVICES_MAX 8
 #define LEASE_SIZE 64
+#define GRACE_MS 1
 
 /**
  * offer() - Offer a device
  * @conn:	The connection, root's
+ * @mode:	How it is handed over
  * @device:	Its name
  * @uid:	To whom
  * @ret:	The lease's name
  */
-static void offer(struct ioasid *conn, const char *device, uid_t uid,
-		  char ret[LEASE_SIZE])
+static void offer(struct ioasid *conn, enum ioasid_lease_mode mode,
+		  const char *device, uid_t uid, char ret[LEASE_SIZE])
 {
+	const bool hold = mode == IOASID_LEASE_HOLD;
+	const struct ioasid_space_wish space = {
+		.devices = &device,
+		.n_devices = 1,
+	};
 	struct ioasid_offer offer = {
 		.size = sizeof(offer),
 		.devices = &device,
 		.n_devices = 1,
 		.claimant_uid = uid,
+		.mode = mode,
+		.grace_ms = hold ? GRACE_MS : 0,
+		.spaces = hold ? &space : NULL,
+		.n_spaces = hold,
 	};
 	struct ioasid_lease *lease;
 	struct ioasid_error err;
@@ -112,19 +124,26 @@ static void expect_ready(struct ioasid *conn, const char *name)
 
 int main(int argc, char **argv)
 {
+	enum ioasid_lease_mode mode = IOASID_LEASE_TRANSFER;
 	char leases[DEVICES_MAX][LEASE_SIZE];
-	int i, rounds, n = argc - 3, count = 0;
 	pid_t pids[DEVICES_MAX];
+	int i, rounds, n, count = 0;
 	struct ioasid *conn;
 	uid_t uid;
 
+	if (argc > 1 && !strcmp(argv[1], "hold")) {
+		mode = IOASID_LEASE_HOLD;
+		argv++;
+		argc--;
+	}
+	n = argc - 3;
 	if (n < 1 || n > DEVICES_MAX)
-		die("cycle COUNT UID DEVICE...");
+		die("cycle [hold] COUNT UID DEVICE...");
 	uid = (uid_t)strtoul(argv[2], NULL, 10);
 	conn = connect_daemon();
 	for (rounds = atoi(argv[1]); rounds > 0; rounds--) {
 		for (i = 0; i < n; i++) {
-			offer(conn, argv[3 + i], uid, leases[i]);
+			offer(conn, mode, argv[3 + i], uid, leases[i]);
 			pids[i] = start_holder(leases[i], uid);
 		}
 		for (i = 0; i < n; i++) {

@@ -11,6 +11,7 @@ import os
 import shutil
 import socket
 import threading
+from pathlib import Path
 
 # Where descriptors wait for a start, out of the way of 3 and on.
 HIGH = 200
@@ -19,17 +20,17 @@ HIGH = 200
 class Manager:
     """Keeps what it is given, by name, until it is told to drop it."""
 
-    def __init__(self, folder, room=512):
+    def __init__(self, folder: Path, room: int = 512) -> None:
         self.path = folder / "notify"
         self.room = room
-        self.kept = {}
+        self.kept: dict[str, int] = {}
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.sock.bind(str(self.path))
         self.path.chmod(0o666)
         self.thread = threading.Thread(target=self.listen)
         self.thread.start()
 
-    def listen(self):
+    def listen(self) -> None:
         """Take messages until one is empty."""
         while True:
             data, fds, _, _ = socket.recv_fds(self.sock, 4096, 64)
@@ -48,18 +49,20 @@ class Manager:
             for fd in fds:
                 os.close(fd)
 
-    def start(self, command, environment):
+    def start(self, command: list[str],
+              environment: dict[str, str]) -> tuple[list[str], list[int]]:
         """A command and descriptors that make a process have what is kept."""
         names, fds = list(self.kept), list(self.kept.values())
         moves = " ".join(f"{3 + i}<&{fd}" for i, fd in enumerate(fds))
         environment.update({
             "NOTIFY_SOCKET": str(self.path), "FDSTORE": str(self.room),
             "LISTEN_FDS": str(len(fds)), "LISTEN_FDNAMES": ":".join(names)})
-        return [shutil.which("bash"), "-c",
-                f'export LISTEN_PID=$$; exec "$@" {moves}', "bash",
+        bash = shutil.which("bash")
+        assert bash
+        return [bash, "-c", f'export LISTEN_PID=$$; exec "$@" {moves}', "bash",
                 *command], fds
 
-    def end(self):
+    def end(self) -> None:
         """Drop all."""
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_RDWR)
