@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ioasid import Ioasidd, Refused
+from ioasid import Ioasidd, Refused, device_name
 
 from bench import Bench
 from holder import PAGE, TOP, ok, refused
@@ -85,6 +85,35 @@ def test_planner_and_kernel_agree_on_what_guests_need(
                        *PAPR, (0, 4 * GIB), (4 * GIB, 64 * GIB), (0, TIB),
                        (TIB, TIB), (1 << 46, TIB), (1 << 47, TIB),
                        (0xfee00000, PAGE), (0x8000000, PAGE)]})
+
+
+def test_aperture_refuses_the_windows_of_a_power_guest(
+        bench: Bench, daemon: Ioasidd, fact: Fact) -> None:
+    """2 GiB at 0 and 1 TiB at 2^59, as a pair: the kernel refuses it, and the
+    planner names the device and where its addresses end."""
+    context = bench.context
+    space = bench.attached()
+    low, high = [(start, start + size - 1) for start, size in PAPR]
+    refusal = daemon.refused("window", "plan", "-d", daemon.bdf("EDU0"),
+                             *[wish(size, start) for start, size in PAPR])
+    assert refusal.id == "window.unavailable"
+    assert "it goes beyond an aperture" in refusal.words
+    assert device_name(daemon.bdf("EDU0")) in refusal.words
+    aperture = re.search(r"its aperture is 0x0-(0x[0-9a-f]+)$",
+                         refusal.words, re.M)
+    assert aperture, refusal.words
+    assert int(aperture[1], 16) == context.ranges(space)[-1][1] < high[0]
+    fact("words", refusal.words)
+    refused("EADDRINUSE", context.allow(space, low, high))
+    # Each for itself: what is in the way is the second.
+    assert plan(daemon, [wish(2 * GIB, 0)]) == [low]
+    ok(context.allow(space, low))
+    refused("EADDRINUSE", context.allow(space, high))
+    # With no device there is nothing in the way.
+    answer = daemon.ask("window", "plan", *[wish(size, start)
+                                            for start, size in PAPR])
+    assert [(int(one["start"]), int(one["last"]))
+            for one in answer["windows"]] == [low, high]
 
 
 def test_what_is_placed_is_promised(bench: Bench, daemon: Ioasidd,
