@@ -128,6 +128,8 @@ void audit_record(const struct method *method, bool change,
 			  "audit: %llu refusals are not written here",
 			  (unsigned long long)before);
 	if (!name)
+		name = text_of(input, "lease");
+	if (!name)
 		name = text_of(input, "devices");
 	log_event(LOG_LEVEL_NOTICE, refusal ? ID_REFUSAL : ID_CHANGE,
 		  "audit: principal=%s pid=%d via=%s method=%s object=%s outcome=%s made=%s%s",
