@@ -37,10 +37,12 @@ static int begin(struct host *host, struct lease *lease, struct operation *op,
 		str_copy(holder->why, sizeof(holder->why), "ended");
 	}
 	*ret = lease_copy(lease);
-	if (*ret)
+	if (*ret) {
 		r = journal_begin_consume(host, op, lease, err);
-	else
+	} else {
+		error_set(err, r, ERROR_DAEMON_NO_MEMORY, "no memory");
 		operation_free(op);
+	}
 	lease_free(lease);
 	if (r < 0)
 		*ret = lease_free(*ret);
@@ -123,10 +125,10 @@ static void let_go(struct host *host, struct operation *op,
 
 	if (!lease->kept)
 		return;
-	r = journal_before(host, op, &act, lease->name, "fence",
-			   "unmap all, detach", &err);
-	r = context_fence(host, lease, &bytes, r < 0 ? NULL : &err);
-	(void)journal_after(host, op, &act, r, &err);
+	(void)journal_before(host, op, &act, lease->name, "fence",
+			     "unmap all, detach", &err); /* fenced all the same */
+	r = context_fence(host, lease, &bytes, &err);
+	(void)journal_after(host, op, &act, r, &err); /* r again */
 	if (r == 0 && bytes)
 		log_info("%s: %llu bytes were mapped", lease->name,
 			 (unsigned long long)bytes);
@@ -147,7 +149,8 @@ int lease_reclaim_owned(struct host *host, struct lease *lease,
 	int r;
 
 	op = operation_new(OPERATION_RECLAIM, lease->name, "ioasidd", "");
-	r = op ? draft_open(host, &lease->devices, &draft, err) : -ENOMEM;
+	r = op ? draft_open(host, &lease->devices, &draft, err) :
+		 error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY, "no memory");
 	if (r < 0) {
 		operation_free(op);
 		lease_free(lease);
