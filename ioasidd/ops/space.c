@@ -60,7 +60,10 @@ static int whole_groups(const struct draft *draft, const struct strv *names,
 		for (k = 0; k < draft->n; k++) {
 			const struct device *other = &draft->copies[k];
 
-			if (other->facts.group != device->facts.group ||
+			/* What is gone is in no group. */
+			if ((other != device &&
+			     (device->facts.group < 0 ||
+			      other->facts.group != device->facts.group)) ||
 			    strv_has(ret, other->name))
 				continue;
 			if (strv_add(ret, other->name) < 0)
