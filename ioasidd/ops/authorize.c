@@ -320,16 +320,17 @@ bool lease_addressed(const struct lease *lease, const struct caller *caller)
 	return str_eq(lease->claimant_unit, unit);
 }
 
-/* authorize_release() - May the caller end a lease, or change its offer? */
-int authorize_release(struct registry *reg, const struct caller *caller,
-		      const struct lease *lease, struct error *err)
+/* authorize_lease() - May the caller end a lease, or change it? */
+int authorize_lease(struct registry *reg, const struct caller *caller,
+		    const char *permission, const struct lease *lease,
+		    struct error *err)
 {
 	int r = 0;
 
 	if (lease_addressed(lease, caller) || is_owner(lease, caller))
 		return 0;
 	for (size_t i = 0; i < lease->devices.n && r == 0; i++)
-		r = authorize_locked(reg, caller, "lease.release",
+		r = authorize_locked(reg, caller, permission,
 				     lease->devices.items[i], lease, false,
 				     err);
 	error_prefix(r < 0 ? err : NULL, "%s", lease->name);

@@ -75,13 +75,17 @@ int authorize_devices(struct host *host, const struct caller *caller,
 		      struct error *err);
 
 /**
- * authorize_release() - May the caller end a lease, or change its offer?
+ * authorize_lease() - May the caller end a lease, or change it?
+ * @permission:	Such as "lease.release"
  *
- * Who it is addressed to and who made it may; and who has lease.release for all
- * of its devices. Under the registry's lock.
+ * Who it is addressed to, who holds it and who made it may; and who has the
+ * permission for all of its devices. Under the registry's lock.
+ *
+ * Return: 0; -EACCES, as authorize_device().
  */
-int authorize_release(struct registry *reg, const struct caller *caller,
-		      const struct lease *lease, struct error *err);
+int authorize_lease(struct registry *reg, const struct caller *caller,
+		    const char *permission, const struct lease *lease,
+		    struct error *err);
 
 /**
  * authorize_cancel() - May the caller cancel an operation?

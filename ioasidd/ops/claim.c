@@ -550,8 +550,8 @@ int lease_claim(struct host *host, const struct caller *caller,
 
 	r = may_claim(&c, change, err);
 	if (r == 0)
-		r = lease_own(host, NULL, change->name, OWN_TIMEOUT_MS, owned,
-			      &c.lease, err);
+		r = lease_own(host, NULL, NULL, change->name, OWN_TIMEOUT_MS,
+			      owned, &c.lease, err);
 	if (r < 0)
 		return r;
 	c.pidfd = fcntl(caller->pidfd, F_DUPFD_CLOEXEC, 3);

@@ -68,7 +68,7 @@ static int not_found(const char *name, struct error *err)
  * lease_own() - See lease.h
  */
 int lease_own(struct host *host, const struct caller *caller,
-	      const char *name, unsigned int timeout_ms,
+	      const char *permission, const char *name, unsigned int timeout_ms,
 	      char ret_claim[NAME_SIZE], struct lease **ret, struct error *err)
 {
 	struct registry *reg = host->registry;
@@ -88,7 +88,7 @@ int lease_own(struct host *host, const struct caller *caller,
 		*ret = NULL;
 	r = *ret ? 0 : not_found(name, err);
 	if (r == 0 && caller)
-		r = authorize_release(reg, caller, *ret, err);
+		r = authorize_lease(reg, caller, permission, *ret, err);
 	if (r == 0)
 		before = lease_copy(*ret);
 	if (r == 0 && !before)
@@ -538,8 +538,8 @@ int lease_release(struct host *host, const struct caller *caller,
 	char etag[24];
 	int r;
 
-	r = lease_own(host, caller, change->name, OWN_TIMEOUT_MS, claim, &lease,
-		      err);
+	r = lease_own(host, caller, "lease.release", change->name,
+		      OWN_TIMEOUT_MS, claim, &lease, err);
 	if (r < 0)
 		return r;
 	etag_of(lease->revision, etag);
@@ -612,8 +612,8 @@ int lease_reissue(struct host *host, const struct caller *caller,
 	struct lease *lease;
 	int r;
 
-	r = lease_own(host, caller, change->name, OWN_TIMEOUT_MS, claim, &lease,
-		      err);
+	r = lease_own(host, caller, "lease.release", change->name,
+		      OWN_TIMEOUT_MS, claim, &lease, err);
 	if (r < 0)
 		return r;
 	lease->has_token = true;
@@ -641,7 +641,8 @@ int lease_expire(struct host *host, const char *name)
 	char claim[NAME_SIZE];
 	struct lease *lease;
 
-	if (lease_own(host, NULL, name, OWN_TIMEOUT_MS, claim, &lease, &err) < 0)
+	if (lease_own(host, NULL, NULL, name, OWN_TIMEOUT_MS, claim, &lease,
+		      &err) < 0)
 		return 0;	/* the next look at offers comes back to it */
 	if (lease->state == LEASE_OFFERED && lease->expires_us &&
 	    lease->expires_us <= clock_real_us()) {
@@ -668,8 +669,8 @@ int lease_acknowledge(struct host *host, const struct caller *caller,
 	struct lease *lease;
 	int r;
 
-	r = lease_own(host, caller, change->name, OWN_TIMEOUT_MS, claim, &lease,
-		      err);
+	r = lease_own(host, caller, "lease.release", change->name,
+		      OWN_TIMEOUT_MS, claim, &lease, err);
 	if (r < 0)
 		return r;
 	holder = lease_holder(lease);

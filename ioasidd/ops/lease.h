@@ -56,15 +56,17 @@ int lease_note_silence(struct host *host, const char *name);
  * lease_own() - Claim a lease's devices, so that nobody else changes the lease
  * @caller:	For whom: a lease that is not for it to see is not found, and
  *		nobody waits because it has asked. NULL for ioasidd itself
+ * @permission:	What the caller must be allowed, see authorize_lease()
  * @name:	The lease
  * @ret_claim:	Name of the claim, for lease_disown()
  * @timeout_ms:	How long to wait for others
  * @ret:	A copy of the lease as it is then; ends with lease_free()
  *
- * Return: 0; -ENOENT lease.not-found; -EBUSY device.busy; -ENOMEM.
+ * Return: 0; -ENOENT lease.not-found; -EACCES, as authorize_lease(); -EBUSY
+ * device.busy; -ENOMEM.
  */
 int lease_own(struct host *host, const struct caller *caller,
-	      const char *name, unsigned int timeout_ms,
+	      const char *permission, const char *name, unsigned int timeout_ms,
 	      char ret_claim[NAME_SIZE], struct lease **ret,
 	      struct error *err);
 

@@ -231,7 +231,8 @@ int lease_reclaim(struct host *host, const char *name)
 	struct lease *lease;
 	int r;
 
-	r = lease_own(host, NULL, name, OWN_TIMEOUT_MS, claim, &lease, &err);
+	r = lease_own(host, NULL, NULL, name, OWN_TIMEOUT_MS, claim, &lease,
+		      &err);
 	if (r == 0) {
 		r = holder_ended(host, lease, &err);
 		lease_disown(host, claim);

@@ -229,8 +229,8 @@ static int begin(struct host *host, const struct caller *caller,
 	int r;
 
 	*ret = (struct spacing){ .host = host, .draft = DRAFT_NULL };
-	r = lease_own(host, caller, lease, SPACE_OWN_TIMEOUT_MS, ret->claim,
-		      &ret->lease, err);
+	r = lease_own(host, caller, "space.change", lease,
+		      SPACE_OWN_TIMEOUT_MS, ret->claim, &ret->lease, err);
 	if (r < 0)
 		return r;
 	r = check(ret->lease, change, err);
