@@ -63,6 +63,7 @@ pb_space *view_space(struct arena *arena, const struct lease *lease,
 		     const struct space *space)
 {
 	pb_space *ret = arena_message(arena, PB(space));
+	size_t n_ranges;
 
 	if (!ret)
 		return NULL;
@@ -74,9 +75,10 @@ pb_space *view_space(struct arena *arena, const struct lease *lease,
 	ret->n_windows = ret->windows ? space->n_windows : 0;
 	view_devices(arena, space, ret);
 	ret->kernel_id = space->kernel_id;
-	ret->iova_ranges = view_iova_ranges(arena, space->ranges,
-					    space->n_ranges);
-	ret->n_iova_ranges = ret->iova_ranges ? space->n_ranges : 0;
+	n_ranges = space->n_ranges < VIEW_RANGES ? space->n_ranges :
+						   VIEW_RANGES;
+	ret->iova_ranges = view_iova_ranges(arena, space->ranges, n_ranges);
+	ret->n_iova_ranges = ret->iova_ranges ? n_ranges : 0;
 	ret->iova_alignment = space->alignment;
 	view_labels(arena, space, ret);
 	ret->created = view_time(arena, space->created_us);
@@ -185,6 +187,10 @@ static int take_labels(const Ioasid__V1__SpaceWish *in, struct strv *ret,
 {
 	int r = 0;
 
+	if (in->n_labels > SPACE_LABELS_MAX)
+		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
+				 "field labels: more than %d",
+				 SPACE_LABELS_MAX);
 	for (size_t i = 0; i < in->n_labels && r == 0; i++) {
 		r = handler_label(ret, in->labels[i]->key,
 				  in->labels[i]->value, err);

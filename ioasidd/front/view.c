@@ -10,6 +10,11 @@
 
 #include "ops/ops.h"
 
+/* What is around an object in a packet: of a change its name and time, of a page
+ * its token; and the step that says that some are left out. Bytes.
+ */
+#define VIEW_AROUND 4096
+
 /**
  * view_time() - A moment
  * @arena:	Where it goes
@@ -487,12 +492,13 @@ static pb_step *view_left_out(struct arena *arena, size_t n)
  * view_steps() - Steps, the newest if not all of them fit
  * @arena:	Where they go
  * @op:		Whose; NULL for none
+ * @room:	Bytes that they may have
  * @ret_n:	How many
  *
  * Filled from the end, so that what is left out is the beginning.
  */
 static pb_step **view_steps(struct arena *arena, const struct operation *op,
-			    size_t *ret_n)
+			    size_t room, size_t *ret_n)
 {
 	size_t n = op ? op->n_steps : 0, first = n, size = 0;
 	pb_step **steps = view_array(arena, n);
@@ -507,7 +513,7 @@ static pb_step **view_steps(struct arena *arena, const struct operation *op,
 			return NULL;
 		/* 1 for the tag, 2 for the length */
 		size += 3 + ioasid__v1__step__get_packed_size(step);
-		if (size > VIEW_STEPS_SIZE)
+		if (size > room)
 			break;
 		steps[--first] = step;
 	}
@@ -679,6 +685,27 @@ static void view_kept(struct arena *arena, const struct lease *lease,
 	}
 }
 
+/**
+ * view_reclaim() - How its devices were made safe, as far as there is room
+ * @arena:	Where it goes
+ * @reg:	All operations
+ * @lease:	The lease
+ * @ret:	Its view, with all else
+ */
+static void view_reclaim(struct arena *arena, struct registry *reg,
+			 const struct lease *lease, pb_lease *ret)
+{
+	size_t size = VIEW_AROUND +
+		      protobuf_c_message_get_packed_size(&ret->base);
+	size_t room = size < MESSAGE_MAX ? MESSAGE_MAX - size : 0;
+
+	if (room > VIEW_STEPS_SIZE)
+		room = VIEW_STEPS_SIZE;
+	ret->reclaim = view_steps(arena,
+				  registry_operation(reg, lease->reclaim),
+				  room, &ret->n_reclaim);
+}
+
 /* view_lease() - A lease */
 pb_lease *view_lease(struct arena *arena, struct registry *reg,
 		     const struct lease *lease)
@@ -705,15 +732,13 @@ pb_lease *view_lease(struct arena *arena, struct registry *reg,
 	ret->incarnation = lease->incarnation;
 	view_holders(arena, lease, ret);
 	ret->acknowledged = lease->acknowledged;
-	if (*lease->reclaim)
-		ret->reclaim = view_steps(
-			arena, registry_operation(reg, lease->reclaim),
-			&ret->n_reclaim);
 	ret->restore_after = lease->restore_after;
 	ret->created = view_time(arena, lease->created_us);
 	ret->ended = view_time(arena, lease->ended_us);
 	ret->end_reason = arena_text(arena, lease->end_reason);
 	view_kept(arena, lease, ret);
+	if (*lease->reclaim)
+		view_reclaim(arena, reg, lease, ret);
 
 	return ret;
 }
@@ -771,7 +796,7 @@ pb_operation *view_operation(struct arena *arena, const struct operation *op)
 	ret->target = arena_text(arena, op->target);
 	ret->state = operation_states[op->state];
 	ret->step = arena_text(arena, op->step);
-	ret->steps = view_steps(arena, op, &ret->n_steps);
+	ret->steps = view_steps(arena, op, VIEW_STEPS_SIZE, &ret->n_steps);
 	ret->principal = arena_text(arena, op->principal);
 	ret->request_id = arena_text(arena, op->request_id);
 	if (op->state == OPERATION_FAILED)

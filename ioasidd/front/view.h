@@ -6,7 +6,8 @@
  * all of these are to be called. A view that there is no memory for is NULL or
  * lacks something: ask arena_ok() before it is sent. One object always fits a
  * packet: of steps that are too many the oldest are left out, and a step in
- * their place says so; of names only the first VIEW_NAMES are shown.
+ * their place says so; of names only the first VIEW_NAMES are shown, of ranges
+ * the first VIEW_RANGES.
  */
 #ifndef IOASIDD_FRONT_VIEW_H
 #define IOASIDD_FRONT_VIEW_H
@@ -25,8 +26,13 @@
  */
 #define VIEW_NAMES 2048
 
-/* Bytes of steps in one object. */
+/* Bytes of steps in one object. A lease with many spaces has less room. */
 #define VIEW_STEPS_SIZE (MESSAGE_MAX * 5 / 8)
+
+/* Ranges of one space: the kernel has no limit for them, and no machine has as
+ * many.
+ */
+#define VIEW_RANGES 128
 
 #define PAGE_SIZE_DEFAULT 100
 #define PAGE_SIZE_MAX 1000

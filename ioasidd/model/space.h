@@ -11,8 +11,13 @@
 #include "model/request.h"
 #include "model/window.h"
 
-/* Of one lease. */
+/* Of one lease. A lease with as many, each with as many windows and labels, has
+ * to fit a packet together with all else that it has.
+ */
 #define SPACES_MAX 16
+
+/* Of one space. */
+#define SPACE_LABELS_MAX 16
 
 /**
  * struct space - One I/O address space

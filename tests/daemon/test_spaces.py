@@ -124,6 +124,8 @@ def test_a_hold_lease_is_made_with_its_spaces(client):
     ({"spaces": [{"devices": [EDU], "windows": [
         {"size": 1 << 40, "start": 1 << 59}]}]}, "window.unavailable"),
     ({"spaces": [{"labels": {"": "x"}}]}, "request.invalid"),
+    ({"spaces": [{"labels": {str(i): "" for i in range(17)}}]},
+     "request.invalid"),
 ], ids=str)
 def test_what_cannot_be_is_refused_and_nothing_is_made(client, fields, error):
     before = client.call("Leases/ListLeases", all=True)

@@ -403,6 +403,87 @@ static void a_lease_always_fits(void **state)
 	registry_free(reg);
 }
 
+/* A space with as much as it can have. */
+static struct space full_space(int number)
+{
+	struct space space = SPACE_NULL;
+
+	str_format(space.name, sizeof(space.name),
+		   "spaces/01arz3ndektsv4rrffq69g5f%02d", number);
+	space.kernel_id = UINT32_MAX;
+	space.alignment = UINT64_MAX;
+	space.created_us = UINT64_MAX;
+	space.windows = calloc(WINDOWS_MAX, sizeof(*space.windows));
+	space.ranges = calloc(1000, sizeof(*space.ranges));
+	assert_true(space.windows && space.ranges);
+	space.n_windows = WINDOWS_MAX;
+	space.n_ranges = 1000;
+	for (size_t i = 0; i < WINDOWS_MAX; i++)
+		space.windows[i] = (struct window){
+			UINT64_MAX - i, UINT64_MAX, UINT64_MAX, WINDOW_RAM };
+	for (size_t i = 0; i < space.n_ranges; i++)
+		space.ranges[i] = (struct kernel_range){ UINT64_MAX - i,
+							 UINT64_MAX };
+	for (int i = 0; i < SPACE_LABELS_MAX; i++) {
+		assert_int_equal(strv_addf(&space.labels, "%063d", i), 0);
+		assert_int_equal(strv_addf(&space.labels, "%0255d", i), 0);
+	}
+	return space;
+}
+
+/* Its steps are what there is less of. */
+static void the_largest_hold_lease_fits_a_packet(void **state)
+{
+	struct registry *reg = machine_registry(2);
+	_cleanup_arena_ struct arena arena;
+	struct holder holder = { .since_us = 1, .until_us = 2 };
+	const pb_lease *view;
+	struct operation *op;
+	struct lease *lease;
+
+	arena_init(&arena, VIEW_BUDGET);
+	registry_lock(reg);
+	op = add_operation(reg, "ioasidd", OPERATION_STEPS_MAX);
+	lease = add_lease(reg, 1000, 0);
+	lease->mode = LEASE_HOLD;
+	memset(holder.process.cgroup, 'x', sizeof(holder.process.cgroup) - 1);
+	memset(holder.why, 'y', sizeof(holder.why) - 1);
+	for (int i = 0; i < LEASE_HOLDERS_MAX; i++)
+		assert_int_equal(lease_add_holder(lease, &holder), 0);
+	for (int i = 0; i < LEASE_LABELS_MAX; i++) {
+		assert_int_equal(strv_addf(&lease->labels, "%063d", i), 0);
+		assert_int_equal(strv_addf(&lease->labels, "%0255d", i), 0);
+	}
+	strv_deinit(&lease->devices);
+	for (int i = 0; i < SPACES_MAX; i++) {
+		struct space space = full_space(i);
+
+		assert_int_equal(lease_add_space(lease, &space), 0);
+	}
+	for (int i = 0; i < LEASE_DEVICES_MAX; i++) {
+		assert_int_equal(strv_addf(&lease->devices,
+					   "devices/%050d", i), 0);
+		assert_int_equal(strv_addf(&lease->spaces[i % SPACES_MAX].devices,
+					   "devices/%050d", i), 0);
+		lease->device_ids[i] = UINT32_MAX;
+	}
+	lease->n_device_ids = LEASE_DEVICES_MAX;
+	str_copy(lease->reclaim, NAME_SIZE, op->name);
+
+	view = view_lease(&arena, reg, lease);
+	assert_true(protobuf_c_message_get_packed_size(&view->base) <
+		    MESSAGE_MAX - 1000);
+	assert_int_equal(view->n_spaces, SPACES_MAX);
+	assert_int_equal(view->spaces[15]->n_windows, WINDOWS_MAX);
+	assert_int_equal(view->spaces[15]->n_iova_ranges, VIEW_RANGES);
+	assert_int_equal(view->spaces[15]->n_labels, SPACE_LABELS_MAX);
+	assert_true(view->n_reclaim > 10);
+	assert_string_equal(view->reclaim[0]->act, "...");
+	registry_unlock(reg);
+	assert_true(arena_ok(&arena));
+	registry_free(reg);
+}
+
 static void others_see_what_is_theirs(void **state)
 {
 	struct registry *reg = machine_registry(2);
@@ -463,6 +544,7 @@ int main(void)
 		cmocka_unit_test(iommus_have_resource_names),
 		cmocka_unit_test(an_operation_always_fits),
 		cmocka_unit_test(a_lease_always_fits),
+		cmocka_unit_test(the_largest_hold_lease_fits_a_packet),
 		cmocka_unit_test(others_see_what_is_theirs),
 		cmocka_unit_test(no_memory_is_no_half_page),
 	};
