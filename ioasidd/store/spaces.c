@@ -144,6 +144,8 @@ static int load_windows(struct db *db, struct space *space, struct error *err)
 		get_text(&g, purpose, sizeof(purpose));
 		if (!g.r && window_purpose_from_name(purpose, &window.purpose))
 			bad(&g, "is no purpose of a window");
+		if (space->n_windows == WINDOWS_MAX)
+			bad(&g, "there are too many");
 		larger = more(&g, space->windows, space->n_windows,
 			      sizeof(*larger));
 		if (!larger)
@@ -229,6 +231,8 @@ static int load_labels(struct db *db, struct space *space, struct error *err)
 
 		get_text(&g, key, sizeof(key));
 		get_text(&g, value, sizeof(value));
+		if (space->labels.n == 2 * (size_t)SPACE_LABELS_MAX)
+			bad(&g, "there are too many");
 		if (!g.r && (strv_add(&space->labels, key) ||
 			     strv_add(&space->labels, value)))
 			g.r = db_error(NULL, SQLITE_NOMEM, g.table, err);
@@ -278,6 +282,8 @@ int store_load_spaces(struct db *db, struct lease *lease, struct error *err)
 		get_text(&g, space.request_id, sizeof(space.request_id));
 		get_text(&g, space.fingerprint, sizeof(space.fingerprint));
 		get_text(&g, space.maker, sizeof(space.maker));
+		if (lease->n_spaces == SPACES_MAX)
+			bad(&g, "there are too many");
 		if (!g.r && lease_add_space(lease, &space))
 			g.r = db_error(NULL, SQLITE_NOMEM, g.table, err);
 	}

@@ -30,6 +30,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "store/db.h"
+#include "store/migrate.h"
 #include "store/store.h"
 
 #define OPS_MAX 100000
@@ -347,6 +348,172 @@ static int drop_operation(struct store_tx *tx, void *data, struct error *err)
 }
 
 /* Add a step, numbered. */
+/* A space with all that it can have. */
+static void add_space(struct lease *lease, const char *name,
+		      const char *device)
+{
+	static const struct window windows[] = {
+		{ 0, 0xfedfffff, 4096, WINDOW_DMA32 },
+		{ UINT64_C(1) << 63, UINT64_MAX, UINT64_MAX, WINDOW_RAM },
+	};
+	static const struct kernel_range ranges[] = { { 0, 7 },
+						      { 9, UINT64_MAX } };
+	struct space space = {
+		.kernel_id = UINT32_MAX,
+		.alignment = UINT64_C(1) << 63,
+		.created_us = 11,
+		.request_id = "r2",
+		.fingerprint = "f2",
+		.maker = "uid:1000",
+	};
+
+	str_copy(space.name, sizeof(space.name), name);
+	space.windows = malloc(sizeof(windows));
+	space.ranges = malloc(sizeof(ranges));
+	assert_true(space.windows && space.ranges);
+	memcpy(space.windows, windows, sizeof(windows));
+	memcpy(space.ranges, ranges, sizeof(ranges));
+	space.n_windows = ARRAY_SIZE(windows);
+	space.n_ranges = ARRAY_SIZE(ranges);
+	strv_add(&space.devices, device);
+	strv_add(&space.labels, "for");
+	strv_add(&space.labels, "ram");
+	assert_int_equal(lease_add_space(lease, &space), 0);
+}
+
+/* The same lease, of a mode that has spaces. */
+static struct lease *some_hold_lease(void)
+{
+	struct lease *lease = some_lease();
+
+	lease->mode = LEASE_HOLD;
+	lease->grace_ms = 600000;
+	lease->kept = true;
+	lease->device_ids[0] = UINT32_MAX;
+	lease->device_ids[1] = 1;
+	lease->n_device_ids = 2;
+	/* In this order, which is not that of their names. */
+	add_space(lease, "spaces/01brz3ndektsv4rrffq69g5fav", "devices/a");
+	add_space(lease, "spaces/01arz3ndektsv4rrffq69g5fav", "devices/b");
+	return lease;
+}
+
+static void check_space(const struct space *was, const struct space *back)
+{
+	assert_string_equal(back->name, was->name);
+	assert_int_equal(back->kernel_id, UINT32_MAX);
+	assert_true(back->alignment == UINT64_C(1) << 63);
+	assert_int_equal(back->created_us, 11);
+	assert_string_equal(back->request_id, "r2");
+	assert_string_equal(back->fingerprint, "f2");
+	assert_string_equal(back->maker, "uid:1000");
+	assert_int_equal(back->n_windows, 2);
+	assert_memory_equal(back->windows, was->windows,
+			    2 * sizeof(*was->windows));
+	assert_int_equal(back->n_ranges, 2);
+	assert_memory_equal(back->ranges, was->ranges,
+			    2 * sizeof(*was->ranges));
+	assert_int_equal(back->devices.n, 1);
+	assert_string_equal(back->devices.items[0], was->devices.items[0]);
+	assert_int_equal(back->labels.n, 2);
+	assert_string_equal(back->labels.items[1], "ram");
+}
+
+static void spaces_come_back_as_they_were(void **state)
+{
+	struct lease *lease = some_hold_lease(), *back;
+
+	assert_int_equal(store_write(store, put_lease, lease, NULL), 0);
+	assert_int_equal(store_write(store, put_lease, lease, NULL), 0);
+	reload();
+	back = loaded.leases[0];
+	assert_int_equal(back->mode, LEASE_HOLD);
+	assert_int_equal(back->grace_ms, 600000);
+	assert_false(back->kept);
+	assert_int_equal(back->n_device_ids, 2);
+	assert_true(back->device_ids[0] == UINT32_MAX);
+	assert_int_equal(back->device_ids[1], 1);
+	assert_int_equal(back->n_spaces, 2);
+	for (size_t i = 0; i < 2; i++)
+		check_space(&lease->spaces[i], &back->spaces[i]);
+
+	/* Written again: what is no more is gone. */
+	lease_drop_space(lease, 0);
+	lease->n_device_ids = 0;
+	free(lease->spaces[0].windows);
+	lease->spaces[0].windows = NULL;
+	lease->spaces[0].n_windows = 0;
+	strv_remove(&lease->spaces[0].devices, "devices/b");
+	assert_int_equal(store_write(store, put_lease, lease, NULL), 0);
+	reload();
+	back = loaded.leases[0];
+	assert_int_equal(back->n_device_ids, 0);
+	assert_int_equal(back->n_spaces, 1);
+	assert_int_equal(back->spaces[0].n_windows, 0);
+	assert_null(back->spaces[0].windows);
+	assert_int_equal(back->spaces[0].devices.n, 0);
+	lease_free(lease);
+}
+
+/* The table of leases is made anew by it; nothing of what refers to it may go. */
+static void leases_of_version_2_are_kept_whole(void **state)
+{
+	static const char rows[] =
+		"INSERT INTO lease VALUES"
+		"('leases/01arz3ndektsv4rrffq69g5fav', 9, 'r1', 'held',"
+		"'transfer', 5, 1000, 0, x'ffffffffffffffff', 0, 0, 2, 1, 0,"
+		"'', 3, 0, '', 'uid:5', 'a.service', x'', 0);"
+		"INSERT INTO lease_device VALUES"
+		"('leases/01arz3ndektsv4rrffq69g5fav', 0, 'devices/b'),"
+		"('leases/01arz3ndektsv4rrffq69g5fav', 1, 'devices/a');"
+		"INSERT INTO lease_label VALUES"
+		"('leases/01arz3ndektsv4rrffq69g5fav', 'k', 'v');"
+		"INSERT INTO holder VALUES"
+		"('leases/01arz3ndektsv4rrffq69g5fav', 0, 4711, 99, 'boot',"
+		"7, '/a', 1000, 1000, x'ffffffffffffffff', 5, 0, '')";
+	struct error err = ERROR_NULL;
+	const struct lease *back;
+	char path[128];
+	sqlite3 *handle;
+
+	store = store_close(store);
+	snprintf(path, sizeof(path), "%s/state.db", dir);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
+	if (migrate(handle, migrations, 2, &err) || db_exec(handle, rows, &err))
+		fail_msg("%s", err.msg);
+	sqlite3_close(handle);
+
+	reload();
+	assert_int_equal(loaded.n_leases, 1);
+	back = loaded.leases[0];
+	assert_string_equal(back->name, "leases/01arz3ndektsv4rrffq69g5fav");
+	assert_int_equal(back->mode, LEASE_TRANSFER);
+	assert_int_equal(back->state, LEASE_HELD);
+	assert_true(back->memlock == UINT64_MAX);
+	assert_string_equal(back->owner, "uid:5");
+	assert_string_equal(back->claimant_unit, "a.service");
+	assert_string_equal(back->fingerprint, "");
+	assert_int_equal(back->grace_ms, 0);
+	assert_int_equal(back->devices.n, 2);
+	assert_string_equal(back->devices.items[0], "devices/b");
+	assert_int_equal(back->n_device_ids, 0);
+	assert_int_equal(back->labels.n, 2);
+	assert_int_equal(back->n_holders, 1);
+	assert_int_equal(back->holders[0].process.pid, 4711);
+
+	/* What refers to leases refers to the new table: it goes with them. */
+	assert_int_equal(store_write(store, drop_lease, (void *)back->name,
+				     NULL), 0);
+	edit("CREATE TABLE none (n INTEGER CHECK (n = 0));"
+	     "INSERT INTO none SELECT count(*) FROM lease_device;"
+	     "INSERT INTO none SELECT count(*) FROM holder;"
+	     "INSERT INTO none SELECT count(*) FROM lease_label;"
+	     "DROP TABLE none");
+	reload();
+	assert_int_equal(loaded.n_leases, 0);
+}
+
 static void add_step(struct operation *op, unsigned int number)
 {
 	struct step step = { .object = "devices/a", .act = "unbind",
@@ -706,6 +873,52 @@ static void damaged_rows_are_named(void **state)
 		  "leases/01", "number" },
 		{ "UPDATE lease_label SET key = hex(zeroblob(40)) "
 		  "WHERE key = 'k'", "lease_label", "leases/01", "key" },
+		{ "UPDATE lease SET grace_ms = 4294967296", "lease",
+		  "leases/01", "grace_ms" },
+		{ "UPDATE lease_device SET kernel_id = -1", "lease_device",
+		  "leases/01", "kernel_id" },
+		{ "PRAGMA foreign_keys=OFF;"
+		  "UPDATE space SET name = 'spaces/0' WHERE position = 0",
+		  "space", "spaces/0", "name" },
+		{ "UPDATE space SET kernel_id = 4294967296", "space",
+		  "spaces/01", "kernel_id" },
+		{ "UPDATE space SET alignment = x'00'", "space", "spaces/01",
+		  "alignment" },
+		{ "UPDATE space SET maker = hex(zeroblob(999))", "space",
+		  "spaces/01", "maker" },
+		{ "INSERT INTO space WITH RECURSIVE n (i) AS "
+		  "(SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 24) "
+		  "SELECT 'spaces/01arz3ndektsv4rrffq69g5f' || i, lease, i,"
+		  "0, alignment, 0, '', '', '' FROM n, space "
+		  "WHERE position = 0", "space", "spaces/01", "maker" },
+		{ "UPDATE space_window SET last = zeroblob(8) "
+		  "WHERE start > zeroblob(8)", "space_window", "spaces/01",
+		  "last" },
+		{ "UPDATE space_window SET page_sizes = x''", "space_window",
+		  "spaces/01", "page_sizes" },
+		{ "PRAGMA ignore_check_constraints=ON;"
+		  "UPDATE space_window SET purpose = 'lost'", "space_window",
+		  "spaces/01", "purpose" },
+		{ "INSERT INTO space_window WITH RECURSIVE n (i) AS "
+		  "(SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 72) "
+		  "SELECT space, CAST('000000' || i AS BLOB), last, last,"
+		  "'any' FROM n, space_window WHERE start > zeroblob(8)",
+		  "space_window", "spaces/01", "purpose" },
+		{ "UPDATE space_range SET last = zeroblob(8) "
+		  "WHERE start > zeroblob(8)", "space_range", "spaces/01",
+		  "last" },
+		{ "UPDATE space_device SET position = 1", "space_device",
+		  "spaces/01", "position" },
+		{ "UPDATE space_device SET device = 'devices/c'",
+		  "space_device", "spaces/01", "device" },
+		{ "UPDATE space_device SET device = 'devices/a'",
+		  "space_device", "spaces/01", "device" },
+		{ "UPDATE space_label SET value = hex(zeroblob(128))",
+		  "space_label", "spaces/01", "value" },
+		{ "INSERT INTO space_label WITH RECURSIVE n (i) AS "
+		  "(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 16) "
+		  "SELECT space, 'k' || i, '' FROM n, space_label",
+		  "space_label", "spaces/01", "value" },
 		{ "UPDATE device SET vendor = 65536", "device", "devices/pci",
 		  "vendor" },
 		{ "UPDATE device SET class = 16777216", "device",
@@ -747,7 +960,7 @@ static void damaged_rows_are_named(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct operation *op = operation_new(OPERATION_PREPARE, "x",
 						     "uid:0", "");
-		struct lease *lease = some_lease();
+		struct lease *lease = some_hold_lease();
 		struct error err = ERROR_NULL;
 		char column[64];
 
@@ -1203,6 +1416,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(devices_come_back_as_they_were),
 		T(leases_come_back_as_they_were),
+		T(spaces_come_back_as_they_were),
+		T(leases_of_version_2_are_kept_whole),
 		T(operations_come_back_as_they_were),
 		T(steps_are_written_once),
 		T(text_that_is_not_utf8_is_mended),
