@@ -204,6 +204,26 @@ def test_a_label_is_a_selector_of_leases(policy):
     assert as_uid(policy, "Leases/ReleaseLease", name=ours)[0] == "ok"
 
 
+def test_spaces_are_changed_by_who_may_change_them(policy):
+    policy.write(grants=f"[grant end]\nuid = {NOBODY}\n"
+                 "verbs = lease.view, lease.release\n"
+                 f"[grant change]\nuid = {OTHER}\n"
+                 "verbs = lease.view, space.change\n")
+    policy.start()
+    policy.sim.ctl("prepare", EDU)
+    with policy.sim.connect() as client:
+        lease = client.call("Leases/CreateLease", devices=[NAMES[EDU]],
+                            mode="HOLD", claimant={"uid": 0}).name
+    error, words, _ = as_uid(policy, "Spaces/CreateSpace", lease=lease)
+    assert error == "permission.denied" and "space.change" in words
+    assert as_uid(policy, "Spaces/CreateSpace", uid=OTHER,
+                  lease=lease)[0] == "ok"
+    assert as_uid(policy, "Leases/ReleaseLease", uid=OTHER,
+                  name=lease)[0] == "permission.denied"
+    made, = policy.audit(method="Spaces/CreateSpace", outcome="ok")
+    assert f"object={lease} " in made and "made=spaces/" in made
+
+
 def test_policy_check_names_the_line(policy):
     policy.write(grants="# who\n[grant edu]\nuid = nobody\n\n"
                  f"role = operator\ndevices = {EDU}\n")
