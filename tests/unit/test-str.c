@@ -201,6 +201,46 @@ static void lists_own_their_strings(void **state)
 	assert_int_equal(v.n, 0);
 }
 
+static void a_copy_of_a_list_is_appended(void **state)
+{
+	_cleanup_strv_ struct strv from = STRV_NULL, to = STRV_NULL;
+
+	assert_int_equal(strv_copy(&from, &to), 0);
+	assert_int_equal(to.n, 0);
+	assert_int_equal(strv_add(&from, "a"), 0);
+	assert_int_equal(strv_add(&from, "b"), 0);
+	assert_int_equal(strv_copy(&from, &to), 0);
+	assert_int_equal(strv_copy(&from, &to), 0);
+	assert_int_equal(to.n, 4);
+	assert_string_equal(to.items[3], "b");
+	assert_null(to.items[4]);
+	assert_ptr_not_equal(to.items[0], from.items[0]);
+}
+
+static void what_is_taken_out_of_a_list_leaves_no_gap(void **state)
+{
+	_cleanup_strv_ struct strv v = STRV_NULL;
+
+	strv_remove(&v, "a");
+	for (const char *word = "abab"; *word; word++)
+		assert_int_equal(strv_addf(&v, "%c", *word), 0);
+	strv_remove(&v, "x");
+	assert_int_equal(v.n, 4);
+	strv_remove(&v, "a");
+	assert_int_equal(v.n, 3);
+	assert_string_equal(v.items[0], "b");
+	assert_string_equal(v.items[1], "a");
+	assert_string_equal(v.items[2], "b");
+	assert_null(v.items[3]);
+	strv_remove(&v, "a");
+	strv_remove(&v, "b");
+	strv_remove(&v, "b");
+	assert_int_equal(v.n, 0);
+	assert_null(v.items[0]);
+	assert_int_equal(strv_add(&v, "c"), 0);
+	assert_string_equal(v.items[0], "c");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +251,8 @@ int main(void)
 		cmocka_unit_test(numbers_are_read_whole_or_not),
 		cmocka_unit_test(sizes_have_one_letter_at_most),
 		cmocka_unit_test(lists_own_their_strings),
+		cmocka_unit_test(a_copy_of_a_list_is_appended),
+		cmocka_unit_test(what_is_taken_out_of_a_list_leaves_no_gap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
