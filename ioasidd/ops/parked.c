@@ -96,22 +96,30 @@ int parked_find(struct parked *parked, const char *name)
 	return -1;
 }
 
-/* parked_free() - See parked.h */
-struct parked *parked_free(struct parked *parked)
+/* parked_drop() - See parked.h */
+void parked_drop(struct parked *parked)
 {
 	struct error err = ERROR_NULL;
 
 	for (size_t i = 0; parked && i < parked->n; i++) {
 		if (parked->all[i].fd < 0)
 			continue;
-		fd_close(parked->all[i].fd);
+		parked->all[i].fd = fd_close(parked->all[i].fd);
 		if (fdstore_remove(parked->all[i].name, &err) < 0)
 			log_problem(LOG_LEVEL_WARNING, &err,
 				    "'%s' is kept in vain",
 				    parked->all[i].name);
 	}
-	if (parked)
-		free(parked->all);
+}
+
+/* parked_free() - See parked.h */
+struct parked *parked_free(struct parked *parked)
+{
+	if (!parked)
+		return NULL;
+	while (parked->n)
+		fd_close(parked->all[--parked->n].fd);
+	free(parked->all);
 	free(parked);
 	return NULL;
 }

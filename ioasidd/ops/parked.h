@@ -12,7 +12,7 @@ struct parked;
 
 /**
  * parked_take() - Take them back, before anything is opened or started
- * @ret:	parked_free(); NULL if there are none
+ * @ret:	parked_free()
  *
  * Return: 0; -EINVAL, as fdstore_take(); -ENOMEM.
  */
@@ -29,8 +29,13 @@ int parked_top(const struct parked *parked);
  */
 int parked_find(struct parked *parked, const char *name);
 
-/* parked_free() - Close those that nobody wanted, also with the manager. Not on
- * the loop's thread. Return: NULL.
+/* parked_drop() - Close those that nobody wanted, also with the manager. Not on
+ * the loop's thread. NULL is allowed.
+ */
+void parked_drop(struct parked *parked);
+
+/* parked_free() - Close those that are left; the manager still has them. NULL is
+ * allowed. Return: NULL.
  */
 struct parked *parked_free(struct parked *parked);
 

@@ -562,6 +562,9 @@ int startup_resume(struct host *host, struct error *err)
 		r = resume_operations(host, err);
 	if (r == 0)
 		r = resume_leases(host, err);
+	/* If not, it may be of leases that were not looked at. */
+	if (r == 0)
+		parked_drop(host->parked);
 	host->parked = parked_free(host->parked);
 	if (r == 0)
 		r = resume_devices(host, err);

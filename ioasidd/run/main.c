@@ -137,11 +137,11 @@ int main(int argc, char **argv)
 		return r < 0 ? EXIT_USAGE : 0;
 	/* Before names are looked up, which may keep descriptors open. */
 	prepare_process(&d);
-	if (configure(&d) < 0)
-		return EXIT_USAGE;
-	r = machine_command(&d.options);
+	r = configure(&d) < 0 ? EXIT_USAGE : machine_command(&d.options);
 	if (r < 0)
 		r = serve(&d);
+	/* If that has not come so far, the next start takes it over. */
+	parked_free(d.host.parked);
 	config_free(d.config);
 	return r;
 }
