@@ -739,6 +739,16 @@ def cycles(daemon: Ioasidd, mode: str, count: int, *names: str) -> None:
     assert f"{count} leases\n" in done.output()
 
 
+def rounds(daemon: Ioasidd, mode: str, count: int,
+           *names: str) -> list[int]:
+    """So many leases in four parts; RSS after each, KiB."""
+    seen = []
+    for _ in range(4):
+        cycles(daemon, mode, count // 4 // len(names) * len(names), *names)
+        seen.append(daemon.quiet_rss())
+    return seen
+
+
 @pytest.mark.limit(2400 if LONG else 600)
 @pytest.mark.sanitize
 @pytest.mark.parametrize("mode", ["transfer", "hold"])
@@ -763,15 +773,17 @@ def test_leases_leave_nothing_behind(stopped: Ioasidd, names: tuple[str, ...],
     stopped.stop()
     size = database.stat().st_size
 
-    # Its threads and SQLite's cache take what they need in the first hundred.
+    # What is kept lies where there was room when it was made: how many pages
+    # that takes differs by more than 2 % from one look to the next, and does
+    # not grow. So as much is taken for granted as was seen in the beginning.
     stopped.start("--history=10", "--changes=64")
-    cycles(stopped, mode, 10 if stopped.sanitizer() else 100, *names)
+    cycles(stopped, mode, 10 if stopped.sanitizer() else 50, *names)
     drivers, fds = picture(stopped)["drivers"], quiet_fds(stopped)
-    rss = stopped.quiet_rss()
-    cycles(stopped, mode, count, *names)
-    print(f"{count} leases: RSS {rss} KiB, then {stopped.quiet_rss()} KiB")
+    before = rounds(stopped, mode, count // 2, *names)
+    after = rounds(stopped, mode, count, *names)
+    print(f"{count} leases: RSS {before} KiB, then {after} KiB")
     # A sanitizer's memory is its own affair.
-    assert stopped.sanitizer() or stopped.quiet_rss() <= rss * 1.02
+    assert stopped.sanitizer() or after[-1] <= max(before) * 1.02
     assert quiet_fds(stopped) == fds
     assert picture(stopped)["drivers"] == drivers
     stopped.stop()
