@@ -438,6 +438,9 @@ int context_open(struct host *host, struct lease *lease,
 
 /**
  * is_whole() - Does the kernel know all of a lease in its context?
+ *
+ * But for a space that no device is on: its holder may have ended it, or we
+ * have, and the end was not recorded any more.
  */
 static bool is_whole(struct host *host, const struct context *context,
 		     const struct lease *lease)
@@ -447,17 +450,22 @@ static bool is_whole(struct host *host, const struct context *context,
 	struct kernel_range *ranges;
 	uint64_t alignment;
 	size_t i, n;
+	int r;
 
 	for (i = 0; i < context->n; i++)
 		if (k->hw_info(host->kernel, context->iommufd,
 			       lease->device_ids[i], &info, NULL) < 0)
 			return false;
 	for (i = 0; i < lease->n_spaces; i++) {
-		if (k->ioas_ranges(host->kernel, context->iommufd,
-				   lease->spaces[i].kernel_id, &ranges, &n,
-				   &alignment, NULL) < 0)
+		const struct space *space = &lease->spaces[i];
+
+		r = k->ioas_ranges(host->kernel, context->iommufd,
+				   space->kernel_id, &ranges, &n, &alignment,
+				   NULL);
+		if (r == 0)
+			free(ranges);
+		else if (r != -ENOENT || space->devices.n)
 			return false;
-		free(ranges);
 	}
 	return true;
 }
@@ -639,11 +647,12 @@ int context_drop_space(struct host *host, const struct lease *lease,
 		       const struct space *space, struct error *err)
 {
 	const struct context *context = find(host, lease, err);
+	int r = -ESTALE;
 
-	return context ? host->kernel->ops->destroy(host->kernel,
-						    context->iommufd,
-						    space->kernel_id, err) :
-			 -ESTALE;
+	if (context)
+		r = host->kernel->ops->destroy(host->kernel, context->iommufd,
+					       space->kernel_id, err);
+	return r == -ENOENT ? 0 : r;
 }
 
 /**
@@ -693,6 +702,13 @@ int context_read(struct host *host, const struct lease *lease,
 		 struct space *space, struct error *err)
 {
 	const struct context *context = find(host, lease, err);
+	int r = context ? read_ranges(host, context, space, err) : -ESTALE;
 
-	return context ? read_ranges(host, context, space, err) : -ESTALE;
+	if (r != -ENOENT)
+		return r;
+	free(space->ranges);
+	space->ranges = NULL;
+	space->n_ranges = 0;
+	space->kernel_id = 0;
+	return 0;
 }

@@ -77,6 +77,8 @@ int context_copy(struct host *host, const struct lease *lease, int *fds,
  *		     its devices off whatever its holder has put them on
  * @ret_bytes:	How much that was
  *
+ * A space that its holder has ended has nothing mapped.
+ *
  * Return: 0; -ESTALE context.lost; -errno of the first that could not be; the
  * others were.
  */
@@ -95,7 +97,9 @@ int context_fence(struct host *host, const struct lease *lease,
 int context_add_space(struct host *host, const struct lease *lease,
 		      struct space *space, struct error *err);
 
-/* context_drop_space() - End a space that no device is on, mappings included. */
+/* context_drop_space() - End a space that no device is on, mappings included; or
+ * see that it has ended.
+ */
 int context_drop_space(struct host *host, const struct lease *lease,
 		       const struct space *space, struct error *err);
 
@@ -120,7 +124,9 @@ int context_attach(struct host *host, const struct lease *lease,
 int context_detach(struct host *host, const struct lease *lease,
 		   const struct strv *devices, struct error *err);
 
-/* context_read() - Read anew where memory can be mapped in a space. */
+/* context_read() - Read anew where memory can be mapped in a space. One that its
+ * holder has ended has no id afterwards, and no ranges.
+ */
 int context_read(struct host *host, const struct lease *lease,
 		 struct space *space, struct error *err);
 
