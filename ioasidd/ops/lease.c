@@ -410,6 +410,8 @@ static int offer_devices(struct host *host, struct lease *offer,
 		r = plan_spaces(host, offer, &draft, terms, err);
 	if (r == 0 && terms->dry_run) {
 		offer->name[0] = '\0';
+		for (size_t i = 0; i < offer->n_spaces; i++)
+			offer->spaces[i].name[0] = '\0';
 		*ret_dry = TAKE_PTR(offer);
 	}
 	if (r == 0 && offer && offer->mode == LEASE_HOLD)
@@ -633,19 +635,37 @@ int lease_reissue(struct host *host, const struct caller *caller,
 }
 
 /**
+ * has_run_out() - Is it an offer whose time is over?
+ * @lease:	NULL for none
+ */
+static bool has_run_out(const struct lease *lease)
+{
+	return lease && lease->state == LEASE_OFFERED && lease->expires_us &&
+	       lease->expires_us <= clock_real_us();
+}
+
+/**
  * lease_expire() - See lease.h
+ *
+ * Offers are looked at each second: others of us may have been sent for the same
+ * one, which must not all wait until it is ours.
  */
 int lease_expire(struct host *host, const char *name)
 {
 	struct error err = ERROR_NULL;
 	char claim[NAME_SIZE];
 	struct lease *lease;
+	bool due;
 
+	registry_lock(host->registry);
+	due = has_run_out(registry_lease(host->registry, name));
+	registry_unlock(host->registry);
+	if (!due)
+		return 0;
 	if (lease_own(host, NULL, NULL, name, OWN_TIMEOUT_MS, claim, &lease,
 		      &err) < 0)
 		return 0;	/* the next look at offers comes back to it */
-	if (lease->state == LEASE_OFFERED && lease->expires_us &&
-	    lease->expires_us <= clock_real_us()) {
+	if (has_run_out(lease)) {
 		if (lease_end_offer(host, TAKE_PTR(lease), LEASE_EXPIRED,
 				    &err) < 0)
 			log_problem(LOG_LEVEL_ERROR, &err, "%s: cannot expire",

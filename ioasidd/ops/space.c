@@ -383,33 +383,57 @@ static int add_space(struct spacing *s, struct space *space,
 }
 
 /**
+ * find_made() - The space that a caller has made with a request id
+ *
+ * Return: it; NULL if there is none of it.
+ */
+static const struct space *find_made(const struct lease *lease,
+				     const struct caller *caller,
+				     const struct change *change)
+{
+	for (size_t i = 0; i < lease->n_spaces; i++)
+		if (str_eq(lease->spaces[i].request_id, change->request_id) &&
+		    str_eq(lease->spaces[i].maker, caller->principal))
+			return &lease->spaces[i];
+	return NULL;
+}
+
+/**
  * replay() - Has the caller asked for this space before?
  * @change:	What is asked for
  * @ret:	Name of the space that was made then
  *
+ * Looked at before all else: the etag that was right then is another one now.
+ *
  * Return: 1 if so; 0 if not; -EEXIST request.id-reused.
  */
-static int replay(const struct lease *lease, const struct caller *caller,
+static int replay(struct host *host, const struct caller *caller,
 		  const struct change *change, char ret[NAME_SIZE],
 		  struct error *err)
 {
-	for (size_t i = 0; *change->request_id && i < lease->n_spaces; i++) {
-		const struct space *space = &lease->spaces[i];
+	const struct space *made = NULL;
+	const struct lease *lease;
+	int r = 0;
 
-		if (!str_eq(space->request_id, change->request_id) ||
-		    !str_eq(space->maker, caller->principal))
-			continue;
-		if (same_wish(space->fingerprint, change->fingerprint)) {
-			str_copy(ret, NAME_SIZE, space->name);
-			return 1;
-		}
-		error_set(err, -EEXIST, ERROR_REQUEST_ID_REUSED,
-			  "request id '%s' was used to make %s, which was not asked for with the same words",
-			  change->request_id, space->name);
-		error_object(err, "%s", space->name);
-		return -EEXIST;
+	if (!*change->request_id)
+		return 0;
+	registry_lock(host->registry);
+	lease = registry_lease(host->registry, change->name);
+	if (lease && lease_visible(host->registry, lease, caller))
+		made = find_made(lease, caller, change);
+	if (made) {
+		str_copy(ret, NAME_SIZE, made->name);
+		r = same_wish(made->fingerprint, change->fingerprint) ?
+			    1 : -EEXIST;
 	}
-	return 0;
+	registry_unlock(host->registry);
+	if (r < 0) {
+		error_set(err, r, ERROR_REQUEST_ID_REUSED,
+			  "request id '%s' was used to make %s, which was not asked for with the same words",
+			  change->request_id, ret);
+		error_object(err, "%s", ret);
+	}
+	return r;
 }
 
 /**
@@ -448,21 +472,22 @@ int space_create(struct host *host, const struct caller *caller,
 	int r;
 
 	ret[0] = '\0';
+	r = replay(host, caller, change, ret, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
 	r = begin(host, caller, change->name, change, &s, err);
 	if (r < 0)
 		return r;
-	r = replay(s.lease, caller, change, ret, err);
-	if (r == 0) {
-		r = space_plan(host, &s.draft, s.lease, wish, &space, err);
-		if (r == 0 && change->dry_run) {
-			*ret_dry = space;
-			space = SPACE_NULL;
-		} else if (r == 0) {
-			r = create(&s, caller, change, &space, ret, err);
-		}
+	r = space_plan(host, &s.draft, s.lease, wish, &space, err);
+	if (r == 0 && change->dry_run) {
+		space.name[0] = '\0';
+		*ret_dry = space;
+		space = SPACE_NULL;
+	} else if (r == 0) {
+		r = create(&s, caller, change, &space, ret, err);
 	}
 	end(&s);
-	return r < 0 ? r : 0;
+	return r;
 }
 
 /**

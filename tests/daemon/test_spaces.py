@@ -1,23 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """Spaces of hold leases, on the simulated machine."""
 
+import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
 import sqlite3
 import subprocess
+import threading
+import time
 
 import pytest
 from ioasid.v1 import envelope_pb2, lease_pb2
 
-from daemon import NOBODY, Client, child, open_folder
+from daemon import NOBODY, Client, Refused, child, open_folder
 from machine import wait
 from manager import Manager
 
 EDU, OTHER, NVME = ("devices/pci-0000-01-00.0", "devices/pci-0000-02-00.0",
                     "devices/pci-0000-03-00.0")
 GIB = 1 << 30
+KILLS = 40 if "IOASID_LONG" in os.environ else 8
+SEED = int(os.environ.get("IOASID_SEED", time.time_ns() % 10 ** 6))
 
 
 @pytest.fixture
@@ -43,14 +49,14 @@ def offer(*spaces, **fields):
 class Holder:
     """A process that has claimed a lease, and has its descriptors."""
 
-    def __init__(self, path, lease, uid=NOBODY):
+    def __init__(self, path, lease, uid=NOBODY, token=""):
         self.said, write_end = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
             try:
                 os.setresgid(uid, uid, uid)
                 os.setresuid(uid, uid, uid)
-                self.fds = self.claim(path, lease)
+                self.fds = self.claim(path, lease, token)
                 os.write(write_end, b"%d" % len(self.fds))
                 signal.pause()
             finally:
@@ -59,11 +65,11 @@ class Holder:
         self.n_fds = int(os.read(self.said, 16) or b"0")
 
     @staticmethod
-    def claim(path, lease):
+    def claim(path, lease, token):
         """What came with the lease."""
         client = Client(path)
         client.send("Leases/ClaimLease", lease_pb2.ClaimLeaseRequest(
-            name=lease).SerializeToString())
+            name=lease, token=token).SerializeToString())
         data, fds, _, _ = socket.recv_fds(client.sock, 1 << 19, 65)
         answer = envelope_pb2.Envelope.FromString(data)
         assert answer.WhichOneof("body") == "reply", answer
@@ -140,6 +146,7 @@ def test_a_dry_run_says_what_there_would_be(client):
     dry = client.call("Leases/CreateLease", **offer(
         {"windows": [{"size": GIB}], "devices": [EDU]}, dry_run=True))
     assert not dry.name and not dry.kept and dry.grace_ms == 10000
+    assert not dry.spaces[0].name and not dry.spaces[0].kernel_id
     assert ranges(dry.spaces[0]) == [(0, GIB - 1)]
     assert client.call("Leases/ListLeases", all=True) == before
 
@@ -194,6 +201,9 @@ def test_a_space_is_made_once_for_one_request_id(client):
     first = client.call("Spaces/CreateSpace", **what)
     what["space"]["labels"] = {"b": "2", "a": "1"}
     assert client.call("Spaces/CreateSpace", **what).name == first.name
+    # The etag that it was made with is not the lease's any more.
+    assert client.call("Spaces/CreateSpace", **what,
+                       etag=lease.etag).name == first.name
     what["space"]["windows"] = [{"size": 2 * GIB}]
     assert client.refusal("Spaces/CreateSpace", **what) == "request.id-reused"
     for _ in range(15):
@@ -227,6 +237,88 @@ def ask_all(path, lease, space):
                     ("DetachDevice", {"device": EDU}))] + [
             client.refusal("Spaces/CreateSpace", lease=lease),
             len(client.call("Spaces/ListSpaces").spaces)]
+
+
+# --- grace ---
+
+def held_and_left(machine, **fields):
+    """A lease whose holder has ended; it is offered again."""
+    with machine.connect() as client:
+        lease = client.call("Leases/CreateLease", **offer(
+            {"devices": [EDU]}, **fields))
+    holder = Holder(machine.socket, lease.name)
+    holder.kill()
+    wait(lambda: machine.lease(lease.name)["state"] == "OFFERED", "offered")
+    return lease
+
+
+def test_of_two_successors_one_has_it(ready):
+    lease = held_and_left(ready, claimant={"uid": NOBODY}, grace_ms=600000)
+    together = os.pipe()
+
+    def claim():
+        os.close(together[1])
+        os.read(together[0], 1)
+        with Client(ready.socket) as client:
+            client.send("Leases/ClaimLease", lease_pb2.ClaimLeaseRequest(
+                name=lease.name).SerializeToString())
+            data, fds, _, _ = socket.recv_fds(client.sock, 1 << 19, 65)
+            answer = envelope_pb2.Envelope.FromString(data)
+            return answer.error.id or len(fds)
+
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(child(claim)))
+               for _ in range(2)]
+    for one in threads:
+        one.start()
+    time.sleep(0.2)
+    os.close(together[1])
+    for one in threads:
+        one.join()
+    os.close(together[0])
+    assert sorted(answers, key=str) == [3, "lease.state"]
+    wait(lambda: ready.lease(lease.name)["state"] == "OFFERED", "offered")
+    with ready.connect() as client:
+        client.call("Leases/ReleaseLease", name=lease.name)
+
+
+def test_a_token_is_no_more_than_one_holders(ready):
+    """In grace nobody can claim with it; its maker gives another one."""
+    with ready.connect() as client:
+        lease = client.call("Leases/CreateLease", **{
+            **offer({"devices": [EDU]}, with_token=True, grace_ms=600000),
+            "claimant": None})
+        holder = Holder(ready.socket, lease.name, token=lease.claim_token)
+        assert holder.n_fds == 3
+        holder.kill()
+        wait(lambda: ready.lease(lease.name)["state"] == "OFFERED",
+             "offered")
+        for token in (lease.claim_token, ""):
+            assert client.refusal("Leases/ClaimLease", name=lease.name,
+                                  token=token) == "lease.not-claimant"
+        again = client.call("Leases/ReissueToken", name=lease.name)
+        successor = Holder(ready.socket, lease.name, token=again.claim_token)
+        assert successor.n_fds == 3
+        successor.kill()
+        wait(lambda: ready.lease(lease.name)["state"] == "OFFERED",
+             "offered")
+        client.call("Leases/ReleaseLease", name=lease.name)
+    assert ready.device("0000:01:00.0")["state"] == "READY"
+
+
+def test_grace_is_over_some_time(ready):
+    """Also while somebody changes its spaces all the time."""
+    lease = held_and_left(ready, claimant={"uid": NOBODY}, grace_ms=1500)
+    with ready.connect() as client:
+        while True:
+            said = client.refusal("Spaces/CreateSpace", lease=lease.name)
+            if said not in ("ok", "limit.spaces"):
+                break
+    assert said in ("lease.state", "device.busy"), said
+    ready.wait_ended(lease.name)
+    ended = ready.lease(lease.name)
+    assert not ended.get("kept") and not ended.get("deviceIds")
+    assert not any(one.get("kernelId") for one in ended["spaces"])
 
 
 # --- over a restart ---
@@ -346,3 +438,79 @@ def test_a_damaged_row_of_a_space_is_told(ready):
     said = subprocess.run(ready.command(), capture_output=True, text=True,
                           timeout=60, check=False).stderr
     assert "space_window" in said and "before the start" in said
+
+
+# --- kills ---
+
+class Changer(threading.Thread):
+    """Changes a lease's spaces until the daemon is gone."""
+
+    def __init__(self, path, lease, chance):
+        super().__init__()
+        self.path, self.lease, self.chance = path, lease, chance
+        self.names = {one.name for one in lease.spaces}
+        self.changes = 0
+
+    def run(self):
+        with contextlib.suppress(OSError, AssertionError), \
+                Client(self.path) as client:
+            while True:
+                with contextlib.suppress(Refused):
+                    self.change(client)
+                    self.changes += 1
+
+    def change(self, client):
+        """One, of what there is."""
+        space = self.chance.choice(sorted(self.names) or ["spaces/none"])
+        device = self.chance.choice((EDU, OTHER))
+        method, fields = self.chance.choice((
+            ("CreateSpace", {"lease": self.lease.name, "space": {
+                "windows": [{"size": GIB}], "devices": [device]}}),
+            ("DeleteSpace", {"name": space}),
+            ("SetWindows", {"name": space, "windows": [{"size": 4096}]}),
+            ("AttachDevice", {"name": space, "device": device}),
+            ("DetachDevice", {"name": space, "device": device})))
+        made = client.call(f"Spaces/{method}", **fields)
+        if method == "CreateSpace":
+            self.names.add(made.name)
+        if method == "DeleteSpace":
+            self.names.remove(made.name)
+
+
+def nobody_listens(path):
+    """A killed one's child has its socket until it is executed."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as one:
+        return one.connect_ex(str(path)) != 0
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["alone", "with a manager"])
+def test_a_kill_leaves_no_half_change(ready, request, kept):
+    """What was answered is there; of the change under way all or nothing."""
+    kept = request.getfixturevalue("manager") if kept else None
+    chance = random.Random(SEED)
+    with ready.connect() as client:
+        lease = client.call("Leases/CreateLease", **offer({}, {}))
+    changes = 0
+    for _ in range(KILLS):
+        changer = Changer(ready.socket, lease, chance)
+        changer.start()
+        time.sleep(0.05 + 0.1 * chance.random())
+        ready.kill()
+        changer.join()
+        changes += changer.changes
+        wait(lambda: nobody_listens(ready.socket), "nobody listens")
+        ready.start()
+        with ready.connect() as client:
+            lease = client.call("Leases/GetLease", name=lease.name)
+        assert lease.kept and lease.state == lease_pb2.Lease.OFFERED, SEED
+        names = {one.name for one in lease.spaces}
+        assert len(names ^ changer.names) <= 1, SEED
+        attached = [device for one in lease.spaces for device in on(one)]
+        assert len(attached) == len(set(attached)), SEED
+        if kept:
+            assert len(kept.kept) == 3, SEED
+    assert changes > KILLS, "nothing was changed"
+    with ready.connect() as client:
+        client.call("Leases/ReleaseLease", name=lease.name)
+    assert ready.device("0000:01:00.0")["state"] == "READY"
+    assert not kept or not kept.kept
