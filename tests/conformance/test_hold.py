@@ -123,6 +123,25 @@ def test_devices_come_bound_and_on_their_spaces(held: Held,
     fact("ranges", context.ranges(first.kernel_id))
 
 
+def test_a_holder_may_end_an_empty_space_itself(held: Held) -> None:
+    """The others can be changed all the same, and it can be deleted."""
+    held.offer(plain(held, "EDU0"), {})
+    holder = held.claim()
+    first, second = held.now().spaces
+    refused("EBUSY", holder.context.destroy(first.kernel_id))
+    ok(holder.context.destroy(second.kernel_id))
+    held.space("AttachDevice", first.name, device=held.name("EDU1"))
+    first, second = held.now().spaces
+    assert first.kernel_id and not second.kernel_id
+    assert not second.iova_ranges
+    with pytest.raises(Refused):
+        held.space("AttachDevice", second.name, device=held.name("EDU1"))
+    held.space("DeleteSpace", second.name)
+    assert [one.name for one in held.now().spaces] == [first.name]
+    assert reaches(holder, holder.context, first.kernel_id,
+                   holder.devices[1], GIB)
+
+
 def test_a_window_is_where_the_kernel_places(held: Held) -> None:
     """What is mapped without an address is within; ALLOW_IOVAS is ours."""
     held.offer({**plain(held, "EDU0"), "windows": [
