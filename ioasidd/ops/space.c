@@ -20,6 +20,9 @@
 #include "ops/journal.h"
 #include "ops/lease.h"
 
+/* How long a change waits for another one of the lease. */
+#define OWN_TIMEOUT_MS 10000
+
 /* --- planning --- */
 
 /**
@@ -230,7 +233,7 @@ static int begin(struct host *host, const struct caller *caller,
 
 	*ret = (struct spacing){ .host = host, .draft = DRAFT_NULL };
 	r = lease_own(host, caller, "space.change", lease,
-		      SPACE_OWN_TIMEOUT_MS, ret->claim, &ret->lease, err);
+		      OWN_TIMEOUT_MS, ret->claim, &ret->lease, err);
 	if (r < 0)
 		return r;
 	r = check(ret->lease, change, err);

@@ -9,9 +9,6 @@
 #include "ops/commit.h"
 #include "ops/ops.h"
 
-/* How long a change of a space waits for another change of its lease. */
-#define SPACE_OWN_TIMEOUT_MS 10000
-
 /**
  * space_plan() - Place a space's windows and check its devices
  * @draft:	The lease's devices
