@@ -777,9 +777,9 @@ def test_leases_leave_nothing_behind(stopped: Ioasidd, names: tuple[str, ...],
     # that takes differs by more than 2 % from one look to the next, and does
     # not grow. So as much is taken for granted as was seen in the beginning.
     stopped.start("--history=10", "--changes=64")
-    cycles(stopped, mode, 10 if stopped.sanitizer() else 50, *names)
+    cycles(stopped, mode, 10 if stopped.sanitizer() else 100, *names)
     drivers, fds = picture(stopped)["drivers"], quiet_fds(stopped)
-    before = rounds(stopped, mode, count // 2, *names)
+    before = rounds(stopped, mode, min(count, 100), *names)
     after = rounds(stopped, mode, count, *names)
     print(f"{count} leases: RSS {before} KiB, then {after} KiB")
     # A sanitizer's memory is its own affair.
