@@ -2,6 +2,7 @@
 """Spaces of hold leases, on the simulated machine."""
 
 import contextlib
+import multiprocessing
 import os
 import random
 import shutil
@@ -254,16 +255,17 @@ def held_and_left(machine, **fields):
 
 def test_of_two_successors_one_has_it(ready):
     lease = held_and_left(ready, claimant={"uid": NOBODY}, grace_ms=600000)
-    together = os.pipe()
+    both = multiprocessing.Barrier(2)
 
     def claim():
-        os.close(together[1])
-        os.read(together[0], 1)
         with Client(ready.socket) as client:
+            both.wait(30)
             client.send("Leases/ClaimLease", lease_pb2.ClaimLeaseRequest(
                 name=lease.name).SerializeToString())
             data, fds, _, _ = socket.recv_fds(client.sock, 1 << 19, 65)
             answer = envelope_pb2.Envelope.FromString(data)
+            # One that ends leaves the lease to the other.
+            both.wait(30)
             return answer.error.id or len(fds)
 
     answers = []
@@ -271,11 +273,8 @@ def test_of_two_successors_one_has_it(ready):
                for _ in range(2)]
     for one in threads:
         one.start()
-    time.sleep(0.2)
-    os.close(together[1])
     for one in threads:
         one.join()
-    os.close(together[0])
     assert sorted(answers, key=str) == [3, "lease.state"]
     wait(lambda: ready.lease(lease.name)["state"] == "OFFERED", "offered")
     with ready.connect() as client:
