@@ -251,6 +251,15 @@ class Standin:
         """How many descriptors it has."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
+    def quiet_fds(self) -> int:
+        """The same when it has done what it was asked: what configured it may
+        be open a little longer than its answer takes."""
+        last = -1
+        while (now := self.fds()) != last:
+            last = now
+            time.sleep(0.2)
+        return now
+
     def words(self) -> str:
         """What it has logged."""
         return self.log.read_text(errors="replace")
