@@ -2,6 +2,7 @@
 """Spaces of hold leases, on the simulated machine."""
 
 import contextlib
+import ctypes
 import multiprocessing
 import os
 import random
@@ -47,6 +48,9 @@ def offer(*spaces, **fields):
             "memlock_bytes": 1 << 30, "spaces": spaces, **fields}
 
 
+PR_SET_PDEATHSIG = 1
+
+
 class Holder:
     """A process that has claimed a lease, and has its descriptors."""
 
@@ -57,6 +61,8 @@ class Holder:
             try:
                 os.setresgid(uid, uid, uid)
                 os.setresuid(uid, uid, uid)
+                # Not longer than a test that has failed.
+                ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
                 self.fds = self.claim(path, lease, token)
                 os.write(write_end, b"%d" % len(self.fds))
                 signal.pause()
@@ -380,6 +386,8 @@ def test_a_manager_keeps_a_lease_over_a_kill(ready, manager):
             {"devices": [EDU]}, claimant={"uid": NOBODY}))
     assert len(manager.kept) == 3
     holder = Holder(ready.socket, lease.name)
+    # It may have the descriptors before that is recorded.
+    wait(lambda: ready.lease(lease.name)["state"] == "HELD", "held")
     before = ready.lease(lease.name)
     ready.kill()
     ready.start()
