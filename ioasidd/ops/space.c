@@ -91,14 +91,8 @@ static void describe(struct registry *reg, const struct draft *draft,
 	for (size_t i = 0; i < names->n; i++) {
 		const struct device *device =
 			copy_of(draft, names->items[i], NULL);
-		const struct group *group = registry_group_of(reg, device);
 
-		ret[i] = (struct window_device){
-			.name = device->name,
-			.caps = device->caps,
-			.reserved = group ? group->facts.reserved : NULL,
-			.n_reserved = group ? group->facts.n_reserved : 0,
-		};
+		ret[i] = window_device(device, registry_group_of(reg, device));
 	}
 }
 
