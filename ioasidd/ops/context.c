@@ -263,14 +263,16 @@ static int read_ranges(struct host *host, const struct context *context,
 }
 
 /**
- * put_back() - Put a device where it was
- * @was:	The space it was on; NULL for none
+ * put_back() - Put a device on the space that a lease has it on; on none if that
+ *		has it on none
  */
-static void put_back(struct host *host, int cdev, const struct space *was)
+static void put_back(struct host *host, const struct context *context,
+		     const struct lease *lease, const char *device)
 {
+	const struct space *was = lease_space_of(lease, device);
+	int r, cdev = cdev_of(context, lease, device);
 	struct error err = ERROR_NULL;
 	uint32_t id;
-	int r;
 
 	if (was)
 		r = host->kernel->ops->vfio_attach(host->kernel, cdev,
@@ -279,7 +281,7 @@ static void put_back(struct host *host, int cdev, const struct space *was)
 		r = host->kernel->ops->vfio_detach(host->kernel, cdev, &err);
 	if (r < 0)
 		log_problem(LOG_LEVEL_ERROR, &err,
-			    "a device cannot be put back where it was");
+			    "%s: cannot be put back where it was", device);
 }
 
 /**
@@ -305,8 +307,7 @@ static int attach_all(struct host *host, const struct context *context,
 	if (r == 0)
 		return 0;
 	for (i--; i-- > 0;)
-		put_back(host, cdev_of(context, lease, devices->items[i]),
-			 lease_space_of(lease, devices->items[i]));
+		put_back(host, context, lease, devices->items[i]);
 	return r;
 }
 
@@ -332,10 +333,8 @@ static int make_space(struct host *host, const struct context *context,
 	if (r == 0) {
 		r = read_ranges(host, context, space, err);
 		for (size_t i = 0; r < 0 && i < space->devices.n; i++)
-			put_back(host, cdev_of(context, lease,
-					       space->devices.items[i]),
-				 lease_space_of(lease,
-						space->devices.items[i]));
+			put_back(host, context, lease,
+				 space->devices.items[i]);
 	}
 	if (r < 0) {
 		(void)k->destroy(host->kernel, context->iommufd,
@@ -693,6 +692,18 @@ int context_detach(struct host *host, const struct lease *lease,
 			host->kernel,
 			cdev_of(context, lease, devices->items[i]), err);
 	return r;
+}
+
+/**
+ * context_put_back() - See context.h
+ */
+void context_put_back(struct host *host, const struct lease *before,
+		      const struct strv *devices)
+{
+	const struct context *context = find(host, before, NULL);
+
+	for (size_t i = 0; context && i < devices->n; i++)
+		put_back(host, context, before, devices->items[i]);
 }
 
 /**

@@ -124,6 +124,12 @@ int context_attach(struct host *host, const struct lease *lease,
 int context_detach(struct host *host, const struct lease *lease,
 		   const struct strv *devices, struct error *err);
 
+/* context_put_back() - Put devices where a lease, as it was before, has them; one
+ * that cannot be is logged.
+ */
+void context_put_back(struct host *host, const struct lease *before,
+		      const struct strv *devices);
+
 /* context_read() - Read anew where memory can be mapped in a space. One that its
  * holder has ended has no id afterwards, and no ranges.
  */

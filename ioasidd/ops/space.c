@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "ops/authorize.h"
 #include "ops/context.h"
 #include "ops/journal.h"
@@ -325,32 +324,6 @@ static int no_memory(struct error *err)
 }
 
 /**
- * undo() - Put devices back where the lease before says that they were
- * @before:	The lease
- * @devices:	Names
- */
-static void undo(struct spacing *s, const struct lease *before,
-		 const struct strv *devices)
-{
-	struct error err = ERROR_NULL;
-
-	for (size_t i = 0; i < devices->n; i++) {
-		struct space *was = lease_space_of(before, devices->items[i]);
-		_cleanup_strv_ struct strv one = STRV_NULL;
-		int r = strv_add(&one, devices->items[i]);
-
-		if (r == 0)
-			r = was ? context_attach(s->host, before, &one, was,
-						 &err) :
-				  context_detach(s->host, before, &one, &err);
-		if (r < 0)
-			log_problem(LOG_LEVEL_ERROR, &err,
-				    "%s: cannot be put back where it was",
-				    devices->items[i]);
-	}
-}
-
-/**
  * add_space() - Make a space that was planned, and record it
  * @space:	The lease's in the end, then it is empty
  */
@@ -371,7 +344,7 @@ static int add_space(struct spacing *s, struct space *space,
 		if (r == 0)
 			r = record(s, err);
 		if (r < 0) {
-			undo(s, before, &devices);
+			context_put_back(s->host, before, &devices);
 			(void)context_drop_space(s->host, before, &made, NULL);
 		}
 	}
@@ -640,7 +613,7 @@ static int attach(struct spacing *s, const struct strv *devices,
 		if (r == 0)
 			r = record(s, err);
 		if (r < 0)
-			undo(s, before, devices);
+			context_put_back(s->host, before, devices);
 	}
 	lease_free(before);
 	return r == -ENOMEM ? no_memory(err) : r;
@@ -664,7 +637,7 @@ static int detach(struct spacing *s, const struct strv *devices,
 		r = record(s, err);
 	}
 	if (r < 0)
-		undo(s, before, devices);
+		context_put_back(s->host, before, devices);
 	lease_free(before);
 	return r;
 }
