@@ -22,6 +22,18 @@ bool same_wish(const char *before, const char *now)
 }
 
 /**
+ * refuse_reuse() - See journal.h
+ */
+int refuse_reuse(const char *request_id, const char *made, struct error *err)
+{
+	error_set(err, -EEXIST, ERROR_REQUEST_ID_REUSED,
+		  "request id '%s' was used to make %s, which was not asked for with the same words",
+		  request_id, made);
+	error_object(err, "%s", made);
+	return -EEXIST;
+}
+
+/**
  * journal_replay() - See journal.h
  */
 int journal_replay(struct host *host, const struct caller *caller,

@@ -27,6 +27,15 @@ struct act {
 bool same_wish(const char *before, const char *now);
 
 /**
+ * refuse_reuse() - Say that a request id stands for something else
+ * @request_id:	The id
+ * @made:	What was made with it
+ *
+ * Return: -EEXIST request.id-reused.
+ */
+int refuse_reuse(const char *request_id, const char *made, struct error *err);
+
+/**
  * journal_replay() - Has the caller asked for this before?
  * @change:	What it asks for now
  * @kind:	Likewise

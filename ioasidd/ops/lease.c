@@ -285,13 +285,7 @@ static int replay(struct host *host, const struct lease *offer,
 									-EEXIST;
 	}
 	registry_unlock(reg);
-	if (r < 0) {
-		error_set(err, r, ERROR_REQUEST_ID_REUSED,
-			  "request id '%s' was used to make %s, which was not asked for with the same words",
-			  offer->request_id, ret);
-		error_object(err, "%s", ret);
-	}
-	return r;
+	return r < 0 ? refuse_reuse(offer->request_id, ret, err) : r;
 }
 
 /**
