@@ -12,22 +12,20 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "ops/bind.h"
-#include "ops/parked.h"
-#include "store/fdstore.h"
+#include "ops/stored.h"
 
 /**
  * struct context - The descriptors of one lease
  * @next:	In the list
  * @lease:	The lease's name
- * @iommufd:	Where all of it is
- * @cdevs:	The devices, bound, in the lease's order; @n of them
+ * @fds:	The iommufd, where all of it is; then the devices, bound, in
+ *		the lease's order; @n in all
  * @stored:	The service manager was given copies
  */
 struct context {
 	struct context *next;
 	char lease[NAME_SIZE];
-	int iommufd;
-	int cdevs[LEASE_DEVICES_MAX];
+	int fds[1 + LEASE_DEVICES_MAX];
 	size_t n;
 	bool stored;
 };
@@ -36,12 +34,12 @@ struct context {
  * struct contexts - All of them
  * @lock:	Guards all of it; what hangs there is its lease's owner's
  * @list:	In no order
- * @stored:	How many descriptors the service manager has
+ * @stored:	What the service manager has
  */
 struct contexts {
 	pthread_mutex_t lock;
 	struct context *list;
-	size_t stored;
+	struct stored stored;
 };
 
 /**
@@ -52,9 +50,9 @@ static void context_free(struct context *context)
 {
 	if (!context)
 		return;
+	/* Devices first. */
 	while (context->n)
-		fd_close(context->cdevs[--context->n]);
-	fd_close(context->iommufd);
+		fd_close(context->fds[--context->n]);
 	free(context);
 }
 
@@ -67,90 +65,6 @@ static void context_freep(struct context **context)
 #define _cleanup_context_ __attribute__((cleanup(context_freep)))
 
 /**
- * stored_name() - What a descriptor is called with the service manager
- * @lease:	The lease's name
- * @i:		0 for the iommufd, then the devices
- */
-static void stored_name(const char *lease, size_t i,
-			char ret[FDSTORE_NAME_MAX + 1])
-{
-	const char *ulid = str_starts(lease, "leases/");
-
-	if (i == 0)
-		str_format(ret, FDSTORE_NAME_MAX + 1, "iommufd-%s", ulid);
-	else
-		str_format(ret, FDSTORE_NAME_MAX + 1, "cdev-%s-%zu", ulid,
-			   i - 1);
-}
-
-/**
- * take_room() - Is there room for a context with the service manager?
- *
- * One that is full drops what it is given without a word.
- */
-static bool take_room(struct contexts *contexts, struct context *context)
-{
-	const size_t room = fdstore_room();
-
-	if (!room)
-		return false;
-	pthread_mutex_lock(&contexts->lock);
-	context->stored = contexts->stored + context->n + 1 <= room;
-	if (context->stored)
-		contexts->stored += context->n + 1;
-	pthread_mutex_unlock(&contexts->lock);
-	if (!context->stored)
-		log_warning("%s: the service manager keeps %zu descriptors and no more (FileDescriptorStoreMax=)",
-			    context->lease, room);
-	return context->stored;
-}
-
-/**
- * store() - Have the service manager keep all of it, if there is one that does
- *
- * If it cannot, the lease is one that ends with us.
- */
-static void store(struct contexts *contexts, struct context *context)
-{
-	char name[FDSTORE_NAME_MAX + 1];
-	struct error err = ERROR_NULL;
-	int r = 0;
-
-	if (!take_room(contexts, context))
-		return;
-	for (size_t i = 0; i <= context->n && r == 0; i++) {
-		stored_name(context->lease, i, name);
-		r = fdstore_put(name, i ? context->cdevs[i - 1] :
-					  context->iommufd, &err);
-	}
-	if (r < 0)
-		log_problem(LOG_LEVEL_WARNING, &err,
-			    "%s: the service manager does not keep it",
-			    context->lease);
-}
-
-/**
- * unstore() - Have the service manager drop it
- */
-static void unstore(struct contexts *contexts, const struct context *context)
-{
-	char name[FDSTORE_NAME_MAX + 1];
-	struct error err = ERROR_NULL;
-
-	if (!context->stored)
-		return;
-	pthread_mutex_lock(&contexts->lock);
-	contexts->stored -= context->n + 1;
-	pthread_mutex_unlock(&contexts->lock);
-	for (size_t i = 0; i <= context->n; i++) {
-		stored_name(context->lease, i, name);
-		if (fdstore_remove(name, &err) < 0)
-			log_problem(LOG_LEVEL_WARNING, &err,
-				    "'%s' is kept in vain", name);
-	}
-}
-
-/**
  * contexts_new() - See context.h
  */
 int contexts_new(struct host *host, struct error *err)
@@ -161,6 +75,7 @@ int contexts_new(struct host *host, struct error *err)
 		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
 				 "no memory");
 	pthread_mutex_init(&contexts->lock, NULL);
+	pthread_mutex_init(&contexts->stored.lock, NULL);
 	host->contexts = contexts;
 	return 0;
 }
@@ -178,6 +93,7 @@ struct contexts *contexts_free(struct contexts *contexts)
 		contexts->list = context->next;
 		context_free(context);
 	}
+	pthread_mutex_destroy(&contexts->stored.lock);
 	pthread_mutex_destroy(&contexts->lock);
 	free(contexts);
 	return NULL;
@@ -207,6 +123,12 @@ static struct context *find(struct host *host, const struct lease *lease,
 	return context;
 }
 
+/* iommufd_of() - Where all of it is */
+static int iommufd_of(const struct context *context)
+{
+	return context->fds[0];
+}
+
 /**
  * cdev_of() - The descriptor of a device
  * @name:	One of the lease's
@@ -214,9 +136,9 @@ static struct context *find(struct host *host, const struct lease *lease,
 static int cdev_of(const struct context *context, const struct lease *lease,
 		   const char *name)
 {
-	for (size_t i = 0; i < context->n; i++)
-		if (str_eq(lease->devices.items[i], name))
-			return context->cdevs[i];
+	for (size_t i = 1; i < context->n; i++)
+		if (str_eq(lease->devices.items[i - 1], name))
+			return context->fds[i];
 	return -1;
 }
 
@@ -233,7 +155,7 @@ static int promise(struct host *host, const struct context *context,
 	for (size_t i = 0; i < space->n_windows; i++)
 		ranges[i] = (struct kernel_range){ space->windows[i].start,
 						   space->windows[i].last };
-	return host->kernel->ops->ioas_allow(host->kernel, context->iommufd,
+	return host->kernel->ops->ioas_allow(host->kernel, iommufd_of(context),
 					     space->kernel_id, ranges,
 					     space->n_windows, err);
 }
@@ -250,7 +172,7 @@ static int read_ranges(struct host *host, const struct context *context,
 	size_t n;
 	int r;
 
-	r = host->kernel->ops->ioas_ranges(host->kernel, context->iommufd,
+	r = host->kernel->ops->ioas_ranges(host->kernel, iommufd_of(context),
 					   space->kernel_id, &ranges, &n,
 					   &alignment, err);
 	if (r < 0)
@@ -322,7 +244,7 @@ static int make_space(struct host *host, const struct context *context,
 	const struct kernel_ops *k = host->kernel->ops;
 	int r;
 
-	r = k->ioas_alloc(host->kernel, context->iommufd, &space->kernel_id,
+	r = k->ioas_alloc(host->kernel, iommufd_of(context), &space->kernel_id,
 			  err);
 	if (r < 0)
 		return r;
@@ -337,7 +259,7 @@ static int make_space(struct host *host, const struct context *context,
 				 space->devices.items[i]);
 	}
 	if (r < 0) {
-		(void)k->destroy(host->kernel, context->iommufd,
+		(void)k->destroy(host->kernel, iommufd_of(context),
 				 space->kernel_id, NULL);
 		space->kernel_id = 0;
 	}
@@ -360,14 +282,14 @@ static int bind_all(struct host *host, struct context *context,
 
 	for (size_t i = 0; i < draft->n && r == 0; i++) {
 		const char *bdf = draft->copies[i].facts.bdf;
+		int *cdev = &context->fds[context->n];
 
-		r = k->cdev_open(host->kernel, bdf, &context->cdevs[i], err);
+		r = k->cdev_open(host->kernel, bdf, cdev, err);
 		if (r < 0)
 			break;
 		context->n++;
-		r = bind_device(host, bdf, context->cdevs[i],
-				context->iommufd, &lease->device_ids[i], NULL,
-				err);
+		r = bind_device(host, bdf, *cdev, iommufd_of(context),
+				&lease->device_ids[i], NULL, err);
 		error_object(r < 0 ? err : NULL, "%s", draft->copies[i].name);
 	}
 	lease->n_device_ids = r < 0 ? 0 : draft->n;
@@ -412,12 +334,13 @@ int context_open(struct host *host, struct lease *lease,
 	if (!context)
 		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
 				 "no memory");
-	context->iommufd = -1;
 	str_copy(context->lease, NAME_SIZE, lease->name);
-	r = k->iommufd_open(host->kernel, &context->iommufd, err);
-	if (r == 0)
-		r = k->iommufd_rlimit_mode(host->kernel, context->iommufd,
+	r = k->iommufd_open(host->kernel, &context->fds[0], err);
+	if (r == 0) {
+		context->n = 1;
+		r = k->iommufd_rlimit_mode(host->kernel, iommufd_of(context),
 					   err);
+	}
 	if (r == 0)
 		r = bind_all(host, context, lease, draft, err);
 	/* No device is on a space yet, whatever the lease says. */
@@ -430,7 +353,8 @@ int context_open(struct host *host, struct lease *lease,
 		return r;
 	}
 	lease->kept = true;
-	store(host->contexts, context);
+	context->stored = stored_put(&host->contexts->stored, lease->name,
+				     context->fds, context->n);
 	enter(host, TAKE_PTR(context));
 	return 0;
 }
@@ -451,14 +375,14 @@ static bool is_whole(struct host *host, const struct context *context,
 	size_t i, n;
 	int r;
 
-	for (i = 0; i < context->n; i++)
-		if (k->hw_info(host->kernel, context->iommufd,
+	for (i = 0; i < lease->n_device_ids; i++)
+		if (k->hw_info(host->kernel, iommufd_of(context),
 			       lease->device_ids[i], &info, NULL) < 0)
 			return false;
 	for (i = 0; i < lease->n_spaces; i++) {
 		const struct space *space = &lease->spaces[i];
 
-		r = k->ioas_ranges(host->kernel, context->iommufd,
+		r = k->ioas_ranges(host->kernel, iommufd_of(context),
 				   space->kernel_id, &ranges, &n, &alignment,
 				   NULL);
 		if (r == 0)
@@ -475,8 +399,9 @@ static bool is_whole(struct host *host, const struct context *context,
 bool context_adopt(struct host *host, const struct lease *lease)
 {
 	_cleanup_context_ struct context *context = NULL;
-	char name[FDSTORE_NAME_MAX + 1];
-	bool whole, any = false;
+	struct stored *stored = &host->contexts->stored;
+	const size_t n = 1 + lease->devices.n;
+	size_t found;
 
 	if (lease->n_device_ids != lease->devices.n)
 		return false;
@@ -484,26 +409,17 @@ bool context_adopt(struct host *host, const struct lease *lease)
 	if (!context)
 		return false;
 	str_copy(context->lease, NAME_SIZE, lease->name);
-	stored_name(lease->name, 0, name);
-	context->iommufd = parked_find(host->parked, name);
-	whole = context->iommufd >= 0;
-	/* All there is of it: what is not wanted must not keep a device. */
-	for (context->n = 0; context->n < lease->devices.n; context->n++) {
-		stored_name(lease->name, context->n + 1, name);
-		context->cdevs[context->n] = parked_find(host->parked, name);
-		any |= context->cdevs[context->n] >= 0;
-		whole &= context->cdevs[context->n] >= 0;
-	}
-	if (!any && context->iommufd < 0)
+	found = stored_find(stored, host->parked, lease->name, context->fds,
+			    n);
+	if (!found)
 		return false;
+	/* What is not wanted must not keep a device. */
+	context->n = n;
 	context->stored = true;
-	pthread_mutex_lock(&host->contexts->lock);
-	host->contexts->stored += context->n + 1;
-	pthread_mutex_unlock(&host->contexts->lock);
-	if (!whole || !is_whole(host, context, lease)) {
+	if (found < n || !is_whole(host, context, lease)) {
 		log_warning("%s: what the service manager has kept of it is not whole",
 			    lease->name);
-		unstore(host->contexts, context);
+		stored_drop(stored, lease->name, n);
 		return false;
 	}
 	log_notice("%s: the service manager has kept it", lease->name);
@@ -526,8 +442,8 @@ void context_close(struct host *host, struct lease *lease)
 	if (context)
 		*at = context->next;
 	pthread_mutex_unlock(&host->contexts->lock);
-	if (context)
-		unstore(host->contexts, context);
+	if (context && context->stored)
+		stored_drop(&host->contexts->stored, lease->name, context->n);
 	context_free(context);
 	lease->kept = false;
 	forget_ids(lease);
@@ -544,9 +460,8 @@ int context_copy(struct host *host, const struct lease *lease, int *fds,
 
 	if (!context)
 		return -ESTALE;
-	for (i = 0; i <= context->n; i++) {
-		fds[i] = fcntl(i ? context->cdevs[i - 1] : context->iommufd,
-			       F_DUPFD_CLOEXEC, 3);
+	for (i = 0; i < context->n; i++) {
+		fds[i] = fcntl(context->fds[i], F_DUPFD_CLOEXEC, 3);
 		if (fds[i] >= 0)
 			continue;
 		error_set(err, -errno, ERROR_KERNEL_SYSTEM,
@@ -591,7 +506,7 @@ static int unmap_all(struct host *host, const struct context *context,
 
 	for (size_t i = 0; i < lease->n_spaces; i++) {
 		r = host->kernel->ops->ioas_unmap_all(
-			host->kernel, context->iommufd,
+			host->kernel, iommufd_of(context),
 			lease->spaces[i].kernel_id, &bytes, &each);
 		if (r == 0)
 			sum += bytes;
@@ -615,11 +530,12 @@ int context_fence(struct host *host, const struct lease *lease,
 		return -ESTALE;
 	first = unmap_all(host, context, lease, ret_bytes, err);
 	/* A holder can have made spaces of its own, whose ids nobody knows. */
-	for (size_t i = 0; i < context->n; i++) {
+	for (size_t i = 1; i < context->n; i++) {
 		r = host->kernel->ops->vfio_detach(host->kernel,
-						   context->cdevs[i], &each);
+						   context->fds[i], &each);
 		if (r < 0)
-			error_object(&each, "%s", lease->devices.items[i]);
+			error_object(&each, "%s",
+				     lease->devices.items[i - 1]);
 		first = first_of(first, r, &each, err);
 	}
 	return first;
@@ -649,7 +565,7 @@ int context_drop_space(struct host *host, const struct lease *lease,
 	int r = -ESTALE;
 
 	if (context)
-		r = host->kernel->ops->destroy(host->kernel, context->iommufd,
+		r = host->kernel->ops->destroy(host->kernel, iommufd_of(context),
 					       space->kernel_id, err);
 	return r == -ENOENT ? 0 : r;
 }

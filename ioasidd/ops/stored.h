@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * stored.h - what the service manager keeps of leases' contexts
+ *
+ * A context's descriptors are its iommufd, then its devices in the lease's
+ * order. Each has a name with the manager, by which it is found again
+ * (ops/parked.h).
+ */
+#ifndef IOASIDD_OPS_STORED_H
+#define IOASIDD_OPS_STORED_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "ops/parked.h"
+
+/**
+ * struct stored - How much the manager has
+ * @lock:	Guards it
+ * @n:		Descriptors
+ */
+struct stored {
+	pthread_mutex_t lock;
+	size_t n;
+};
+
+/**
+ * stored_put() - Have the manager keep a context, if there is one that does
+ * @lease:	Name of its lease
+ * @fds:	Its descriptors; borrowed
+ *
+ * If it cannot, the lease is one that ends with us. Not on the loop's thread.
+ *
+ * Return: true if the manager has any of it, to be dropped when it ends.
+ */
+bool stored_put(struct stored *stored, const char *lease, const int *fds,
+		size_t n);
+
+/* stored_drop() - Have the manager drop a context of so many descriptors. */
+void stored_drop(struct stored *stored, const char *lease, size_t n);
+
+/**
+ * stored_find() - Take what the manager has given back of a context
+ * @parked:	All that it has given back
+ * @fds:	Gets the descriptors, -1 for what there is none of
+ * @n:		How many there should be
+ *
+ * What is found counts as kept by the manager, all of it.
+ *
+ * Return: how many there were.
+ */
+size_t stored_find(struct stored *stored, struct parked *parked,
+		   const char *lease, int *fds, size_t n);
+
+#endif
