@@ -79,7 +79,7 @@ extern const struct verb verb_devices, verb_device_show, verb_device_recover,
 	verb_space_list, verb_space_show, verb_space_create,
 	verb_space_delete, verb_space_attach, verb_space_detach,
 	verb_window_set, verb_window_add, verb_window_resize,
-	verb_window_remove, verb_window_plan;
+	verb_window_remove, verb_window_plan, verb_usage;
 
 /* No option; what ends a table of them. */
 #define NO_MORE_OPTIONS { .name = NULL }

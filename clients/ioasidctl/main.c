@@ -20,6 +20,7 @@ static const struct verb *const verbs[] = {
 	&verb_space_delete, &verb_space_attach, &verb_space_detach,
 	&verb_window_set, &verb_window_add, &verb_window_resize,
 	&verb_window_remove, &verb_window_plan, &verb_policy_check,
+	&verb_usage,
 	&verb_operation_list, &verb_operation_show, &verb_operation_wait,
 	&verb_operation_cancel, &verb_watch, &verb_run, &verb_machine_capture,
 	&verb_version,

@@ -34,6 +34,7 @@ int acknowledge_lease(struct call *call, struct error *err);
 int release_lease(struct call *call, struct error *err);
 int reissue_token(struct call *call, struct error *err);
 int check_policy(struct call *call, struct error *err);
+int list_usage(struct call *call, struct error *err);
 int list_spaces(struct call *call, struct error *err);
 int get_space(struct call *call, struct error *err);
 int create_space(struct call *call, struct error *err);

@@ -51,6 +51,7 @@ static const struct binding bindings[] = {
 	{ "ioasid.v1.Leases/ReissueToken", METHOD_CHANGE, reissue_token },
 	{ "ioasid.v1.Events/WatchEvents", METHOD_STREAM, NULL },
 	{ "ioasid.v1.Policy/CheckPolicy", METHOD_READ, check_policy },
+	{ "ioasid.v1.Policy/ListUsage", METHOD_READ, list_usage },
 };
 static_assert(ARRAY_SIZE(bindings) == ARRAY_SIZE(methods),
 	      "each method of the contract is bound to what answers it");

@@ -422,6 +422,7 @@ struct policy *policy_new(gid_t viewers)
 	if (!policy)
 		return NULL;
 	atomic_init(&policy->refs, 1);
+	quotas_init(&policy->quotas);
 	grant = policy_add(policy, "root");
 	if (!grant)
 		return policy_unref(policy);
@@ -458,6 +459,7 @@ struct policy *policy_unref(struct policy *policy)
 		terms_deinit(&grant->address);
 	}
 	free(policy->grants);
+	quotas_deinit(&policy->quotas);
 	free(policy);
 	return NULL;
 }

@@ -27,6 +27,7 @@
 
 #include "base/str.h"
 #include "model/device.h"
+#include "model/quota.h"
 
 /* Room for a file's name and a line. */
 #define POLICY_WHERE_SIZE 288
@@ -179,13 +180,14 @@ struct grant {
 };
 
 /**
- * struct policy - All grants, in order
+ * struct policy - All grants, in order; and how much each may take
  * @refs:	Every thread
  */
 struct policy {
 	_Atomic unsigned int refs;
 	struct grant *grants;
 	size_t n_grants;
+	struct quotas quotas;
 };
 
 /**

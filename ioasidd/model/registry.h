@@ -28,6 +28,7 @@
 #include "model/device.h"
 #include "model/lease.h"
 #include "model/operation.h"
+#include "model/quota.h"
 
 /* Ended leases and operations that are kept, each, unless it is said. */
 #define REGISTRY_HISTORY 1000
@@ -78,6 +79,7 @@ struct registry_observer {
  * @iommus:	By name
  * @leases:	Oldest first
  * @leases_reserved: How many more there is room for, promised to somebody
+ * @charges:	What operations are about to take, see quota.h
  * @operations:	Oldest first
  * @operations_reserved: Likewise
  */
@@ -99,6 +101,7 @@ struct registry {
 	size_t n_iommus;
 	struct lease **leases;
 	size_t n_leases, leases_reserved;
+	struct charge *charges;
 	struct operation **operations;
 	size_t n_operations, operations_reserved;
 };

@@ -13,6 +13,7 @@
 #include "ops/context.h"
 #include "ops/journal.h"
 #include "ops/lease.h"
+#include "ops/quota.h"
 #include "ops/space.h"
 #include "ops/watch.h"
 
@@ -386,10 +387,15 @@ static int offer_devices(struct host *host, struct lease *offer,
 {
 	_cleanup_draft_ struct draft draft = DRAFT_NULL;
 	_cleanup_strv_ struct strv endpoints = STRV_NULL;
+	struct charge charge = { .more = {
+		[QUOTA_CONTEXTS] = 1, [QUOTA_SPACES] = terms->n_spaces,
+		[QUOTA_PINNED] = offer->memlock,
+	} };
 	char name[NAME_SIZE];
 	int r;
 
 	str_copy(name, sizeof(name), offer->name);
+	str_copy(charge.owner, sizeof(charge.owner), offer->owner);
 	registry_lock(host->registry);
 	r = registry_claim(host->registry, &offer->devices, name, &endpoints,
 			   err);
@@ -400,6 +406,8 @@ static int offer_devices(struct host *host, struct lease *offer,
 		r = check_devices(&draft, &endpoints, err);
 	if (r == 0)
 		r = check_pinned(host, offer, err);
+	if (r == 0)
+		r = quota_begin(host, &charge, err);
 	if (r == 0)
 		r = plan_spaces(host, offer, &draft, terms, err);
 	if (r == 0 && terms->dry_run) {
@@ -414,6 +422,7 @@ static int offer_devices(struct host *host, struct lease *offer,
 		lease_free(offer);
 	else if (offer)
 		r = publish(host, offer, &draft, err);
+	quota_end(host, &charge);
 	draft_close(&draft);
 	lease_disown(host, name);
 	return r;

@@ -18,6 +18,7 @@
 #include "ops/context.h"
 #include "ops/journal.h"
 #include "ops/lease.h"
+#include "ops/quota.h"
 
 /* How long a change waits for another one of the lease. */
 #define OWN_TIMEOUT_MS 10000
@@ -431,6 +432,7 @@ int space_create(struct host *host, const struct caller *caller,
 		 char ret[NAME_SIZE], struct space *ret_dry,
 		 struct error *err)
 {
+	struct charge charge = { .more[QUOTA_SPACES] = 1 };
 	_cleanup_space_ struct space space = SPACE_NULL;
 	struct spacing s;
 	int r;
@@ -442,7 +444,10 @@ int space_create(struct host *host, const struct caller *caller,
 	r = begin(host, caller, change->name, change, &s, err);
 	if (r < 0)
 		return r;
-	r = space_plan(host, &s.draft, s.lease, wish, &space, err);
+	str_copy(charge.owner, sizeof(charge.owner), s.lease->owner);
+	r = quota_begin(host, &charge, err);
+	if (r == 0)
+		r = space_plan(host, &s.draft, s.lease, wish, &space, err);
 	if (r == 0 && change->dry_run) {
 		space.name[0] = '\0';
 		*ret_dry = space;
@@ -450,6 +455,7 @@ int space_create(struct host *host, const struct caller *caller,
 	} else if (r == 0) {
 		r = create(&s, caller, change, &space, ret, err);
 	}
+	quota_end(host, &charge);
 	end(&s);
 	return r;
 }

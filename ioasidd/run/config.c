@@ -25,6 +25,7 @@
 #define FILE_BYTES_MAX (256 << 10)
 #define FILES_MAX 256
 #define GRANTS_MAX 4096
+#define QUOTAS_MAX 4096
 
 /* The group whose members are viewers. */
 #define VIEWERS "ioasid"
@@ -38,6 +39,7 @@
  * @line:	Number of the line that inih has
  * @section:	That it is in; empty before the first one
  * @grant:	That it is in; NULL for none
+ * @quota:	Likewise
  * @keys:	That the section has had
  * @sections:	That there were
  * @why:	What is wrong; empty while nothing is
@@ -49,8 +51,9 @@ struct reading {
 	bool policy;
 	const char *rest;
 	unsigned int line;
-	char section[80];
+	char section[288];
 	struct grant *grant;
+	struct quota *quota;
 	struct strv keys;
 	struct strv sections;
 	char why[224];
@@ -101,6 +104,7 @@ static void end_section(struct reading *in)
 		wrong(in, -EINVAL, "before here, in [%s]: %s", in->section,
 		      lacks);
 	in->grant = NULL;
+	in->quota = NULL;
 	strv_deinit(&in->keys);
 }
 
@@ -138,6 +142,24 @@ static void begin_grant(struct reading *in)
 }
 
 /**
+ * begin_quota() - A section of limits begins
+ * @owner:	Whose; "" for each
+ */
+static void begin_quota(struct reading *in, const char *owner)
+{
+	struct quotas *quotas = &in->config->policy->quotas;
+
+	if (quotas->n >= QUOTAS_MAX) {
+		wrong(in, -E2BIG, "more than %d quotas", QUOTAS_MAX);
+		return;
+	}
+	in->quota = quotas_add(quotas, owner);
+	if (!in->quota)
+		wrong(in, -EINVAL, "[%s]: '%s' is neither uid:NUMBER nor cert:NAME",
+		      in->section, owner);
+}
+
+/**
  * begin_section() - A line that begins with a bracket
  * @text:	The line, without blanks around it
  */
@@ -159,8 +181,12 @@ static void begin_section(struct reading *in, const char *text)
 		begin_grant(in);
 		return;
 	}
-	if (!keys_section(in->section))
-		wrong(in, -EINVAL, "[%s] is no section; [daemon], [api] and [limits] are",
+	if (str_eq(in->section, "quota"))
+		begin_quota(in, "");
+	else if (str_starts(in->section, "quota "))
+		begin_quota(in, str_starts(in->section, "quota "));
+	else if (!keys_section(in->section))
+		wrong(in, -EINVAL, "[%s] is no section; [daemon], [api], [limits], [quota] and [quota OWNER] are",
 		      in->section);
 	if (strv_has(&in->sections, in->section))
 		wrong(in, -EINVAL, "[%s] comes twice", in->section);
@@ -230,6 +256,8 @@ static int on_key(void *data, const char *section, const char *key,
 	if (r == 0 && in->grant) {
 		str_format(where, sizeof(where), "%s:%u", in->path, in->line);
 		r = grant_set(in->grant, key, value, where, names_number, why);
+	} else if (r == 0 && in->quota) {
+		r = keys_set_quota(in->quota, key, value, why);
 	} else if (r == 0) {
 		r = keys_set(in->config, in->section, key, value, why);
 	}

@@ -257,3 +257,23 @@ int keys_set(struct config *config, const char *section, const char *name,
 					 ret_why);
 	return refuse(ret_why, "there is no key '%s' in [%s]", name, section);
 }
+
+/* keys_set_quota() - Take over one line of a quota */
+int keys_set_quota(struct quota *quota, const char *name, const char *value,
+		   char ret_why[160])
+{
+	struct key key = { "quota", name, VALUE_NUMBER, 0, 0,
+			   QUOTA_AS_ALL - 1 };
+	enum quota_kind kind;
+
+	if (quota_kind_from_name(name, &kind) < 0)
+		return refuse(ret_why, "there is no key '%s' in [quota]",
+			      name);
+	if (kind == QUOTA_PINNED)
+		key.kind = VALUE_SIZE;
+	if (str_eq(value, "unlimited")) {
+		quota->limits[kind] = QUOTA_UNLIMITED;
+		return 0;
+	}
+	return set_number(&key, value, &quota->limits[kind], ret_why);
+}

@@ -22,4 +22,8 @@ bool keys_section(const char *section);
 int keys_set(struct config *config, const char *section, const char *key,
 	     const char *value, char ret_why[160]);
 
+/* keys_set_quota() - The same, of [quota] and [quota OWNER]. */
+int keys_set_quota(struct quota *quota, const char *key, const char *value,
+		   char ret_why[160]);
+
 #endif

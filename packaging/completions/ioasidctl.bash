@@ -65,7 +65,7 @@ _ioasidctl() {
 		case "$cur/${verb[*]}" in
 		-*) words=$(_ioasidctl_options "${verb[@]}") ;;
 		*/) words='devices device groups prepare restore lease space
-			window operation watch run machine policy version' ;;
+			window operation watch run machine policy usage version' ;;
 		*/device) words='show recover' ;;
 		*/lease) words='create list show release token' ;;
 		*/space) words='list show create delete attach detach' ;;

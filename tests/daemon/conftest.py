@@ -23,6 +23,7 @@ sys.path.append(str(ROOT / "tests/vm/guest"))   # manager.py
 
 from daemon import Daemon  # noqa: E402  (needs the path above)
 from machine import Machine  # noqa: E402
+from policies import Policy  # noqa: E402
 
 if os.geteuid() != 0:
     pytest.exit("the daemon tests run as root", returncode=1)
@@ -91,3 +92,10 @@ def sim(make_machine):
     machine = make_machine()
     machine.start()
     return machine
+
+
+@pytest.fixture
+def policy(make_machine, tmp_path):
+    folder = tmp_path / "etc"
+    folder.mkdir(mode=0o755)
+    return Policy(make_machine(), folder)

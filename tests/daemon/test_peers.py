@@ -17,7 +17,7 @@ OPEN = {"Host/GetVersion", "Devices/ListDevices", "Devices/GetDevice",
         "Operations/WaitOperation", "Operations/CancelOperation",
         "Spaces/ListSpaces", "Spaces/GetSpace", "Spaces/CreateSpace",
         "Spaces/DeleteSpace", "Spaces/SetWindows", "Spaces/AttachDevice",
-        "Spaces/DetachDevice", "Windows/PlanWindows"}
+        "Spaces/DetachDevice", "Windows/PlanWindows", "Policy/ListUsage"}
 
 
 def refusals(path):

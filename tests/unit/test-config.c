@@ -73,7 +73,8 @@ static void what_is_said_is_read(void **state)
 		   "[api]\nceiling = viewer\nlisten = [::]:8443\n"
 		   "header-timeout = 2min\nbody-timeout = 500ms\n"
 		   "message-size = 64K\n[limits]\nconnections = 100\n"
-		   "burst: 5\n");
+		   "burst: 5\n[quota]\nspaces = 7\npinned = 1G\n"
+		   "[quota cert:spiffe://example/one]\npinned = unlimited\n");
 	snprintf(path, sizeof(path), "%s/20.conf", dir);
 	write_file(path, "[grant two]\nuid = root\nrole = viewer\n");
 	snprintf(path, sizeof(path), "%s/10.conf", dir);
@@ -99,6 +100,18 @@ static void what_is_said_is_read(void **state)
 	assert_int_equal(config->limits.burst, 5);
 	assert_int_equal(config->limits.clients_per_uid,
 			 LIMITS_DEFAULT.clients_per_uid);
+	assert_int_equal(quota_limit(&config->policy->quotas, "uid:1",
+				     QUOTA_SPACES), 7);
+	assert_int_equal(quota_limit(&config->policy->quotas, "uid:1",
+				     QUOTA_PINNED), 1 << 30);
+	assert_true(quota_limit(&config->policy->quotas, "uid:1",
+				QUOTA_CONTEXTS) == QUOTA_UNLIMITED);
+	assert_true(quota_limit(&config->policy->quotas,
+				"cert:spiffe://example/one",
+				QUOTA_PINNED) == QUOTA_UNLIMITED);
+	assert_int_equal(quota_limit(&config->policy->quotas,
+				     "cert:spiffe://example/one",
+				     QUOTA_SPACES), 7);
 	/* Sorted by the names of the files; each knows its line. */
 	const struct grant *last =
 		&config->policy->grants[config->policy->n_grants - 1];
@@ -139,6 +152,14 @@ static const struct {
 } bad[] = {
 	{ "[demon]\n", 1, "no section" },
 	{ "[daemon]\nsocket = /x\n[daemon]\n", 3, "comes twice" },
+	{ "[quota]\nspaces = 1\n[quota]\n", 3, "comes twice" },
+	{ "[quota uid:1]\n[quota uid:1]\n", 2, "comes twice" },
+	{ "[quota root]\n", 1, "neither uid:NUMBER nor cert:NAME" },
+	{ "[quota uid:4294967295]\n", 1, "neither uid:NUMBER nor cert:NAME" },
+	{ "[quota cert:]\n", 1, "neither uid:NUMBER nor cert:NAME" },
+	{ "[quota]\nspeed = 1\n", 2, "there is no key 'speed' in [quota]" },
+	{ "[quota]\nspaces = -1\n", 2, "'-1' is not a number" },
+	{ "[quota]\npinned = much\n", 2, "is not a size such as 512M" },
 	{ "[daemon] x\n", 1, "nothing behind" },
 	{ "[daemon\n", 1, "nothing behind" },
 	{ "[grant x]\n", 1, "no section" },
