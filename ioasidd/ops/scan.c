@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "base/log.h"
+#include "ops/pulled.h"
 #include "ops/scan.h"
 #include "ops/watch.h"
 #include "ops/workers.h"
@@ -46,6 +47,8 @@ int scan_now(struct host *host, struct error *err)
 			error_set(err, r, ERROR_DAEMON_NO_MEMORY, "no memory");
 	}
 	pthread_mutex_unlock(&one_at_a_time);
+	if (r >= 0)
+		pulled_look(host);
 	/* What changed meanwhile is announced once, and may have been already. */
 	if (r < 0)
 		loop_insist(host->loop, missed, host);

@@ -16,7 +16,7 @@ from ioasid import (NOBODY, Ioasidd, Native, Refused, alive, device_name,
 from bench import Machine
 from holder import MIB, PAGE, Context, Edu, Holder, ok, refused
 from test_service import LADDER
-from world import World
+from world import Background, World
 
 Fact = Callable[[str, Any], None]
 GIB = 1 << 30
@@ -324,6 +324,55 @@ def test_a_space_that_the_holder_has_destroyed_is_fenced(
     lease = daemon.wait_lease(held.lease, "ENDED")
     assert {step["result"] for step in lease["reclaim"]} == {"ok"}
     assert daemon.device("EDU0")["state"] == "READY"
+
+
+# --- a device that is pulled ---
+
+def back(held: Held, name: str) -> None:
+    """It is put in again, and as it was before."""
+    daemon, world = held.machine.daemon, held.machine.world
+    world.add(name)
+    world.settle(name, "")
+    wait(lambda: daemon.device(name)["state"] in ("HOST", "QUARANTINED"),
+         20, "it is back")
+    if daemon.device(name)["state"] == "QUARANTINED":
+        daemon.ask("device", "recover", daemon.bdf(name))
+    held.machine.host(name)
+
+
+def test_a_held_device_that_is_pulled_waits_for_its_holder_alone(
+        held: Held, world: World, daemon: Ioasidd) -> None:
+    """We close our copies; the holder goes on with what it has."""
+    held.offer(plain(held, "EDU0"))
+    holder = held.claim()
+    space = held.now().spaces[0]
+    removal = Background(lambda: world.remove("EDU1"))
+    wait(lambda: not held.now().kept, 20, "we have let go")
+    assert not removal.over(0.3)
+    with pytest.raises(Refused) as refusal:
+        held.space("SetWindows", space.name)
+    assert refusal.value.id == "context.lost"
+    assert reaches(holder, holder.context, space.kernel_id,
+                   holder.devices[0], GIB)
+    assert list(held.now().device_ids)
+    holder.kill_all()
+    assert removal.over(30)
+    daemon.wait_lease(held.lease, "ENDED")
+    daemon.wait_device("EDU1", "GONE", 30)
+    back(held, "EDU1")
+
+
+def test_an_offer_whose_device_is_pulled_ends(
+        held: Held, world: World, daemon: Ioasidd) -> None:
+    """Nobody has it but us."""
+    held.offer(plain(held, "EDU0"))
+    removal = Background(lambda: world.remove("EDU1"))
+    assert removal.over(30)
+    lease = daemon.wait_lease(held.lease, "ENDED")
+    assert lease["endReason"] == f"{held.name('EDU1')} was taken away"
+    daemon.wait_device("EDU1", "GONE", 30)
+    assert daemon.device("EDU0")["state"] == "READY"
+    back(held, "EDU1")
 
 
 # --- what is refused ---
