@@ -2,7 +2,7 @@
 # Benchmarks: ioasidd against a named reference in the same run. No test: it
 # fails only if something cannot be measured. About 3 minutes. What it needs
 # beside a build is installed by packaging/prerequisites.sh bench; mappings on a
-# real kernel are left out where there is no test machine.
+# real kernel, by libioasid and by QEMU, are left out where there is no test machine.
 #
 # usage: tests/bench.sh BUILD
 #
@@ -33,10 +33,12 @@ machine_there() {
 	command -v qemu-system-x86_64 >/dev/null && tests/vm/kernel --cached >/dev/null 2>&1
 }
 
-# in_machine PROGRAM: likewise; what else the machine says if it fails
+# in_machine PROGRAM ARGUMENT-OF-BOOT...: likewise; what else the machine says if
+# it fails
 in_machine() {
-	local out
-	out=$(tests/vm/boot --smp 1 --build "$build" "$build/tests/bench/$1") || {
+	local out program=$1
+	shift
+	out=$(tests/vm/boot --smp 1 --build "$build" "$@" "$program") || {
 		printf '%s\n' "$out"
 		return 1
 	}
@@ -61,12 +63,14 @@ mkdir "$state/api"
 table api "$build/ioasidd-sim" packaging/machines/testbed.json \
 	"$build/tests/bench/grpc-reference" "$state/api"
 if machine_there || [ "${MACHINE:-0}" != 0 ]; then
-	in_machine map
+	in_machine "$build/tests/bench/map" | tee "$state/mapped"
+	in_machine tests/bench/qemu-map --env \
+		LIBIOASID_NS="$(awk '/ioasid_unmap, 4 KiB/ { print $6 }' "$state/mapped")"
 else
 	echo "left out: libioasid's mappings on a real kernel: this host has no test machine yet (packaging/prerequisites.sh vm; tests/vm/kernel, 10 minutes)"
 fi
 if [ "${MACHINE:-0}" != 0 ]; then
-	in_machine claim
+	in_machine "$build/tests/bench/claim"
 else
 	echo "left out: the claim of a device in the test machine (make bench MACHINE=1, 1 minute)"
 fi
