@@ -226,9 +226,8 @@ static int attach_all(struct host *host, const struct context *context,
 		if (r < 0)
 			error_object(err, "%s", devices->items[i]);
 	}
-	if (r == 0)
-		return 0;
-	for (i--; i-- > 0;)
+	/* The one that was refused, too: it does not hurt where it was. */
+	while (r < 0 && i-- > 0)
 		put_back(host, context, lease, devices->items[i]);
 	return r;
 }
@@ -562,12 +561,24 @@ int context_drop_space(struct host *host, const struct lease *lease,
 		       const struct space *space, struct error *err)
 {
 	const struct context *context = find(host, lease, err);
-	int r = -ESTALE;
+	const struct kernel_ops *k = host->kernel->ops;
+	struct kernel_range *ranges = NULL;
+	uint64_t alignment;
+	size_t n;
+	int r;
 
-	if (context)
-		r = host->kernel->ops->destroy(host->kernel, iommufd_of(context),
-					       space->kernel_id, err);
-	return r == -ENOENT ? 0 : r;
+	if (!context)
+		return -ESTALE;
+	r = k->destroy(host->kernel, iommufd_of(context), space->kernel_id,
+		       err);
+	if (r == 0 || r == -ENOENT)
+		return 0;
+	/* Is it there still? */
+	if (k->ioas_ranges(host->kernel, iommufd_of(context), space->kernel_id,
+			   &ranges, &n, &alignment, NULL) == -ENOENT)
+		return 0;
+	free(ranges);
+	return r;
 }
 
 /**

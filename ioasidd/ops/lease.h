@@ -30,11 +30,17 @@ int lease_reclaim(struct host *host, const char *name);
 int lease_end_offer(struct host *host, struct lease *lease, const char *why,
 		    struct error *err);
 
-/* lease_rebuild() - At a start: make the context of a hold lease that is offered
- * anew, since ours went with our earlier life. If somebody has had it, or it
- * cannot be made, the lease ends. Blocks while devices are bound.
+/**
+ * lease_rebuild() - At a start: make the context of a hold lease that is offered
+ *		     anew, since ours went with our earlier life
+ * @name:	The lease
+ *
+ * If somebody has had it, or it cannot be made, the lease ends. Blocks while
+ * devices are bound.
+ *
+ * Return: 0; -errno: it is as it was, and the start has failed.
  */
-void lease_rebuild(struct host *host, const char *name);
+int lease_rebuild(struct host *host, const char *name, struct error *err);
 
 /**
  * lease_reclaim_owned() - Make the devices of a lease safe, end it

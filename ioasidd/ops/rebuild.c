@@ -69,19 +69,17 @@ static int rebuild(struct host *host, struct lease *lease, struct error *err)
 /**
  * lease_rebuild() - See lease.h
  */
-void lease_rebuild(struct host *host, const char *name)
+int lease_rebuild(struct host *host, const char *name, struct error *err)
 {
-	struct error err = ERROR_NULL;
 	char claim[NAME_SIZE];
 	struct lease *lease;
 	int r;
 
 	r = lease_own(host, NULL, NULL, name, OWN_TIMEOUT_MS, claim, &lease,
-		      &err);
-	if (r == 0) {
-		r = rebuild(host, lease, &err);
-		lease_disown(host, claim);
-	}
+		      err);
 	if (r < 0)
-		log_problem(LOG_LEVEL_ERROR, &err, "%s: cannot go on", name);
+		return r;
+	r = rebuild(host, lease, err);
+	lease_disown(host, claim);
+	return r;
 }

@@ -527,13 +527,12 @@ static int promise(struct spacing *s, struct window *windows, size_t n,
 	free(s->space->windows);
 	s->space->windows = windows;
 	s->space->n_windows = n;
+	was = lease_space(before, s->space->name);
 	r = context_promise(s->host, s->lease, s->space, err);
-	if (r == 0) {
-		was = lease_space(before, s->space->name);
+	if (r == 0)
 		r = record(s, err);
-		if (r < 0)
-			(void)context_promise(s->host, before, was, NULL);
-	}
+	if (r < 0)
+		(void)context_promise(s->host, before, was, NULL);
 	lease_free(before);
 	return r;
 }

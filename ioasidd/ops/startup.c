@@ -353,20 +353,20 @@ static int resume_lease(struct host *host, struct lease *lease,
 			struct error *err)
 {
 	struct holder *holder = lease_holder(lease);
-	char name[NAME_SIZE];
 	int pidfd, r = -ESRCH;
+	char name[NAME_SIZE];
 
 	if (lease->mode == LEASE_HOLD && lease->state != LEASE_ENDED)
 		take_over(host, lease);
 	if (lease->state == LEASE_OFFERED || lease->state == LEASE_ENDED) {
 		if (lease->state == LEASE_OFFERED && lease->expires_us)
 			watch_offers(host);
-		str_copy(name, sizeof(name), lease->name);
+		r = 0;
 		if (lease->state == LEASE_OFFERED &&
 		    lease->mode == LEASE_HOLD && !lease->kept)
-			lease_rebuild(host, name);
+			r = lease_rebuild(host, lease->name, err);
 		lease_free(lease);
-		return 0;
+		return r;
 	}
 	if (!holder || !str_eq(holder->boot_id, host->registry->boot_id))
 		return end_after_reboot(host, lease, err);

@@ -51,20 +51,23 @@ COLUMNS = {"revision", "created_us", "ended_us", "since_us", "until_us",
 NAMES = [(re.compile(r"(leases|operations|spaces)/[0-9a-z]{26}"), r"\1/*"),
          (re.compile(r"\bvfio\d+\b"), "vfio*")]
 
+# Of what has ended the record stays.
+LIVE = "(SELECT name FROM lease WHERE state <> 'ended')"
+SPACES = f"(SELECT name FROM space WHERE lease IN {LIVE})"
+
 ROWS = {
     # Of a device that is the host's again the record stays.
     "device": "SELECT * FROM device WHERE prepared OR trouble <> 'none'",
     "capability": "SELECT * FROM capability",
     "capability_range": "SELECT * FROM capability_range",
     "lease": "SELECT * FROM lease WHERE state <> 'ended'",
-    "lease_device": "SELECT * FROM lease_device WHERE lease IN "
-                    "(SELECT name FROM lease WHERE state <> 'ended')",
-    "space": "SELECT * FROM space",
-    "space_window": "SELECT * FROM space_window",
-    "space_range": "SELECT * FROM space_range",
-    "space_device": "SELECT * FROM space_device",
+    "lease_device": f"SELECT * FROM lease_device WHERE lease IN {LIVE}",
+    "space": f"SELECT * FROM space WHERE lease IN {LIVE}",
+    "space_window": f"SELECT * FROM space_window WHERE space IN {SPACES}",
+    "space_range": f"SELECT * FROM space_range WHERE space IN {SPACES}",
+    "space_device": f"SELECT * FROM space_device WHERE space IN {SPACES}",
     "holder": "SELECT * FROM holder WHERE until_us = 0 AND lease IN "
-              "(SELECT name FROM lease WHERE state <> 'ended')",
+              f"{LIVE}",
     "operation": "SELECT * FROM operation WHERE state = 'running'",
 }
 
@@ -74,6 +77,16 @@ def same_names(text: str) -> str:
     for pattern, name in NAMES:
         text = pattern.sub(name, text)
     return text
+
+
+def same_ids(text: str) -> str:
+    """The same numbers for what is in contexts, by the order in which it is
+    named: one that is made anew has other ones."""
+    known: dict[str, int] = {}
+    return re.sub(
+        r"\b(device|space|table|on) (\d+)\b(?!:)",
+        lambda found: f"{found[1]} {known.setdefault(found[2], len(known) + 1)}",
+        text)
 
 
 def without_times(value: object) -> object:
@@ -399,5 +412,5 @@ class Bench:
     def snapshot(self) -> Snapshot:
         """All of it now."""
         return Snapshot(self.fds(), self.model(), self.database(),
-                        same_names(self.poke("state")))
+                        same_ids(same_names(self.poke("state"))))
 

@@ -8,6 +8,8 @@ are those of README.md, by name:
 
 trouble		a device is quarantined or stuck, with reason and remedy, and
 		recovering it leads to the state before or after
+ended		a hold lease ended with ioasidd, which nobody keeps it for
+alone		its holder goes on without ioasidd's copies
 held		the holder of a claim that was cut off counts as having its
 		descriptors
 """
@@ -41,8 +43,9 @@ class Operation:
     operation itself needs (its faults are not counted), @act does it and says
     how it went ("" if nobody has asked for it), @leave hangs up. With @once
     @approach cannot be repeated when all is as before. An operation that
-    @starts begins with a daemon that does not run. What goes on after @act is
-    over when @until is logged.
+    @starts begins with a daemon that does not run. One that @parts from devices
+    succeeds all the same if one of them is in trouble then. What goes on after
+    @act is over when @until is logged.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Operation:
     leave: Callable[[Bench], None] = lambda _: None
     once: bool = False
     starts: bool = False
+    parts: bool = False
     until: str = ""
     outcomes: tuple[str, ...] = ()
     none: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -95,6 +99,33 @@ def held(bench: Bench) -> None:
     assert said == "ok", said
     assert bench.holder.tell("close") == "ok"
     bench.quiet()
+
+
+def kept_held(bench: Bench) -> None:
+    """A kept lease that is held; likewise."""
+    prepared(bench)
+    bench.lease = bench.call("Leases/CreateLease", **hold()).name
+    bench.holder = Holder(bench.daemon.socket)
+    assert bench.holder.tell("claim", bench.lease) == "ok"
+    assert bench.holder.tell("acknowledge", bench.lease) == "ok"
+    assert bench.holder.tell("close") == "ok"
+    bench.quiet()
+
+
+def inherited(bench: Bench) -> None:
+    """And its holder has ended: a successor could claim it."""
+    kept_held(bench)
+    bench.holder.end()
+    while not bench.call("Leases/GetLease",
+                         name=bench.lease).HasField("expires"):
+        time.sleep(0.01)
+    bench.quiet()
+
+
+def kept_alone(bench: Bench) -> None:
+    """A kept lease that is offered, and no daemon."""
+    kept(bench)
+    stopped(bench)
 
 
 def quarantined(bench: Bench) -> None:
@@ -383,6 +414,23 @@ OPERATIONS = (
               act=lambda bench: bench.ask("Leases/ReleaseLease",
                                           name=bench.lease),
               none={"kernel": "descriptors are closed, which does not fail"}),
+    Operation("claim a hold lease", ready=kept, approach=come, leave=hang_up,
+              once=True,
+              act=lambda bench: bench.holder.tell("claim", bench.lease),
+              outcomes=("held", "alone"),
+              none={"kernel": "descriptors are duplicated"}),
+    Operation("the holder of a hold lease dies", ready=kept_held,
+              act=let_holder_die,
+              until="a successor may claim it|cannot be reclaimed",
+              outcomes=("ended",),
+              none={"kernel": "it is only offered again"}),
+    # What comes of it when its grace is over, too.
+    Operation("release a hold lease that was held", ready=inherited,
+              act=lambda bench: bench.ask("Leases/ReleaseLease",
+                                          name=bench.lease),
+              parts=True, outcomes=("trouble", "ended")),
+    Operation("start with a hold lease", start, ready=kept_alone,
+              starts=True, outcomes=("ended",)),
     Operation("the holder dies", ready=held, act=let_holder_die,
               until=RECLAIMED,
               outcomes=("trouble",)),

@@ -4,6 +4,7 @@ a kind failing, until it passes."""
 
 import contextlib
 import dataclasses
+import re
 import time
 from collections.abc import Callable
 
@@ -22,8 +23,9 @@ COLUMNS = {
     "memory": (Kind.MEMORY,),
 }
 
-# Calls whose answer is believed, so that a wrong one has consequences.
-READS = ("info", "inventory", "device", "ioas_ranges", "hw_info",
+# Calls whose answer is believed, so that a wrong one has consequences. The answer
+# alone says how what was made is called.
+READS = ("ioas_alloc", "info", "inventory", "device", "ioas_ranges", "hw_info",
          "vfio_reset_set", "get_override", "uevent_read")
 
 # What is answered when it was done, and the answer was lost.
@@ -60,6 +62,7 @@ class Sweep:
         self.clean = False
         bench.fresh()
         self.home = self.settled()
+        self.free = self.released()
         self.after = self.reference(act=True)
         self.before = self.after if operation.starts else \
             self.reference(act=False)
@@ -80,6 +83,21 @@ class Sweep:
         elif self.operation.starts:
             self.bench.again()
         return self.settled()
+
+    def released(self) -> Snapshot | None:
+        """The state with the pair prepared, and no lease of it; of an operation
+        whose lease can end so."""
+        if not {"ended", "alone"} & set(self.operation.outcomes):
+            return None
+        assert self.bench.change("PrepareDevice", name=PAIR[0]) == "ok"
+        return self.settled()
+
+    def is_free(self, now: Snapshot) -> bool:
+        """Is that so, whoever had the devices last?"""
+        assert self.free
+        database = re.sub(r" last_lease=\S+", " last_lease=", now.database)
+        return not dataclasses.replace(now, database=database).differs(
+            self.free)
 
     def act(self) -> str:
         """Do it, and wait until what it has begun is over."""
@@ -223,8 +241,8 @@ class Sweep:
         devices = bench.call("Devices/ListDevices").devices
         sick = [device for device in devices if device.state in
                 (device.QUARANTINED, device.STUCK)]
-        if not sick or (one.said == "ok" and not self.operation.starts) or \
-                not all(
+        if not sick or (one.said == "ok" and not self.operation.starts and
+                        not self.operation.parts) or not all(
                     device.state_reason and device.state_remedy
                     for device in sick):
             return False
@@ -248,6 +266,20 @@ class Sweep:
             return False
         self.bench.holder.end()
         return self.comes(lambda: "lease " not in self.bench.database())
+
+    def ended(self, now: Snapshot, one: Round) -> bool:
+        """A hold lease of which nothing is left has ended, and its devices can
+        be leased again."""
+        last = self.bench.call("Leases/ListLeases", all=True).leases[0]
+        return self.is_free(now) and bool(last.end_reason)
+
+    def alone(self, now: Snapshot, one: Round) -> bool:
+        """Its holder goes on without us: after but for that. Its end frees
+        what it has."""
+        if '"kept": true' in now.model or "state=held" not in now.database:
+            return False
+        self.bench.holder.end()
+        return self.comes(lambda: self.is_free(self.bench.snapshot()))
 
     def believed(self, now: Snapshot, one: Round) -> bool:
         """What was read was wrong, and was acted upon; asking for it brings
