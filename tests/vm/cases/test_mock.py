@@ -12,6 +12,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from ioasid import NOBODY, PROGS, Ioasidd
+
+pytest_plugins = ["ioasid"]
 
 TOP = Path(__file__).resolve().parents[3]
 SOURCES = sorted((TOP / "tests/vm/mock").glob("*.c"))
@@ -53,3 +56,23 @@ def test_mock(name):
     for who in ("kernel", "libioasid"):
         assert sum(f" - {who}: " in line for line in passed) == \
             len(passed) // 2
+
+
+def test_a_real_device_is_refused_what_its_iommu_cannot(
+        ioasidd: Ioasidd) -> None:
+    """QEMU's VT-d: no nesting, no dirty tracking; an edu asks for no pages."""
+    ioasidd.prepare("EDU0")
+    client = ioasidd.run(PROGS / "pagetable", ioasidd.offer("EDU0"),
+                         uid=NOBODY)
+    assert client.wait() == 0, client.output()
+    assert client.output().splitlines() == [
+        "dirty table: client.unsupported", "nest parent: client.unsupported",
+        "fault queue: ok", "close-on-exec: 1", "readable: 0", "read: ok",
+        "faults: 0", "answer to none: client.no-object", "table with it: ok",
+        "device that never faults: client.kernel", "table ends: ok",
+        "queue open: client.in-use", "queue closed: ok",
+        # That the device will never use one is nothing to the kernel.
+        "PASID table: ok", "device itself: ok", "PASID: ok",
+        "where it should: 1", "in use: client.in-use", "PASID off: ok",
+        "device off: ok", "table two ends: ok",
+        "table one ends: ok", "space ends: ok"]
