@@ -357,8 +357,6 @@ $(BUILD)/tests/beliefs/%: $(OBJ)/tests/vm/beliefs/%.o $(DAEMON_OBJ) $(BASE_OBJ) 
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -linih -pthread
 
 # The daemon's table and libioasid, asked the same of the kernel's mock.
-$(OBJ)/tests/vm/mock/%.o: ALL_CFLAGS += -Itests
-
 $(BUILD)/tests/mock/%: $(OBJ)/tests/vm/mock/%.o $(DAEMON_OBJ) $(LIB_A)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -linih -pthread

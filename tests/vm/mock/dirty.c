@@ -2,7 +2,7 @@
  *
  * dirty.c - dirty tracking on the kernel's mock: on, off, and what is read
  */
-#include "vm/mock/mock.h"
+#include "mock.h"
 
 #define FIXED (IOASID_MAP_READ | IOASID_MAP_WRITE | IOASID_MAP_FIXED)
 #define LENGTH (1UL << 20)	/* of what is mapped: 512 of the mock's pages */

@@ -5,7 +5,7 @@
  * Faults are read and answered by the library in both rounds: the daemon does
  * not.
  */
-#include "vm/mock/mock.h"
+#include "mock.h"
 
 #define ADDRESS 0xdead1000UL
 #define GROUP 2

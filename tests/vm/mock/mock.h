@@ -35,7 +35,7 @@
 
 #include "base/str.h"
 #include "base/uapi.h"
-#include "vm/mock/calls.h"
+#include "calls.h"
 
 #define MOCK_CALL UAPI_IOMMUFD(0xa0)
 

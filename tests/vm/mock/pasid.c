@@ -6,7 +6,7 @@
  * which is to iommufd what VFIO's is. Attaching by ours is asked of simulated
  * machines (tests/unit/test-pagetable.c).
  */
-#include "vm/mock/mock.h"
+#include "mock.h"
 
 #define PASID 100
 

@@ -4,7 +4,7 @@
  *
  * Mappings are the library's in both rounds: the daemon makes none here.
  */
-#include "vm/mock/mock.h"
+#include "mock.h"
 
 #define RW (IOASID_MAP_READ | IOASID_MAP_WRITE)
 #define FIXED (RW | IOASID_MAP_FIXED)

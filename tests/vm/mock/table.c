@@ -2,7 +2,7 @@
  *
  * table.c - page tables on the kernel's mock: made, nested, invalidated
  */
-#include "vm/mock/mock.h"
+#include "mock.h"
 
 /* cache() - Does a nested page table's cache hold @value at @index? Return: 0 or
  * -errno.

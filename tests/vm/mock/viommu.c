@@ -2,7 +2,7 @@
  *
  * viommu.c - guests' shares of the kernel's mock of an IOMMU, and their devices
  */
-#include "vm/mock/mock.h"
+#include "mock.h"
 
 #define NUMBER 0x99
 
