@@ -270,6 +270,7 @@ static void over(const struct end_call *call)
 static void give_made(void *data)
 {
 	struct end_call *call = data;
+	struct server *server = call->end->server;
 	const struct simfd_reply_fd reply = {
 		.result = call->result,
 		.offset = call->made.offset,
@@ -277,8 +278,8 @@ static void give_made(void *data)
 	_cleanup_fd_ int fd = -1;
 	int r;
 
-	r = end_new_consume(call->end->server, call->made.file, &fd);
 	over(call);
+	r = end_new_consume(server, call->made.file, &fd);
 	if (r < 0) {
 		reply_consume(call->answer, r);
 	} else {

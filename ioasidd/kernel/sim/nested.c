@@ -281,6 +281,26 @@ static int smmu_invalidate(const struct sim_context *context,
 	return 0;
 }
 
+/* invalidate() - Of an object. Return: 0 or -errno; *@ret_done entries done. */
+static int invalidate(const struct sim_context *context,
+		      const struct sim_caller *caller,
+		      const struct sim_object *on,
+		      const struct uapi_hwpt_invalidate *cmd,
+		      uint32_t *ret_done)
+{
+	if (on->kind == SIM_OBJECT_VIOMMU)
+		return smmu_invalidate(context, caller,
+				       (const struct sim_viommu *)on, cmd,
+				       ret_done);
+	if (on->kind != SIM_OBJECT_NESTED)
+		return -EINVAL;
+	/* By its vIOMMU. */
+	if (((const struct sim_table *)on)->viommu)
+		return -EOPNOTSUPP;
+
+	return vtd_invalidate(caller, cmd, ret_done);
+}
+
 /* sim_hwpt_invalidate() - IOMMU_HWPT_INVALIDATE; says how many were done */
 int sim_hwpt_invalidate(struct sim_context *context,
 			const struct sim_caller *caller, void *data)
@@ -288,7 +308,7 @@ int sim_hwpt_invalidate(struct sim_context *context,
 	struct uapi_hwpt_invalidate *cmd = data;
 	struct sim_object *on = sim_object_find(context, cmd->hwpt_id);
 	uint32_t done = 0;
-	int r = -EINVAL;
+	int r;
 
 	if (sim_rule(SIM_RULE_RESERVED_FIELD_EOPNOTSUPP) && cmd->reserved)
 		r = -EOPNOTSUPP;
@@ -298,14 +318,8 @@ int sim_hwpt_invalidate(struct sim_context *context,
 		r = -EINVAL;
 	else if (!on)
 		r = sim_rule(SIM_RULE_NO_OBJECT_ENOENT) ? -ENOENT : -EINVAL;
-	else if (on->kind == SIM_OBJECT_NESTED &&
-		 ((struct sim_table *)on)->viommu)
-		r = -EOPNOTSUPP; /* by its vIOMMU */
-	else if (on->kind == SIM_OBJECT_NESTED)
-		r = vtd_invalidate(caller, cmd, &done);
-	else if (on->kind == SIM_OBJECT_VIOMMU)
-		r = smmu_invalidate(context, caller, (struct sim_viommu *)on,
-				    cmd, &done);
+	else
+		r = invalidate(context, caller, on, cmd, &done);
 
 	cmd->entry_num = done;
 	return r;
