@@ -38,7 +38,13 @@ typedef uint64_t __attribute__((aligned(8))) uapi_u64;
 #define UAPI_OPTION UAPI_IOMMUFD(0x87)		  /* since 6.2 */
 #define UAPI_HWPT_ALLOC UAPI_IOMMUFD(0x89)	  /* since 6.6 */
 #define UAPI_GET_HW_INFO UAPI_IOMMUFD(0x8a)	  /* since 6.6 */
+#define UAPI_HWPT_SET_DIRTY_TRACKING UAPI_IOMMUFD(0x8b) /* since 6.7 */
+#define UAPI_HWPT_GET_DIRTY_BITMAP UAPI_IOMMUFD(0x8c)	/* since 6.7 */
+#define UAPI_HWPT_INVALIDATE UAPI_IOMMUFD(0x8d)	  /* since 6.8 */
+#define UAPI_FAULT_QUEUE_ALLOC UAPI_IOMMUFD(0x8e) /* since 6.11 */
 #define UAPI_IOAS_MAP_FILE UAPI_IOMMUFD(0x8f)	  /* since 6.13 */
+#define UAPI_VIOMMU_ALLOC UAPI_IOMMUFD(0x90)	  /* since 6.13 */
+#define UAPI_VDEVICE_ALLOC UAPI_IOMMUFD(0x91)	  /* since 6.13 */
 
 /**
  * struct uapi_destroy - IOMMU_DESTROY: end an object
@@ -207,10 +213,18 @@ struct uapi_option {
 /* enum iommu_hwpt_data_type */
 #define UAPI_HWPT_DATA_NONE 0
 #define UAPI_HWPT_DATA_VTD_S1 1
+#define UAPI_HWPT_DATA_ARM_SMMUV3 2
+#define UAPI_HWPT_DATA_AMD_GUEST 3
+
+/* enum iommu_hwpt_vtd_s1_flags: what a guest's page table may use */
+#define UAPI_VTD_S1_SRE (1U << 0)
+#define UAPI_VTD_S1_EAFE (1U << 1)
+#define UAPI_VTD_S1_WPE (1U << 2)
 
 /**
  * struct uapi_hwpt_vtd_s1 - What a page table of a guest with VT-d is
- * @flags:	enum iommu_hwpt_vtd_s1_flags
+ * @flags:	UAPI_VTD_S1_*: supervisor requests, extended accessed flag,
+ *		write protection
  * @pgtbl_addr:	Where it is in the parent's addresses
  * @addr_width:	Bits
  */
@@ -222,10 +236,29 @@ struct uapi_hwpt_vtd_s1 {
 };
 
 /**
+ * struct uapi_hwpt_arm_smmuv3 - What a page table of a guest with SMMUv3 is
+ * @ste:	First half of its stream table entry, little-endian
+ *
+ * EIO: a field in it that a guest may not set.
+ */
+struct uapi_hwpt_arm_smmuv3 {
+	uapi_u64 ste[2];
+};
+
+/**
+ * struct uapi_hwpt_amd_guest - What a page table of a guest with AMD-Vi is
+ * @dte:	Its device table entry
+ */
+struct uapi_hwpt_amd_guest {
+	uapi_u64 dte[4];
+};
+
+/**
  * struct uapi_hwpt_alloc - IOMMU_HWPT_ALLOC: make a page table for a device
  * @flags:	UAPI_HWPT_*
  * @dev_id:	The device it has to suit
- * @pt_id:	The IOAS it translates, or the page table it is nested on
+ * @pt_id:	The IOAS it translates, or the page table or vIOMMU it is
+ *		nested on
  * @out_hwpt_id: Its id
  * @data_type:	What @data_uptr points to, enum iommu_hwpt_data_type
  * @fault_id:	With FAULT_ID_VALID, where faults go
@@ -280,6 +313,206 @@ struct uapi_hw_info {
 	uint8_t out_max_pasid_log2;
 	uint8_t reserved[3];
 	uapi_u64 out_capabilities;
+};
+
+/* enum iommufd_hwpt_set_dirty_tracking_flags */
+#define UAPI_HWPT_DIRTY_TRACKING_ENABLE 1
+
+/**
+ * struct uapi_hwpt_set_dirty_tracking - IOMMU_HWPT_SET_DIRTY_TRACKING
+ * @flags:	UAPI_HWPT_DIRTY_TRACKING_ENABLE to begin, 0 to end
+ * @hwpt_id:	A page table made with DIRTY_TRACKING
+ *
+ * EINVAL: it was made without.
+ */
+struct uapi_hwpt_set_dirty_tracking {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t hwpt_id;
+	uint32_t reserved;
+};
+
+/* enum iommufd_hwpt_get_dirty_bitmap_flags */
+#define UAPI_HWPT_GET_DIRTY_BITMAP_NO_CLEAR 1
+
+/**
+ * struct uapi_hwpt_get_dirty_bitmap - IOMMU_HWPT_GET_DIRTY_BITMAP: what was
+ *				       written since the last time
+ * @flags:	UAPI_HWPT_GET_DIRTY_BITMAP_*
+ * @iova:	Of bit 0; a multiple of @page_size, as is @length
+ * @length:	Bytes
+ * @page_size:	What a bit stands for, bytes; a power of two
+ * @data:	Address of the bits, 64 to a word. Set where something was
+ *		written, never cleared: begin with zeros
+ */
+struct uapi_hwpt_get_dirty_bitmap {
+	uint32_t size;
+	uint32_t hwpt_id;
+	uint32_t flags;
+	uint32_t reserved;
+	uapi_u64 iova;
+	uapi_u64 length;
+	uapi_u64 page_size;
+	uapi_u64 data;
+};
+
+/* enum iommu_hwpt_invalidate_data_type */
+#define UAPI_HWPT_INVALIDATE_DATA_VTD_S1 0
+#define UAPI_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3 1
+
+/* enum iommu_hwpt_vtd_s1_invalidate_flags */
+#define UAPI_VTD_INV_FLAGS_LEAF (1U << 0)
+
+/**
+ * struct uapi_hwpt_vtd_s1_invalidate - What a guest with VT-d has changed
+ * @addr:	First address, a multiple of 4 KiB
+ * @npages:	Of 4 KiB; all of the page table: @addr 0, UINT64_MAX
+ * @flags:	UAPI_VTD_INV_FLAGS_*
+ */
+struct uapi_hwpt_vtd_s1_invalidate {
+	uapi_u64 addr;
+	uapi_u64 npages;
+	uint32_t flags;
+	uint32_t reserved;
+};
+
+/**
+ * struct uapi_viommu_arm_smmuv3_invalidate - A command of a guest's SMMUv3
+ * @cmd:	As in its command queue, little-endian
+ */
+struct uapi_viommu_arm_smmuv3_invalidate {
+	uapi_u64 cmd[2];
+};
+
+/**
+ * struct uapi_hwpt_invalidate - IOMMU_HWPT_INVALIDATE: a guest has changed its
+ *				 page table
+ * @hwpt_id:	A nested page table, or a vIOMMU
+ * @data_uptr:	Address of an array of what is invalid
+ * @data_type:	What that is, UAPI_*_INVALIDATE_DATA_*
+ * @entry_len:	Of one of them, bytes
+ * @entry_num:	How many; the kernel says how many were done, on failure too
+ *
+ * None: only whether the kernel knows @data_type.
+ */
+struct uapi_hwpt_invalidate {
+	uint32_t size;
+	uint32_t hwpt_id;
+	uapi_u64 data_uptr;
+	uint32_t data_type;
+	uint32_t entry_len;
+	uint32_t entry_num;
+	uint32_t reserved;
+};
+
+/**
+ * struct uapi_fault_alloc - IOMMU_FAULT_QUEUE_ALLOC: where page faults of
+ *			     devices are read and answered
+ * @flags:	0
+ * @out_fault_id: Its id
+ * @out_fault_fd: Read struct uapi_hwpt_pgfault from it, write struct
+ *		uapi_hwpt_page_response to it. Close it before the object
+ */
+struct uapi_fault_alloc {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t out_fault_id;
+	uint32_t out_fault_fd;
+};
+
+/* enum iommu_hwpt_pgfault_flags */
+#define UAPI_PGFAULT_FLAGS_PASID_VALID (1U << 0)
+#define UAPI_PGFAULT_FLAGS_LAST_PAGE (1U << 1)
+
+/* enum iommu_hwpt_pgfault_perm */
+#define UAPI_PGFAULT_PERM_READ (1U << 0)
+#define UAPI_PGFAULT_PERM_WRITE (1U << 1)
+#define UAPI_PGFAULT_PERM_EXEC (1U << 2)
+#define UAPI_PGFAULT_PERM_PRIV (1U << 3)
+
+/**
+ * struct uapi_hwpt_pgfault - A device wants a page: read from a fault queue
+ * @flags:	UAPI_PGFAULT_FLAGS_*
+ * @dev_id:	Which device
+ * @pasid:	With PASID_VALID, which of its
+ * @grpid:	The device's number for the group of faults
+ * @perm:	What it wants to do, UAPI_PGFAULT_PERM_*
+ * @addr:	Where
+ * @length:	How much it expects to want; 0 if it does not say
+ * @cookie:	Of the last one of a group, what the answer has to name
+ *
+ * A read gives whole groups: with too little room none of one.
+ */
+struct uapi_hwpt_pgfault {
+	uint32_t flags;
+	uint32_t dev_id;
+	uint32_t pasid;
+	uint32_t grpid;
+	uint32_t perm;
+	uint32_t reserved;
+	uapi_u64 addr;
+	uint32_t length;
+	uint32_t cookie;
+};
+
+/* enum iommufd_page_response_code */
+#define UAPI_PAGE_RESP_SUCCESS 0
+#define UAPI_PAGE_RESP_INVALID 1
+
+/**
+ * struct uapi_hwpt_page_response - The answer to a group of faults
+ * @cookie:	Which
+ * @code:	UAPI_PAGE_RESP_*: try again, or give up
+ *
+ * EINVAL: no group waits under that cookie.
+ */
+struct uapi_hwpt_page_response {
+	uint32_t cookie;
+	uint32_t code;
+};
+
+/* enum iommu_viommu_type */
+#define UAPI_VIOMMU_TYPE_DEFAULT 0
+#define UAPI_VIOMMU_TYPE_ARM_SMMUV3 1
+#define UAPI_VIOMMU_TYPE_TEGRA241_CMDQV 2
+
+/**
+ * struct uapi_viommu_alloc - IOMMU_VIOMMU_ALLOC: a guest's share of an IOMMU
+ * @flags:	0
+ * @type:	UAPI_VIOMMU_TYPE_*
+ * @dev_id:	A device behind that IOMMU
+ * @hwpt_id:	A page table made with NEST_PARENT
+ * @out_viommu_id: Its id
+ * @data_len:	Of what the type wants; at @data_uptr (since 6.17). Behind what
+ *		older kernels know, which take it as long as it is 0
+ */
+struct uapi_viommu_alloc {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t type;
+	uint32_t dev_id;
+	uint32_t hwpt_id;
+	uint32_t out_viommu_id;
+	uint32_t data_len;
+	uint32_t reserved;
+	uapi_u64 data_uptr;
+};
+
+/**
+ * struct uapi_vdevice_alloc - IOMMU_VDEVICE_ALLOC: what a guest calls a device
+ * @viommu_id:	The guest's IOMMU
+ * @dev_id:	The device
+ * @out_vdevice_id: Its id
+ * @virt_id:	The guest's number for it there
+ *
+ * EEXIST: that number is another's.
+ */
+struct uapi_vdevice_alloc {
+	uint32_t size;
+	uint32_t viommu_id;
+	uint32_t dev_id;
+	uint32_t out_vdevice_id;
+	uapi_u64 virt_id;
 };
 
 /* --- VFIO: <linux/vfio.h>, calls on a device's descriptor ----------------- */
@@ -434,9 +667,12 @@ struct uapi_device_bind_iommufd {
 	uapi_u64 token_uuid_ptr;
 };
 
+#define UAPI_DEVICE_ATTACH_PASID (1U << 0)	/* since 6.15 */
+#define UAPI_DEVICE_DETACH_PASID (1U << 0)	/* since 6.15 */
+
 /**
  * struct uapi_device_attach_iommufd_pt - VFIO_DEVICE_ATTACH_IOMMUFD_PT
- * @flags:	0; 1 for a PASID (since 6.15)
+ * @flags:	0, or UAPI_DEVICE_ATTACH_PASID
  * @pt_id:	IOAS or page table; the kernel says which page table it is
  * @pasid:	Only with the flag
  */
@@ -449,7 +685,7 @@ struct uapi_device_attach_iommufd_pt {
 
 /**
  * struct uapi_device_detach_iommufd_pt - VFIO_DEVICE_DETACH_IOMMUFD_PT
- * @flags:	0; 1 for a PASID (since 6.15)
+ * @flags:	0, or UAPI_DEVICE_DETACH_PASID
  * @pasid:	Only with the flag
  */
 struct uapi_device_detach_iommufd_pt {

@@ -194,6 +194,12 @@ ACT(vfio_attach, (struct kernel *k, int cdev, uint32_t pt_id,
     (real_of(k), cdev, pt_id, ret_pt_id, err))
 ACT(vfio_detach, (struct kernel *k, int cdev, struct error *err),
     (real_of(k), cdev, err))
+ACT(vfio_attach_pasid, (struct kernel *k, int cdev, uint32_t pasid,
+			uint32_t pt_id, uint32_t *ret_pt_id, struct error *err),
+    (real_of(k), cdev, pasid, pt_id, ret_pt_id, err))
+ACT(vfio_detach_pasid, (struct kernel *k, int cdev, uint32_t pasid,
+			struct error *err),
+    (real_of(k), cdev, pasid, err))
 READ(vfio_reset_set, (struct kernel *k, int cdev, char (**ret)[BDF_SIZE],
 		      size_t *ret_n, struct error *err),
      (real_of(k), cdev, ret, ret_n, err), *ret_n = 0)
@@ -226,10 +232,33 @@ READ(hw_info, (struct kernel *k, int iommufd, uint32_t dev_id,
 	       struct kernel_hw_info *ret, struct error *err),
      (real_of(k), iommufd, dev_id, ret, err),
      *ret = (struct kernel_hw_info){ .type = 0 })
-ACT(hwpt_alloc, (struct kernel *k, int iommufd, uint32_t dev_id,
-		 uint32_t pt_id, uint32_t flags, uint32_t *ret_id,
-		 struct error *err),
-    (real_of(k), iommufd, dev_id, pt_id, flags, ret_id, err))
+ACT(hwpt_alloc, (struct kernel *k, int iommufd, const struct kernel_hwpt *wish,
+		 uint32_t *ret_id, struct error *err),
+    (real_of(k), iommufd, wish, ret_id, err))
+ACT(hwpt_invalidate, (struct kernel *k, int iommufd, uint32_t hwpt_id,
+		      uint32_t data_type, const void *entries,
+		      uint32_t entry_len, uint32_t *inout_n,
+		      struct error *err),
+    (real_of(k), iommufd, hwpt_id, data_type, entries, entry_len, inout_n, err))
+ACT(hwpt_set_dirty, (struct kernel *k, int iommufd, uint32_t hwpt_id, bool on,
+		     struct error *err),
+    (real_of(k), iommufd, hwpt_id, on, err))
+READ(hwpt_get_dirty, (struct kernel *k, int iommufd, uint32_t hwpt_id,
+		      uint64_t iova, uint64_t length, uint64_t page_size,
+		      bool keep, uint64_t *bitmap, struct error *err),
+     (real_of(k), iommufd, hwpt_id, iova, length, page_size, keep, bitmap, err),
+     bitmap[0] = ~bitmap[0])
+OPEN(fault_queue_alloc, (struct kernel *k, int iommufd, uint32_t *ret_id,
+			 int *ret_fd, struct error *err),
+     (real_of(k), iommufd, ret_id, ret_fd, err))
+ACT(viommu_alloc, (struct kernel *k, int iommufd, uint32_t type,
+		   uint32_t dev_id, uint32_t hwpt_id, uint32_t *ret_id,
+		   struct error *err),
+    (real_of(k), iommufd, type, dev_id, hwpt_id, ret_id, err))
+ACT(vdevice_alloc, (struct kernel *k, int iommufd, uint32_t viommu_id,
+		    uint32_t dev_id, uint64_t virt_id, uint32_t *ret_id,
+		    struct error *err),
+    (real_of(k), iommufd, viommu_id, dev_id, virt_id, ret_id, err))
 ACT(destroy, (struct kernel *k, int iommufd, uint32_t id, struct error *err),
     (real_of(k), iommufd, id, err))
 
@@ -275,6 +304,8 @@ static const struct kernel_ops faulty_ops = {
 	.vfio_bind = faulty_vfio_bind,
 	.vfio_attach = faulty_vfio_attach,
 	.vfio_detach = faulty_vfio_detach,
+	.vfio_attach_pasid = faulty_vfio_attach_pasid,
+	.vfio_detach_pasid = faulty_vfio_detach_pasid,
 	.vfio_reset_set = faulty_vfio_reset_set,
 	.vfio_reset = faulty_vfio_reset,
 	.vfio_health = faulty_vfio_health,
@@ -286,11 +317,17 @@ static const struct kernel_ops faulty_ops = {
 	.ioas_unmap_all = faulty_ioas_unmap_all,
 	.hw_info = faulty_hw_info,
 	.hwpt_alloc = faulty_hwpt_alloc,
+	.hwpt_invalidate = faulty_hwpt_invalidate,
+	.hwpt_set_dirty = faulty_hwpt_set_dirty,
+	.hwpt_get_dirty = faulty_hwpt_get_dirty,
+	.fault_queue_alloc = faulty_fault_queue_alloc,
+	.viommu_alloc = faulty_viommu_alloc,
+	.vdevice_alloc = faulty_vdevice_alloc,
 	.destroy = faulty_destroy,
 };
 
 /* One that is forgotten here would be NULL. */
-static_assert(sizeof(struct kernel_ops) == 31 * sizeof(void (*)(void)),
+static_assert(sizeof(struct kernel_ops) == 39 * sizeof(void (*)(void)),
 	      "every call has its wrapper");
 
 /* kernel_faulty_consume() - Let every call of a machine pass fault_point() */

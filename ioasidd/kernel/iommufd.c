@@ -205,27 +205,6 @@ int iommufd_hw_info(int fd, uint32_t dev_id, struct kernel_hw_info *ret,
 	return 0;
 }
 
-/* iommufd_hwpt_alloc() - Make a page table, without data */
-int iommufd_hwpt_alloc(int fd, uint32_t dev_id, uint32_t pt_id, uint32_t flags,
-		       uint32_t *ret_id, struct error *err)
-{
-	struct uapi_hwpt_alloc cmd = {
-		.size = sizeof(cmd),
-		.flags = flags,
-		.dev_id = dev_id,
-		.pt_id = pt_id,
-		.data_type = UAPI_HWPT_DATA_NONE,
-	};
-
-	if (kernel_ioctl(fd, UAPI_HWPT_ALLOC, &cmd))
-		return error_set(err, -errno, ERROR_KERNEL_IOMMUFD,
-				 "IOMMU_HWPT_ALLOC for device %u, flags 0x%x: "
-				 "%m", dev_id, flags);
-
-	*ret_id = cmd.out_hwpt_id;
-	return 0;
-}
-
 /* iommufd_destroy() - End an object */
 int iommufd_destroy(int fd, uint32_t id, struct error *err)
 {

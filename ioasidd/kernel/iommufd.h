@@ -101,23 +101,6 @@ int iommufd_hw_info(int fd, uint32_t dev_id, struct kernel_hw_info *ret,
 		    struct error *err);
 
 /**
- * iommufd_hwpt_alloc() - Make a page table, without data
- * @fd:		The context
- * @dev_id:	The device that it is for
- * @pt_id:	The space that it translates
- * @flags:	enum iommufd_hwpt_alloc_flags, UAPI_HWPT_* in uapi.h
- * @ret_id:	Its id; undone by iommufd_destroy()
- * @err:	Filled on failure
- *
- * Source: IOMMU_HWPT_ALLOC.
- *
- * Return: 0; -EOPNOTSUPP if the IOMMU cannot do what @flags say; -ENOENT;
- * other kernel errors unchanged.
- */
-int iommufd_hwpt_alloc(int fd, uint32_t dev_id, uint32_t pt_id, uint32_t flags,
-		       uint32_t *ret_id, struct error *err);
-
-/**
  * iommufd_destroy() - End an object
  * @fd:		The context
  * @id:		The object; not a device, which ends with its descriptor

@@ -190,6 +190,23 @@ struct kernel_hw_info {
 };
 
 /**
+ * struct kernel_hwpt - The page table that is wished for
+ * @dev_id:	The device that it has to suit
+ * @pt_id:	The space it translates; with data the page table, or vIOMMU, it
+ *		is nested on
+ * @flags:	enum iommufd_hwpt_alloc_flags
+ * @data_type:	What @data is, enum iommu_hwpt_data_type; 0 for none
+ * @data:	@data_len bytes, as the IOMMU's driver wants them
+ * @fault_id:	With UAPI_HWPT_FAULT_ID_VALID, where faults go
+ */
+struct kernel_hwpt {
+	uint32_t dev_id, pt_id, flags, data_type;
+	const void *data;
+	uint32_t data_len;
+	uint32_t fault_id;
+};
+
+/**
  * struct kernel_health - How a bound device answers
  * @vendor:		Vendor id read through the config region
  * @device:		Device id, likewise
@@ -362,6 +379,18 @@ struct kernel_ops {
 	 */
 	int (*vfio_detach)(struct kernel *k, int cdev, struct error *err);
 
+	/* vfio_attach_pasid - Likewise of one PASID of the device, 1 or higher:
+	 * the page table is made with PASID, and so is the one that the rest of
+	 * the device is on. -EOPNOTSUPP, -EINVAL: it cannot.
+	 */
+	int (*vfio_attach_pasid)(struct kernel *k, int cdev, uint32_t pasid,
+				 uint32_t pt_id, uint32_t *ret_pt_id,
+				 struct error *err);
+
+	/* vfio_detach_pasid - Take a PASID off what it is on. On none: 0. */
+	int (*vfio_detach_pasid)(struct kernel *k, int cdev, uint32_t pasid,
+				 struct error *err);
+
 	/* vfio_reset_set - The functions that a hot reset resets, itself
 	 * included; to be freed. None: 0 and *@ret_n 0.
 	 */
@@ -416,13 +445,58 @@ struct kernel_ops {
 	int (*hw_info)(struct kernel *k, int iommufd, uint32_t dev_id,
 		       struct kernel_hw_info *ret, struct error *err);
 
-	/* hwpt_alloc - IOMMU_HWPT_ALLOC without data; @flags as in enum
-	 * iommufd_hwpt_alloc_flags. -EOPNOTSUPP, -EINVAL: this IOMMU cannot;
-	 * -ENODEV: there is none.
+	/* --- page tables; see pagetable.h --- */
+
+	/* hwpt_alloc - IOMMU_HWPT_ALLOC. -EOPNOTSUPP: this IOMMU cannot;
+	 * -EINVAL: nor this, or @wish does not fit; -ENODEV: there is none.
 	 */
-	int (*hwpt_alloc)(struct kernel *k, int iommufd, uint32_t dev_id,
-			  uint32_t pt_id, uint32_t flags, uint32_t *ret_id,
+	int (*hwpt_alloc)(struct kernel *k, int iommufd,
+			  const struct kernel_hwpt *wish, uint32_t *ret_id,
 			  struct error *err);
+
+	/* hwpt_invalidate - IOMMU_HWPT_INVALIDATE of a nested page table or a
+	 * vIOMMU. @inout_n: how many entries; on return, failure included, how
+	 * many were done.
+	 */
+	int (*hwpt_invalidate)(struct kernel *k, int iommufd, uint32_t hwpt_id,
+			       uint32_t data_type, const void *entries,
+			       uint32_t entry_len, uint32_t *inout_n,
+			       struct error *err);
+
+	/* hwpt_set_dirty - IOMMU_HWPT_SET_DIRTY_TRACKING: begin or end to watch
+	 * what devices write. -EOPNOTSUPP: the page table was made without.
+	 */
+	int (*hwpt_set_dirty)(struct kernel *k, int iommufd, uint32_t hwpt_id,
+			      bool on, struct error *err);
+
+	/* hwpt_get_dirty - IOMMU_HWPT_GET_DIRTY_BITMAP: bit (address - @iova) /
+	 * @page_size is set in @bitmap for what was written, and that counts as
+	 * not written from then on, unless @keep. At a hole in what is mapped
+	 * it ends, and is 0: ask mapping by mapping.
+	 */
+	int (*hwpt_get_dirty)(struct kernel *k, int iommufd, uint32_t hwpt_id,
+			      uint64_t iova, uint64_t length,
+			      uint64_t page_size, bool keep, uint64_t *bitmap,
+			      struct error *err);
+
+	/* fault_queue_alloc - IOMMU_FAULT_QUEUE_ALLOC. @ret_fd is closed before
+	 * @ret_id is destroyed.
+	 */
+	int (*fault_queue_alloc)(struct kernel *k, int iommufd,
+				 uint32_t *ret_id, int *ret_fd,
+				 struct error *err);
+
+	/* viommu_alloc - IOMMU_VIOMMU_ALLOC, without data, on a nest parent. */
+	int (*viommu_alloc)(struct kernel *k, int iommufd, uint32_t type,
+			    uint32_t dev_id, uint32_t hwpt_id,
+			    uint32_t *ret_id, struct error *err);
+
+	/* vdevice_alloc - IOMMU_VDEVICE_ALLOC. -EEXIST: @virt_id is taken, or
+	 * the device has one.
+	 */
+	int (*vdevice_alloc)(struct kernel *k, int iommufd, uint32_t viommu_id,
+			     uint32_t dev_id, uint64_t virt_id,
+			     uint32_t *ret_id, struct error *err);
 
 	/* destroy - IOMMU_DESTROY. */
 	int (*destroy)(struct kernel *k, int iommufd, uint32_t id,

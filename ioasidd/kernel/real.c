@@ -23,6 +23,7 @@
 #include "kernel/iommufd.h"
 #include "kernel/kernel.h"
 #include "kernel/mend.h"
+#include "kernel/pagetable.h"
 #include "kernel/sysfs.h"
 #include "kernel/uevent.h"
 #include "kernel/users.h"
@@ -383,6 +384,21 @@ static int real_vfio_detach(struct kernel *k, int cdev, struct error *err)
 	return vfio_detach(cdev, err);
 }
 
+/* real_vfio_attach_pasid() - See vfio_attach_pasid(). */
+static int real_vfio_attach_pasid(struct kernel *k, int cdev, uint32_t pasid,
+				  uint32_t pt_id, uint32_t *ret_pt_id,
+				  struct error *err)
+{
+	return vfio_attach_pasid(cdev, pasid, pt_id, ret_pt_id, err);
+}
+
+/* real_vfio_detach_pasid() - See vfio_detach_pasid(). */
+static int real_vfio_detach_pasid(struct kernel *k, int cdev, uint32_t pasid,
+				  struct error *err)
+{
+	return vfio_detach_pasid(cdev, pasid, err);
+}
+
 /* real_vfio_reset_set() - See vfio_reset_set(). */
 static int real_vfio_reset_set(struct kernel *k, int cdev,
 			       char (**ret)[BDF_SIZE], size_t *ret_n,
@@ -456,12 +472,65 @@ static int real_hw_info(struct kernel *k, int iommufd, uint32_t dev_id,
 	return iommufd_hw_info(iommufd, dev_id, ret, err);
 }
 
-/* real_hwpt_alloc() - See iommufd_hwpt_alloc(). */
-static int real_hwpt_alloc(struct kernel *k, int iommufd, uint32_t dev_id,
-			   uint32_t pt_id, uint32_t flags, uint32_t *ret_id,
-			   struct error *err)
+/* real_hwpt_alloc() - See pagetable_alloc(). */
+static int real_hwpt_alloc(struct kernel *k, int iommufd,
+				const struct kernel_hwpt *wish, uint32_t *ret_id,
+				struct error *err)
 {
-	return iommufd_hwpt_alloc(iommufd, dev_id, pt_id, flags, ret_id, err);
+	return pagetable_alloc(iommufd, wish, ret_id, err);
+}
+
+/* real_hwpt_invalidate() - See pagetable_invalidate(). */
+static int real_hwpt_invalidate(struct kernel *k, int iommufd,
+				uint32_t hwpt_id, uint32_t data_type,
+				const void *entries, uint32_t entry_len,
+				uint32_t *inout_n, struct error *err)
+{
+	return pagetable_invalidate(iommufd, hwpt_id, data_type, entries,
+				    entry_len, inout_n, err);
+}
+
+/* real_hwpt_set_dirty() - See pagetable_set_dirty(). */
+static int real_hwpt_set_dirty(struct kernel *k, int iommufd,
+			       uint32_t hwpt_id, bool on, struct error *err)
+{
+	return pagetable_set_dirty(iommufd, hwpt_id, on, err);
+}
+
+/* real_hwpt_get_dirty() - See pagetable_get_dirty(). */
+static int real_hwpt_get_dirty(struct kernel *k, int iommufd,
+			       uint32_t hwpt_id, uint64_t iova,
+			       uint64_t length, uint64_t page_size, bool keep,
+			       uint64_t *bitmap, struct error *err)
+{
+	return pagetable_get_dirty(iommufd, hwpt_id, iova, length, page_size,
+				   keep, bitmap, err);
+}
+
+/* real_fault_queue_alloc() - See pagetable_fault_queue(). */
+static int real_fault_queue_alloc(struct kernel *k, int iommufd,
+				  uint32_t *ret_id, int *ret_fd,
+				  struct error *err)
+{
+	return pagetable_fault_queue(iommufd, ret_id, ret_fd, err);
+}
+
+/* real_viommu_alloc() - See pagetable_viommu(). */
+static int real_viommu_alloc(struct kernel *k, int iommufd, uint32_t type,
+			     uint32_t dev_id, uint32_t hwpt_id,
+			     uint32_t *ret_id, struct error *err)
+{
+	return pagetable_viommu(iommufd, type, dev_id, hwpt_id, ret_id, err);
+}
+
+/* real_vdevice_alloc() - See pagetable_vdevice(). */
+static int real_vdevice_alloc(struct kernel *k, int iommufd,
+			      uint32_t viommu_id, uint32_t dev_id,
+			      uint64_t virt_id, uint32_t *ret_id,
+			      struct error *err)
+{
+	return pagetable_vdevice(iommufd, viommu_id, dev_id, virt_id, ret_id,
+				 err);
 }
 
 /* real_destroy() - See iommufd_destroy(). */
@@ -491,6 +560,8 @@ static const struct kernel_ops real_ops = {
 	.vfio_bind = real_vfio_bind,
 	.vfio_attach = real_vfio_attach,
 	.vfio_detach = real_vfio_detach,
+	.vfio_attach_pasid = real_vfio_attach_pasid,
+	.vfio_detach_pasid = real_vfio_detach_pasid,
 	.vfio_reset_set = real_vfio_reset_set,
 	.vfio_reset = real_vfio_reset,
 	.vfio_health = real_vfio_health,
@@ -502,6 +573,12 @@ static const struct kernel_ops real_ops = {
 	.ioas_unmap_all = real_ioas_unmap_all,
 	.hw_info = real_hw_info,
 	.hwpt_alloc = real_hwpt_alloc,
+	.hwpt_invalidate = real_hwpt_invalidate,
+	.hwpt_set_dirty = real_hwpt_set_dirty,
+	.hwpt_get_dirty = real_hwpt_get_dirty,
+	.fault_queue_alloc = real_fault_queue_alloc,
+	.viommu_alloc = real_viommu_alloc,
+	.vdevice_alloc = real_vdevice_alloc,
 	.destroy = real_destroy,
 };
 

@@ -73,6 +73,53 @@ int vfio_detach(int cdev, struct error *err)
 	return 0;
 }
 
+/**
+ * no_pasids() - Say what a refused PASID would need
+ * @r:		-errno, returned
+ */
+static int no_pasids(int r, struct error *err)
+{
+	if (r == -EOPNOTSUPP || r == -EINVAL || r == -ENOTTY)
+		error_remedy(err, "PASIDs need a device and an IOMMU that have them, Linux 6.15, and page tables made for PASIDs, also for the rest of the device");
+	return r;
+}
+
+/* vfio_attach_pasid() - Attach one PASID of a bound device */
+int vfio_attach_pasid(int cdev, uint32_t pasid, uint32_t pt_id,
+		      uint32_t *ret_pt_id, struct error *err)
+{
+	struct uapi_device_attach_iommufd_pt cmd = {
+		.argsz = sizeof(cmd),
+		.flags = UAPI_DEVICE_ATTACH_PASID,
+		.pt_id = pt_id,
+		.pasid = pasid,
+	};
+
+	if (kernel_ioctl(cdev, UAPI_DEVICE_ATTACH_IOMMUFD_PT, &cmd))
+		return no_pasids(error_set(err, -errno, ERROR_KERNEL_VFIO,
+					   "VFIO_DEVICE_ATTACH_IOMMUFD_PT of PASID %u to %u: %m",
+					   pasid, pt_id), err);
+
+	*ret_pt_id = cmd.pt_id;
+	return 0;
+}
+
+/* vfio_detach_pasid() - Take a PASID off what it is on */
+int vfio_detach_pasid(int cdev, uint32_t pasid, struct error *err)
+{
+	struct uapi_device_detach_iommufd_pt cmd = {
+		.argsz = sizeof(cmd),
+		.flags = UAPI_DEVICE_DETACH_PASID,
+		.pasid = pasid,
+	};
+
+	if (kernel_ioctl(cdev, UAPI_DEVICE_DETACH_IOMMUFD_PT, &cmd))
+		return no_pasids(error_set(err, -errno, ERROR_KERNEL_VFIO,
+					   "VFIO_DEVICE_DETACH_IOMMUFD_PT of PASID %u: %m",
+					   pasid), err);
+	return 0;
+}
+
 /* vfio_reset_set() - Ask which functions a hot reset of the bus resets */
 int vfio_reset_set(int cdev, char (**ret)[BDF_SIZE], size_t *ret_n,
 		   struct error *err)

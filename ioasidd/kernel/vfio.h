@@ -62,6 +62,35 @@ int vfio_attach(int cdev, uint32_t pt_id, uint32_t *ret_pt_id,
 int vfio_detach(int cdev, struct error *err);
 
 /**
+ * vfio_attach_pasid() - Attach one PASID of a bound device
+ * @cdev:	Bound; borrowed
+ * @pasid:	Which, 1 or higher
+ * @pt_id:	Space or page table in its iommufd; a page table was made with
+ *		UAPI_HWPT_ALLOC_PASID
+ * @ret_pt_id:	The page table now in use
+ * @err:	Filled on failure
+ *
+ * Source: VFIO_DEVICE_ATTACH_IOMMUFD_PT with FLAG_PASID, since 6.15. One that
+ * is attached is moved. Undone by vfio_detach_pasid() or the last close.
+ *
+ * Return: 0; -EOPNOTSUPP if the driver has no PASIDs; -EINVAL if the device has
+ * none, or the page table, or the one that the rest of the device is on, was not
+ * made for them; -ENOTTY or -EINVAL before 6.15; others as vfio_attach().
+ */
+int vfio_attach_pasid(int cdev, uint32_t pasid, uint32_t pt_id,
+		      uint32_t *ret_pt_id, struct error *err);
+
+/**
+ * vfio_detach_pasid() - Take a PASID off what it is on
+ * @cdev:	Bound; borrowed
+ * @pasid:	Which
+ * @err:	Filled on failure
+ *
+ * Return: 0, also if it is on none; -EOPNOTSUPP if the driver has no PASIDs.
+ */
+int vfio_detach_pasid(int cdev, uint32_t pasid, struct error *err);
+
+/**
  * vfio_reset_set() - Ask which functions a hot reset of the bus resets
  * @cdev:	Bound; borrowed
  * @ret:	Their addresses, its own too; the caller frees them

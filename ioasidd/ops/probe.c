@@ -67,12 +67,16 @@ static int can_alloc(struct host *host, const struct probe_context *context,
 		     uint32_t ioas, uint32_t flags, bool *ret,
 		     struct error *err)
 {
+	const struct kernel_hwpt wish = {
+		.dev_id = context->dev_id,
+		.pt_id = ioas,
+		.flags = flags,
+	};
 	const struct kernel_ops *k = host->kernel->ops;
 	uint32_t hwpt;
 	int r;
 
-	r = k->hwpt_alloc(host->kernel, context->iommufd, context->dev_id,
-			  ioas, flags, &hwpt, err);
+	r = k->hwpt_alloc(host->kernel, context->iommufd, &wish, &hwpt, err);
 	*ret = r == 0;
 	/* ENODEV: there is no IOMMU behind this one. */
 	if (r == -EOPNOTSUPP || r == -EINVAL || r == -ENODEV)

@@ -386,14 +386,6 @@ static int client_hw_info(struct kernel *k, int iommufd, uint32_t dev_id,
 	return iommufd_hw_info(iommufd, dev_id, ret, err);
 }
 
-/* client_hwpt_alloc() - See iommufd_hwpt_alloc(). */
-static int client_hwpt_alloc(struct kernel *k, int iommufd, uint32_t dev_id,
-			     uint32_t pt_id, uint32_t flags, uint32_t *ret_id,
-			     struct error *err)
-{
-	return iommufd_hwpt_alloc(iommufd, dev_id, pt_id, flags, ret_id, err);
-}
-
 /* client_destroy() - See iommufd_destroy(). */
 static int client_destroy(struct kernel *k, int iommufd, uint32_t id,
 			  struct error *err)
@@ -421,6 +413,8 @@ static const struct kernel_ops client_ops = {
 	.vfio_bind = client_vfio_bind,
 	.vfio_attach = client_vfio_attach,
 	.vfio_detach = client_vfio_detach,
+	.vfio_attach_pasid = client_vfio_attach_pasid,
+	.vfio_detach_pasid = client_vfio_detach_pasid,
 	.vfio_reset_set = client_vfio_reset_set,
 	.vfio_reset = client_vfio_reset,
 	.vfio_health = client_vfio_health,
@@ -432,6 +426,12 @@ static const struct kernel_ops client_ops = {
 	.ioas_unmap_all = client_ioas_unmap_all,
 	.hw_info = client_hw_info,
 	.hwpt_alloc = client_hwpt_alloc,
+	.hwpt_invalidate = client_hwpt_invalidate,
+	.hwpt_set_dirty = client_hwpt_set_dirty,
+	.hwpt_get_dirty = client_hwpt_get_dirty,
+	.fault_queue_alloc = client_fault_queue_alloc,
+	.viommu_alloc = client_viommu_alloc,
+	.vdevice_alloc = client_vdevice_alloc,
 	.destroy = client_destroy,
 };
 

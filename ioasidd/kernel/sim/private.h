@@ -5,6 +5,7 @@
  *	client.c	the machine found or started; the table
  *	client-view.c	what there is, and who has it open
  *	client-driver.c	calls that may not come back
+ *	client-pagetable.c	page tables
  */
 #ifndef IOASIDD_KERNEL_SIM_PRIVATE_H
 #define IOASIDD_KERNEL_SIM_PRIVATE_H
@@ -101,5 +102,31 @@ int client_wait_earlier(struct kernel *k, const char *bdf,
 			unsigned int timeout_ms,
 			struct kernel_stuck *ret_stuck, struct error *err);
 bool client_stuck_ended(struct kernel *k, const struct kernel_stuck *stuck);
+
+int client_hwpt_alloc(struct kernel *k, int iommufd,
+		      const struct kernel_hwpt *wish, uint32_t *ret_id,
+		      struct error *err);
+int client_hwpt_invalidate(struct kernel *k, int iommufd, uint32_t hwpt_id,
+			   uint32_t data_type, const void *entries,
+			   uint32_t entry_len, uint32_t *inout_n,
+			   struct error *err);
+int client_hwpt_set_dirty(struct kernel *k, int iommufd, uint32_t hwpt_id,
+			  bool on, struct error *err);
+int client_hwpt_get_dirty(struct kernel *k, int iommufd, uint32_t hwpt_id,
+			  uint64_t iova, uint64_t length, uint64_t page_size,
+			  bool keep, uint64_t *bitmap, struct error *err);
+int client_fault_queue_alloc(struct kernel *k, int iommufd, uint32_t *ret_id,
+			     int *ret_fd, struct error *err);
+int client_viommu_alloc(struct kernel *k, int iommufd, uint32_t type,
+			uint32_t dev_id, uint32_t hwpt_id, uint32_t *ret_id,
+			struct error *err);
+int client_vdevice_alloc(struct kernel *k, int iommufd, uint32_t viommu_id,
+			 uint32_t dev_id, uint64_t virt_id, uint32_t *ret_id,
+			 struct error *err);
+int client_vfio_attach_pasid(struct kernel *k, int cdev, uint32_t pasid,
+			     uint32_t pt_id, uint32_t *ret_pt_id,
+			     struct error *err);
+int client_vfio_detach_pasid(struct kernel *k, int cdev, uint32_t pasid,
+			     struct error *err);
 
 #endif

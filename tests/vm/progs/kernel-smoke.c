@@ -289,10 +289,13 @@ static void vfio(const char *bdf)
 	       ", PASID %u", info.type, info.data_len, info.capabilities,
 	       info.max_pasid_log2);
 	for (uint32_t flags = 0; flags <= 8; flags = flags ? flags << 1 : 1) {
+		const struct kernel_hwpt wish = {
+			.dev_id = dev_id, .pt_id = ioas, .flags = flags,
+		};
+
 		if (flags == UAPI_HWPT_FAULT_ID_VALID)
 			continue; /* wants a fault queue */
-		r = k->ops->hwpt_alloc(k, iommufd, dev_id, ioas, flags, &hwpt,
-				       &err);
+		r = k->ops->hwpt_alloc(k, iommufd, &wish, &hwpt, &err);
 		printf("# hwpt flags %u: %s\n", flags,
 		       r ? strerrorname_np(-r) : "ok");
 		result(!r || (flags && r == -EOPNOTSUPP),
