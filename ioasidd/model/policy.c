@@ -44,6 +44,7 @@ static const struct permission permissions[] = {
 	  .open = true },
 	{ "space.change", ROLE_OPERATOR, .per_device = true,
 	  .labelled = true, .open = true },
+	{ "memory.map", ROLE_NONE, .open = true },
 	{ "policy.check", ROLE_ADMIN, .open = false },
 };
 

@@ -7,11 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/fd.h"
 #include "base/log.h"
 #include "ops/bind.h"
+#include "ops/guarded.h"
 #include "ops/parked.h"
 #include "store/fdstore.h"
 
@@ -109,15 +111,17 @@ static bool take_room(struct contexts *contexts, struct context *context)
  * store() - Have the service manager keep all of it, if there is one that does
  *
  * If it cannot, the lease is one that ends with us.
+ *
+ * Return: Does it?
  */
-static void store(struct contexts *contexts, struct context *context)
+static bool store(struct contexts *contexts, struct context *context)
 {
 	char name[FDSTORE_NAME_MAX + 1];
 	struct error err = ERROR_NULL;
 	int r = 0;
 
 	if (!take_room(contexts, context))
-		return;
+		return false;
 	for (size_t i = 0; i <= context->n && r == 0; i++) {
 		stored_name(context->lease, i, name);
 		r = fdstore_put(name, i ? context->cdevs[i - 1] :
@@ -127,6 +131,7 @@ static void store(struct contexts *contexts, struct context *context)
 		log_problem(LOG_LEVEL_WARNING, &err,
 			    "%s: the service manager does not keep it",
 			    context->lease);
+	return r == 0;
 }
 
 /**
@@ -347,6 +352,26 @@ static int make_space(struct host *host, const struct context *context,
 /* --- all of it --- */
 
 /**
+ * settle() - Have a context kept, as its lease needs it
+ * @context:	Whole
+ *
+ * What a guarded lease has mapped is lost with us, unless somebody keeps it.
+ *
+ * Return: 0; -ENOTCONN store.absent.
+ */
+static int settle(struct host *host, struct context *context,
+		  const struct lease *lease, struct error *err)
+{
+	if (lease->volatile_lease || store(host->contexts, context) ||
+	    lease->mode != LEASE_GUARDED)
+		return 0;
+	unstore(host->contexts, context);
+	return error_set(err, -ENOTCONN, ERROR_STORE_ABSENT,
+			 "%s is not volatile, and nobody keeps its descriptors",
+			 lease->name);
+}
+
+/**
  * bind_all() - Open and bind each device
  * @context:	With its iommufd; gets the devices
  * @lease:	Gets their ids
@@ -425,12 +450,15 @@ int context_open(struct host *host, struct lease *lease,
 	for (i = 0; i < lease->n_spaces && r == 0; i++)
 		r = make_space(host, context, &nowhere, &lease->spaces[i],
 			       err);
+	if (r == 0)
+		r = settle(host, context, lease, err);
 	if (r < 0) {
 		forget_ids(lease);
 		return r;
 	}
 	lease->kept = true;
-	store(host->contexts, context);
+	if (lease->mapped)
+		atomic_store(&lease->mapped->closed, false);
 	enter(host, TAKE_PTR(context));
 	return 0;
 }
@@ -529,6 +557,8 @@ void context_close(struct host *host, struct lease *lease)
 	if (context)
 		unstore(host->contexts, context);
 	context_free(context);
+	if (lease->mapped)
+		mapped_clear(lease->mapped);
 	lease->kept = false;
 	forget_ids(lease);
 }
@@ -540,22 +570,23 @@ int context_copy(struct host *host, const struct lease *lease, int *fds,
 		 struct error *err)
 {
 	const struct context *context = find(host, lease, err);
-	size_t i;
+	const bool whole = lease->mode != LEASE_GUARDED;
+	size_t i, n = 0;
 
 	if (!context)
 		return -ESTALE;
-	for (i = 0; i <= context->n; i++) {
-		fds[i] = fcntl(i ? context->cdevs[i - 1] : context->iommufd,
+	for (i = whole ? 0 : 1; i <= context->n; i++) {
+		fds[n] = fcntl(i ? context->cdevs[i - 1] : context->iommufd,
 			       F_DUPFD_CLOEXEC, 3);
-		if (fds[i] >= 0)
+		if (fds[n++] >= 0)
 			continue;
 		error_set(err, -errno, ERROR_KERNEL_SYSTEM,
 			  "duplicate a descriptor of %s: %m", lease->name);
-		while (i-- > 0)
-			fd_close(fds[i]);
+		while (--n > 0)
+			fd_close(fds[n - 1]);
 		return -EMFILE;
 	}
-	return (int)i;
+	return (int)n;
 }
 
 /**
@@ -613,6 +644,7 @@ int context_fence(struct host *host, const struct lease *lease,
 
 	if (!context)
 		return -ESTALE;
+	guarded_end(lease);
 	first = unmap_all(host, context, lease, ret_bytes, err);
 	/* A holder can have made spaces of its own, whose ids nobody knows. */
 	for (size_t i = 0; i < context->n; i++) {
@@ -722,4 +754,41 @@ int context_read(struct host *host, const struct lease *lease,
 	space->n_ranges = 0;
 	space->kernel_id = 0;
 	return 0;
+}
+
+/* --- what is mapped for its holder --- */
+
+/**
+ * context_map() - See context.h
+ */
+int context_map(struct host *host, const struct lease *lease,
+		const struct space *space, int fd,
+		const struct mapping *mapping, struct error *err)
+{
+	const struct context *context = find(host, lease, err);
+
+	return context ? host->kernel->ops->ioas_map_file(
+				 host->kernel, context->iommufd,
+				 space->kernel_id, fd, mapping->offset,
+				 mapping->length, mapping->iova,
+				 mapping->writable, lease->name, err) :
+			 -ESTALE;
+}
+
+/**
+ * context_unmap() - See context.h
+ */
+int context_unmap(struct host *host, const struct lease *lease,
+		  const struct space *space, uint64_t start, uint64_t last,
+		  struct error *err)
+{
+	const struct context *context = find(host, lease, err);
+	uint64_t bytes;
+	int r = -ESTALE;
+
+	if (context)
+		r = host->kernel->ops->ioas_unmap(
+			host->kernel, context->iommufd, space->kernel_id,
+			start, last - start + 1, &bytes, err);
+	return r == -ENOENT ? 0 : r;
 }

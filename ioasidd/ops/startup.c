@@ -356,14 +356,14 @@ static int resume_lease(struct host *host, struct lease *lease,
 	char name[NAME_SIZE];
 	int pidfd, r = -ESRCH;
 
-	if (lease->mode == LEASE_HOLD && lease->state != LEASE_ENDED)
+	if (lease_is_kept(lease) && lease->state != LEASE_ENDED)
 		take_over(host, lease);
 	if (lease->state == LEASE_OFFERED || lease->state == LEASE_ENDED) {
 		if (lease->state == LEASE_OFFERED && lease->expires_us)
 			watch_offers(host);
 		str_copy(name, sizeof(name), lease->name);
 		if (lease->state == LEASE_OFFERED &&
-		    lease->mode == LEASE_HOLD && !lease->kept)
+		    lease_is_kept(lease) && !lease->kept)
 			lease_rebuild(host, name);
 		lease_free(lease);
 		return 0;
