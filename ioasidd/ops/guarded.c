@@ -80,7 +80,8 @@ static int check(const struct lease *lease, const struct caller *caller,
 		return error_set(err, -EINVAL, ERROR_MEMORY_MODE,
 				 "%s is of mode %s", lease->name,
 				 lease_mode_name(lease->mode));
-	if (lease->state != LEASE_HELD)
+	if (lease->state != LEASE_HELD &&
+	    (lease->state != LEASE_CLAIMING || holds(lease, caller)))
 		return error_set(err, -EINVAL, ERROR_LEASE_STATE,
 				 "%s is %s, not held", lease->name,
 				 lease_state_name(lease->state));

@@ -10,6 +10,7 @@ import ctypes
 import fcntl
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -22,7 +23,7 @@ import pytest
 from google.protobuf import message
 from ioasid.v1 import envelope_pb2, lease_pb2, memory_pb2
 
-from daemon import Client, Refused, open_folder
+from daemon import NOBODY, Client, Refused, open_folder
 from machine import wait
 from manager import Manager
 
@@ -812,3 +813,28 @@ def test_a_full_store_is_none(ready, manager):
         assert not manager.kept
         held = Guarded(client)
         assert held.claimed.lease.kept
+
+
+def test_a_hostile_holder_stays_inside(sim):
+    """tests/vm/cases/test_guarded.py has it on a real kernel."""
+    sim.ctl("prepare", "0000:01:00.0")
+    window = "window size=1G,start=1G"
+    lease = sim.ctl("lease", "create", "--uid", str(NOBODY), "--mode",
+                    "guarded", "--volatile", "--memlock", "1M", "--grace",
+                    "1", "--space", f"{window}; device 01:00.0", "--space",
+                    f"{window}; device none", "0000:01:00.0")
+    holder = sim.start_holder(sim.prog("guarded-holder"), lease["name"],
+                              uid=NOBODY)
+    wait(lambda: "the parent has ended" in holder.said(), "it has ended")
+    # This machine moves bytes of the file, whichever page they are in by now.
+    said = holder.said().replace("hole: CARRIES", "")
+    assert not re.search(r"WROTE OUTSIDE|CARRIES|DONE|PASID \d+ attached",
+                         said), said
+    assert "map with a hole: memory.not-populated" in said
+    wait(lambda: [step for step in
+                  sim.lease(lease["name"]).get("reclaim", [])
+                  if step["act"] == "fence"], "the fence")
+    (child,) = [int(word) for word in re.findall(r"child: (\d+)", said)]
+    os.kill(child, signal.SIGUSR1)
+    wait(lambda: "after the fence: carries nothing" in holder.said(),
+         "the child has tried")
