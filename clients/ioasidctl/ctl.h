@@ -76,7 +76,7 @@ extern const struct verb verb_devices, verb_device_show, verb_device_recover,
 	verb_operation_list, verb_operation_show, verb_operation_wait,
 	verb_operation_cancel, verb_watch, verb_version, verb_run,
 	verb_machine_capture, verb_lease_token_reissue, verb_policy_check,
-	verb_space_list, verb_space_show, verb_space_create,
+	verb_map_list, verb_space_list, verb_space_show, verb_space_create,
 	verb_space_delete, verb_space_attach, verb_space_detach,
 	verb_window_set, verb_window_add, verb_window_resize,
 	verb_window_remove, verb_window_plan, verb_usage;
@@ -271,6 +271,7 @@ int ctl_uid(const char *arg, uint32_t *ret);
  * @mode:	enum ioasid_lease_mode
  * @grace_s:	Of hold: how long a successor may claim it; 0 for the default
  * @spaces:	Of hold: SPACEs, see space-spec.h
+ * @is_volatile: Of guarded: it need not outlive ioasidd
  */
 struct offer_words {
 	char **devices;
@@ -290,6 +291,7 @@ struct offer_words {
 	int mode;
 	uint64_t grace_s;
 	struct strv spaces;
+	bool is_volatile;
 };
 
 /**

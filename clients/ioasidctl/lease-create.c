@@ -35,11 +35,15 @@ static const struct option_spec options[] = {
 	{ "label", 'l', OPTION_LIST, &words.labels, "KEY=VALUE",
 	  "what you call it; may be repeated" },
 	{ "mode", 0, OPTION_TEXT, &opt_mode, "MODE",
-	  "how it is handed over: transfer (the default) or hold" },
+	  "how it is handed over: transfer (the default), hold or guarded" },
 	{ "grace", 0, OPTION_NUMBER, &words.grace_s, "SECONDS",
-	  "hold: how long a successor of the holder may claim it (10)" },
+	  "hold, guarded: how long a successor of the holder may claim it (10)" },
 	{ "space", 0, OPTION_LIST, &words.spaces, "SPACE",
-	  "hold: an I/O address space to make with it; may be repeated" },
+	  "hold, guarded: an I/O address space to make with it; may be "
+	  "repeated" },
+	{ "volatile", 0, OPTION_FLAG, &words.is_volatile, NULL,
+	  "guarded: it need not outlive ioasidd, and no file descriptor store "
+	  "is needed" },
 	{ "restore", 0, OPTION_FLAG, &words.restore, NULL,
 	  "give the devices back to their drivers when it ends" },
 	{ "dry-run", 'n', OPTION_FLAG, &words.dry_run, NULL,
@@ -89,14 +93,19 @@ static int read_mode(void)
 	if (opt_mode && ctl_word_value(&ioasid__v1__lease__mode__descriptor,
 				       opt_mode, &words.mode))
 		return CTL_USAGE;
-	if (words.mode == IOASID_LEASE_HOLD && words.grace_s <= GRACE_MAX_S)
+	if (words.is_volatile && words.mode != IOASID_LEASE_GUARDED)
+		return ctl_usage("--volatile is for --mode guarded");
+	if ((words.mode == IOASID_LEASE_HOLD ||
+	     words.mode == IOASID_LEASE_GUARDED) &&
+	    words.grace_s <= GRACE_MAX_S)
 		return CTL_DONE;
 	if (words.grace_s > GRACE_MAX_S)
 		return ctl_usage("--grace takes at most %d seconds",
 				 GRACE_MAX_S);
 	if (words.grace_s || words.spaces.n)
-		return ctl_usage("--grace and --space are for --mode hold: of "
-				 "other leases the holder makes the spaces");
+		return ctl_usage("--grace and --space are for --mode hold and "
+				 "guarded: of other leases the holder makes "
+				 "the spaces");
 	return CTL_DONE;
 }
 

@@ -89,12 +89,15 @@ static void show_space(const Ioasid__V1__Space *s, bool first)
 }
 
 /**
- * show_hold() - Show what only a lease of mode hold has
+ * show_hold() - Show what only leases of mode hold and guarded have
  * @l:		The lease
  */
 static void show_hold(const Ioasid__V1__Lease *l)
 {
-	if (l->mode != IOASID__V1__LEASE__MODE__HOLD)
+	char size[32];
+
+	if (l->mode != IOASID__V1__LEASE__MODE__HOLD &&
+	    l->mode != IOASID__V1__LEASE__MODE__GUARDED)
 		return;
 	output_fieldf("Grace", "%u.%03u s", l->grace_ms / 1000,
 		      l->grace_ms % 1000);
@@ -105,6 +108,13 @@ static void show_hold(const Ioasid__V1__Lease *l)
 			     "stay as they are");
 	for (size_t i = 0; i < l->n_spaces; i++)
 		show_space(l->spaces[i], i == 0);
+	if (l->mode != IOASID__V1__LEASE__MODE__GUARDED)
+		return;
+	output_fieldf("Mapped", "%u mapping(s), %s", l->mappings,
+		      ctl_size(l->mapped_bytes, false, size));
+	output_field("Volatile", l->volatile_ ?
+		     "yes: nothing stays mapped when ioasidd ends" :
+		     "no: it outlives ioasidd");
 }
 
 /**

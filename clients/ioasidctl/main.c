@@ -16,7 +16,7 @@ static const struct verb *const verbs[] = {
 	&verb_devices, &verb_device_show, &verb_device_recover, &verb_groups,
 	&verb_prepare, &verb_restore, &verb_lease_create, &verb_lease_list,
 	&verb_lease_show, &verb_lease_release, &verb_lease_token_reissue,
-	&verb_space_list, &verb_space_show, &verb_space_create,
+	&verb_space_list, &verb_space_show, &verb_space_create, &verb_map_list,
 	&verb_space_delete, &verb_space_attach, &verb_space_detach,
 	&verb_window_set, &verb_window_add, &verb_window_resize,
 	&verb_window_remove, &verb_window_plan, &verb_policy_check,

@@ -255,6 +255,11 @@ static bool same_devices(const struct ioasid_claim *claim)
 static int check_mode(const struct command *c, enum ioasid_lease_mode mode,
 		      const char *name)
 {
+	if (mode == IOASID_LEASE_GUARDED)
+		return ctl_fail("%s: its mode is guarded: its holder has no "
+				"iommufd, and asks ioasidd for every mapping. "
+				"A program that uses libioasid claims it "
+				"itself", name);
 	if (mode != IOASID_LEASE_HOLD || c->vmm != VMM_QEMU)
 		return CTL_DONE;
 	return ctl_fail("%s: its mode is hold: the devices come bound, and a "

@@ -122,18 +122,21 @@ static int channel_wait(struct ioasid *conn, short events, uint64_t deadline,
  * @conn:	The connection
  * @data:	The packet
  * @size:	Its length
+ * @fds:	Descriptors to send along; NULL for none
  * @deadline:	See channel_deadline()
  * @err:	May be NULL
  *
  * Return: 0; -EMSGSIZE with the connection alive; as channel_wait().
  */
 static int channel_send(struct ioasid *conn, const void *data, size_t size,
-			uint64_t deadline, struct ioasid_error *err)
+			const struct channel_fds *fds, uint64_t deadline,
+			struct ioasid_error *err)
 {
 	int ret;
 
 	for (;;) {
-		ret = fd_send(conn->fd, data, size, NULL, 0);
+		ret = fd_send(conn->fd, data, size, fds ? fds->fds : NULL,
+			      fds ? fds->n : 0);
 		if (ret == 0)
 			return 0;
 		if (ret == -EMSGSIZE)
@@ -324,13 +327,15 @@ static int envelope_pack(struct ioasid *conn, const char *method,
  * @conn:	The connection
  * @method:	Without the package
  * @request:	The method's request message
+ * @fds:	Descriptors to send along; NULL for none
  * @deadline:	See channel_deadline()
  * @err:	May be NULL
  *
  * Return: see ioasid.h.
  */
 static int channel_ask(struct ioasid *conn, const char *method,
-		       const ProtobufCMessage *request, uint64_t deadline,
+		       const ProtobufCMessage *request,
+		       const struct channel_fds *fds, uint64_t deadline,
 		       struct ioasid_error *err)
 {
 	void *packet = NULL;
@@ -347,7 +352,7 @@ static int channel_ask(struct ioasid *conn, const char *method,
 	r = envelope_pack(conn, method, request, &packet, &size, err);
 	if (r)
 		return r;
-	r = channel_send(conn, packet, size, deadline, err);
+	r = channel_send(conn, packet, size, fds, deadline, err);
 	free(packet);
 	return r;
 }
@@ -385,6 +390,7 @@ static int channel_read_reply(struct ioasid *conn,
 /**
  * channel_exchange() - Send a request and receive its reply
  * @wait_ms:	See channel_call_long()
+ * @sent:	Descriptors to send along; NULL for none
  * @fds:	See channel_call_fds(); NULL if none may come
  *
  * Otherwise as channel_call().
@@ -394,6 +400,7 @@ static int channel_read_reply(struct ioasid *conn,
 static int channel_exchange(struct ioasid *conn, const char *method,
 			    int wait_ms, const ProtobufCMessage *request,
 			    const ProtobufCMessageDescriptor *type,
+			    const struct channel_fds *sent,
 			    struct channel_fds *fds, ProtobufCMessage **ret,
 			    struct ioasid_error *err)
 {
@@ -401,7 +408,7 @@ static int channel_exchange(struct ioasid *conn, const char *method,
 	Ioasid__V1__Envelope *answer = NULL;
 	int r;
 
-	r = channel_ask(conn, method, request, deadline, err);
+	r = channel_ask(conn, method, request, sent, deadline, err);
 	if (r)
 		return r;
 	r = channel_answer(conn, fds, deadline, &answer, err);
@@ -421,7 +428,8 @@ int channel_call(struct ioasid *conn, const char *method,
 		 const ProtobufCMessageDescriptor *type, ProtobufCMessage **ret,
 		 struct ioasid_error *err)
 {
-	return channel_exchange(conn, method, 0, request, type, NULL, ret, err);
+	return channel_exchange(conn, method, 0, request, type, NULL, NULL,
+				ret, err);
 }
 
 /* channel_call_long() - See channel.h. */
@@ -430,8 +438,8 @@ int channel_call_long(struct ioasid *conn, const char *method, int wait_ms,
 		      const ProtobufCMessageDescriptor *type,
 		      ProtobufCMessage **ret, struct ioasid_error *err)
 {
-	return channel_exchange(conn, method, wait_ms, request, type, NULL, ret,
-				err);
+	return channel_exchange(conn, method, wait_ms, request, type, NULL,
+				NULL, ret, err);
 }
 
 /* channel_call_fds() - See channel.h. */
@@ -442,15 +450,27 @@ int channel_call_fds(struct ioasid *conn, const char *method,
 		     struct ioasid_error *err)
 {
 	fds->n = 0;
-	return channel_exchange(conn, method, 0, request, type, fds, ret, err);
+	return channel_exchange(conn, method, 0, request, type, NULL, fds, ret,
+				err);
+}
+
+/* channel_call_with() - See channel.h. */
+int channel_call_with(struct ioasid *conn, const char *method,
+		      const ProtobufCMessage *request,
+		      const struct channel_fds *fds,
+		      const ProtobufCMessageDescriptor *type,
+		      ProtobufCMessage **ret, struct ioasid_error *err)
+{
+	return channel_exchange(conn, method, 0, request, type, fds, NULL, ret,
+				err);
 }
 
 /* channel_stream() - See channel.h. */
 int channel_stream(struct ioasid *conn, const char *method,
 		   const ProtobufCMessage *request, struct ioasid_error *err)
 {
-	int r = channel_ask(conn, method, request, channel_deadline(conn, 0),
-			    err);
+	int r = channel_ask(conn, method, request, NULL,
+			    channel_deadline(conn, 0), err);
 
 	conn->streaming = conn->streaming || r == 0;
 	return r;
@@ -564,7 +584,7 @@ static int channel_cancel(struct ioasid *conn, uint64_t deadline,
 	envelope.cancel = &cancel;
 	/* A number of up to ten bytes, an empty message, and their tags. */
 	size = ioasid__v1__envelope__pack(&envelope, packet);
-	return channel_send(conn, packet, size, deadline, err);
+	return channel_send(conn, packet, size, NULL, deadline, err);
 }
 
 /* channel_stop() - See channel.h. */

@@ -121,6 +121,20 @@ int channel_call_fds(struct ioasid *conn, const char *method,
 		     struct ioasid_error *err);
 
 /**
+ * channel_call_with() - Call a method with descriptors
+ * @fds:	To be sent along; borrowed
+ *
+ * Otherwise as channel_call().
+ *
+ * Return: see ioasid.h.
+ */
+int channel_call_with(struct ioasid *conn, const char *method,
+		      const ProtobufCMessage *request,
+		      const struct channel_fds *fds,
+		      const ProtobufCMessageDescriptor *type,
+		      ProtobufCMessage **ret, struct ioasid_error *err);
+
+/**
  * channel_stream() - Call a method that streams
  * @conn:	The connection; taken until the stream has ended
  *

@@ -26,6 +26,21 @@ struct claim_box {
 };
 
 /**
+ * is_kept() - Has the daemon made what is in the answer to a claim?
+ */
+static bool is_kept(const Ioasid__V1__Lease *lease)
+{
+	return lease->mode == IOASID__V1__LEASE__MODE__HOLD ||
+	       lease->mode == IOASID__V1__LEASE__MODE__GUARDED;
+}
+
+/* has_iommufd() - Does an iommufd come first? */
+static bool has_iommufd(const Ioasid__V1__Lease *lease)
+{
+	return lease->mode != IOASID__V1__LEASE__MODE__GUARDED;
+}
+
+/**
  * ids_wrong() - What is wrong with the ids in the answer to a claim
  * @lease:	The lease, with as many devices as were claimed
  *
@@ -35,7 +50,7 @@ struct claim_box {
  */
 static const char *ids_wrong(const Ioasid__V1__Lease *lease)
 {
-	if (lease->mode != IOASID__V1__LEASE__MODE__HOLD)
+	if (!is_kept(lease))
 		return lease->n_device_ids || lease->n_spaces ?
 		       "a claim with ids of what the daemon did not make" :
 		       NULL;
@@ -72,19 +87,19 @@ static const char *claim_wrong(const char *name,
 		return "the answer to a claim is about another lease";
 	if (reply->n_devices < 1 || reply->n_devices > IOASID_MAX_DEVICES)
 		return "a lease that does not have 1 to 64 devices";
-	if (n_fds != 1 + reply->n_devices)
+	/* Of what other modes there may be one day, who knows what comes. */
+	if (lease->mode > IOASID__V1__LEASE__MODE__GUARDED)
+		return "a claim of a mode that this version of libioasid does "
+		       "not know";
+	if (n_fds != reply->n_devices + has_iommufd(lease))
 		return "a claim whose descriptors are not an iommufd and one "
-		       "for each device";
+		       "for each device, or of mode guarded these alone";
 	if (lease->n_devices != reply->n_devices)
 		return "a claim with other devices than its lease";
 	for (size_t i = 0; i < reply->n_devices; i++)
 		if (!reply->devices[i][0] ||
 		    !str_eq(lease->devices[i], reply->devices[i]))
 			return "a claim with other devices than its lease";
-	/* Of what other modes there may be one day, who knows what comes. */
-	if (lease->mode > IOASID__V1__LEASE__MODE__HOLD)
-		return "a claim of a mode that this version of libioasid does "
-		       "not know";
 	return ids_wrong(lease);
 }
 
@@ -98,6 +113,7 @@ static const char *claim_wrong(const char *name,
 static struct ioasid_claim *claim_new(Ioasid__V1__ClaimLeaseResponse *reply,
 				      struct channel_fds *fds)
 {
+	const size_t first = has_iommufd(reply->lease);
 	struct claim_box *box;
 
 	box = calloc(1, sizeof(*box));
@@ -112,10 +128,10 @@ static struct ioasid_claim *claim_new(Ioasid__V1__ClaimLeaseResponse *reply,
 	box->pub.devices = box->devices;
 	box->pub.n_devices = box->lease->n_devices;
 	box->pub.simulated = reply->simulated;
-	box->pub.iommufd = TAKE_FD(fds->fds[0]);
+	box->pub.iommufd = first ? TAKE_FD(fds->fds[0]) : -1;
 	for (size_t i = 0; i < box->pub.n_devices; i++) {
 		box->devices[i].name = box->lease->devices[i];
-		box->devices[i].fd = TAKE_FD(fds->fds[1 + i]);
+		box->devices[i].fd = TAKE_FD(fds->fds[first + i]);
 		/* None of TRANSFER, whose devices are not bound. */
 		if (box->lease->n_device_ids)
 			box->devices[i].id = box->lease->device_ids[i];

@@ -704,6 +704,10 @@ enum ioasid_lease_mode {
 	 * The daemon keeps copies for a successor of the holder.
 	 */
 	IOASID_LEASE_HOLD,
+	/* The bound devices alone; the daemon has the iommufd and maps memory
+	 * for the holder, ioasid_memory_map().
+	 */
+	IOASID_LEASE_GUARDED,
 	/* How many there are; a newer daemon may send larger ones. */
 	IOASID_LEASE_MODES,
 };
@@ -744,6 +748,11 @@ enum ioasid_lease_mode {
  *			@devices (VFIO_DEVICE_BIND_IOMMUFD gave them)
  * @n_spaces:		How many @spaces there are
  * @spaces:		HOLD: its spaces, as they were made; freed with it
+ * @is_volatile:	GUARDED: it need not outlive the daemon
+ * @n_mappings:		GUARDED: how many mappings there are for it
+ * @mapped_bytes:	GUARDED: how much they pin
+ *
+ * What is said of HOLD is true of GUARDED too.
  */
 struct ioasid_lease {
 	const char *name;
@@ -775,6 +784,9 @@ struct ioasid_lease {
 	const uint32_t *device_ids;
 	size_t n_spaces;
 	const struct ioasid_space *const *spaces;
+	bool is_volatile;
+	uint32_t n_mappings;
+	uint64_t mapped_bytes;
 };
 
 /**
@@ -816,6 +828,11 @@ struct ioasid_lease_list {
  *			milliseconds, at most 600,000; 0 for 10,000
  * @spaces:		HOLD: spaces to make with it, all or none
  * @n_spaces:		How many, at most IOASID_MAX_OFFERED_SPACES
+ * @is_volatile:	GUARDED: the lease need not outlive the daemon; without
+ *			it there must be a file descriptor store (store.absent)
+ *
+ * What is said of HOLD is true of GUARDED too; there all @spaces have the same
+ * windows, and @memlock_bytes is how much may be mapped.
  */
 struct ioasid_offer {
 	size_t size;
@@ -837,6 +854,7 @@ struct ioasid_offer {
 	uint32_t grace_ms;
 	const struct ioasid_space_wish *spaces;
 	size_t n_spaces;
+	bool is_volatile;
 };
 
 /**
@@ -862,7 +880,7 @@ struct ioasid_claimed_device {
  * @iommufd:	An iommufd, memory accounted to the process that maps it
  *		(RLIMIT_MEMLOCK); -1 once taken out. TRANSFER: without objects;
  *		HOLD: with the lease's spaces and devices, and after a holder
- *		before with all that is mapped
+ *		before with all that is mapped; GUARDED: -1, there is none
  * @n_devices:	How many @devices there are
  * @devices:	The devices, in the lease's order
  * @simulated:	The descriptors are of a simulated machine (ioasidd-sim): no
@@ -1896,6 +1914,103 @@ IOASID_PUBLIC int ioasid_cdev_attach_pasid(int cdev, uint32_t pasid,
 /* ioasid_cdev_detach_pasid() - Take it off; on none: 0. */
 IOASID_PUBLIC int ioasid_cdev_detach_pasid(int cdev, uint32_t pasid,
 					   struct ioasid_error *err);
+
+/* --- memory of guarded leases ---------------------------------------------- */
+
+/* Room for the id of an error of the catalogue. */
+#define IOASID_REFUSAL_SIZE 48
+
+/**
+ * struct ioasid_memory_entry - Memory that is to be mapped for a guarded lease
+ * @space:	Name of a space of the lease
+ * @fd:		Memory of ioasid_memory_create()
+ * @offset:	From where on in it, bytes
+ * @length:	How much, bytes
+ * @iova:	Where, bytes: inside one window of the space
+ * @writable:	Devices may write
+ * @refusal:	Gets the id of the error for which it was not mapped; empty if
+ *		it is
+ */
+struct ioasid_memory_entry {
+	const char *space;
+	int fd;
+	uint64_t offset;
+	uint64_t length;
+	uint64_t iova;
+	bool writable;
+	char refusal[IOASID_REFUSAL_SIZE];
+};
+
+/**
+ * struct ioasid_memory_range - What is to be unmapped
+ * @space:	Name of a space of the lease
+ * @iova:	Where, bytes
+ * @length:	How much, bytes, cutting no mapping; UINT64_MAX with @iova 0 for
+ *		all of the space
+ * @refusal:	As in struct ioasid_memory_entry
+ */
+struct ioasid_memory_range {
+	const char *space;
+	uint64_t iova;
+	uint64_t length;
+	char refusal[IOASID_REFUSAL_SIZE];
+};
+
+/**
+ * ioasid_memory_create() - Have memory made that can be mapped for a lease
+ * @conn:	A connection of the process that holds the lease
+ * @lease:	"leases/<ULID>", of mode GUARDED
+ * @size:	Bytes, a multiple of its pages
+ * @page_size:	Of hugetlbfs, bytes; 0 for other memory
+ * @ret_fd:	A memfd, close-on-exec; the caller's
+ * @err:	See the head of this file
+ *
+ * It can neither shrink nor grow, and has no pages: before it is mapped
+ * fallocate(2) all of it, or write to it.
+ *
+ * Return: 0; errors as above, of the daemon: lease.not-found,
+ * lease.not-claimant, lease.state, memory.mode, memory.range,
+ * memory.page-size, limit.memories.
+ */
+IOASID_PUBLIC int ioasid_memory_create(struct ioasid *conn, const char *lease,
+				       uint64_t size, uint64_t page_size,
+				       int *ret_fd, struct ioasid_error *err);
+
+/**
+ * ioasid_memory_map() - Have memory mapped for a guarded lease
+ * @conn:	A connection of the process that holds the lease
+ * @lease:	"leases/<ULID>"
+ * @entries:	What; any number, sent in as few requests as they fit
+ * @n_entries:	How many
+ * @err:	See the head of this file; of the first that was refused
+ *
+ * The daemon is asked, which writes it down before it is done: that takes about
+ * as long as for a thousand at once.
+ *
+ * Return: 0: all are mapped; -EREMOTEIO: those are not that have a @refusal, or
+ * the request was refused as a whole, then all that were not mapped by an earlier
+ * one have the same; errors as above.
+ */
+IOASID_PUBLIC int ioasid_memory_map(struct ioasid *conn, const char *lease,
+				    struct ioasid_memory_entry *entries,
+				    size_t n_entries,
+				    struct ioasid_error *err);
+
+/**
+ * ioasid_memory_unmap() - Have memory unmapped for a guarded lease
+ * @conn:	A connection of the process that holds the lease
+ * @lease:	"leases/<ULID>"
+ * @ranges:	What
+ * @n_ranges:	How many
+ * @ret_bytes:	How much was unmapped; may be NULL
+ * @err:	See the head of this file; of the first that was refused
+ *
+ * Return: as ioasid_memory_map().
+ */
+IOASID_PUBLIC int ioasid_memory_unmap(struct ioasid *conn, const char *lease,
+				      struct ioasid_memory_range *ranges,
+				      size_t n_ranges, uint64_t *ret_bytes,
+				      struct ioasid_error *err);
 
 #ifdef __cplusplus
 }

@@ -29,7 +29,9 @@ static_assert(IOASID_LEASE_STATES == 6, "a state was added: name it above");
 static_assert((int)IOASID_LEASE_TRANSFER == IOASID__V1__LEASE__MODE__TRANSFER,
 	      "");
 static_assert((int)IOASID_LEASE_HOLD == IOASID__V1__LEASE__MODE__HOLD, "");
-static_assert(IOASID_LEASE_MODES == 3, "a mode was added: name it above");
+static_assert((int)IOASID_LEASE_GUARDED == IOASID__V1__LEASE__MODE__GUARDED,
+	      "");
+static_assert(IOASID_LEASE_MODES == 4, "a mode was added: name it above");
 
 /* The first struct ioasid_offer ended here. */
 #define OFFER_SIZE_MIN offsetof(struct ioasid_offer, claimant_unit)
@@ -88,6 +90,9 @@ static void lease_fill(struct ioasid_lease *pub, const Ioasid__V1__Lease *msg)
 	pub->mode = (enum ioasid_lease_mode)msg->mode;
 	pub->grace_ms = msg->grace_ms;
 	pub->kept = msg->kept;
+	pub->is_volatile = msg->volatile_;
+	pub->n_mappings = msg->mappings;
+	pub->mapped_bytes = msg->mapped_bytes;
 	/* Who reads them goes by the devices: too few are as good as none. */
 	if (msg->n_device_ids == msg->n_devices) {
 		pub->n_device_ids = msg->n_device_ids;
@@ -371,6 +376,7 @@ static void offer_fill(const struct ioasid_offer *offer,
 	request->devices = (char **)offer->devices;
 	request->mode = (Ioasid__V1__Lease__Mode)offer->mode;
 	request->grace_ms = offer->grace_ms;
+	request->volatile_ = offer->is_volatile;
 	claimant->uid = offer->claimant_uid;
 	claimant->pid = offer->claimant_pid;
 	claimant->unit = (char *)(offer->claimant_unit ?: "");

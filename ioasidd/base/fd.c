@@ -219,6 +219,24 @@ ssize_t fd_receive(int sock, void *data, size_t size, int *fds, size_t n_fds,
 	return fd_receive_from(sock, data, size, fds, n_fds, ret_n_fds, NULL);
 }
 
+/* fd_peek() - Look at the next packet: without room for descriptors the kernel
+ * says no more than that there are some (MSG_CTRUNC).
+ */
+ssize_t fd_peek(int sock, void *data, size_t size, bool *ret_fds)
+{
+	struct iovec iov = { .iov_base = data, .iov_len = size };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	do {
+		n = recvmsg(sock, &msg, MSG_PEEK | MSG_TRUNC);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	*ret_fds = msg.msg_flags & MSG_CTRUNC;
+	return n;
+}
+
 /* fd_read_file() - Read a whole small file */
 ssize_t fd_read_file(int dirfd, const char *path, char *buf, size_t size)
 {

@@ -5,6 +5,7 @@
 #ifndef IOASIDD_BASE_FD_H
 #define IOASIDD_BASE_FD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -93,6 +94,19 @@ int fd_send(int sock, const void *data, size_t size, const int *fds,
  */
 ssize_t fd_receive(int sock, void *data, size_t size, int *fds, size_t n_fds,
 		   size_t *ret_n_fds);
+
+/**
+ * fd_peek() - Look at the next packet, which stays where it is
+ * @sock:	As for fd_receive()
+ * @data:	Where the beginning of it goes
+ * @size:	Room there, bytes
+ * @ret_fds:	Descriptors are with it
+ *
+ * None of them is installed.
+ *
+ * Return: its whole length; as fd_receive().
+ */
+ssize_t fd_peek(int sock, void *data, size_t size, bool *ret_fds);
 
 /**
  * fd_receive_from() - As fd_receive(), and who has sent it

@@ -333,16 +333,38 @@ static int offer_claimant(const pb_create_lease *in, struct lease *offer,
 static int take_grace(const pb_create_lease *in, struct lease *offer,
 		      struct error *err)
 {
-	if (in->grace_ms && offer->mode != LEASE_HOLD)
+	if (in->grace_ms && !lease_is_kept(offer))
 		return error_set(err, -EINVAL, ERROR_LEASE_MODE,
-				 "field grace_ms: only a lease of mode HOLD has one");
+				 "field grace_ms: only a lease of mode HOLD or GUARDED has one");
 	if (in->grace_ms > GRACE_MS_MAX)
 		return error_set(err, -EINVAL, ERROR_REQUEST_INVALID,
 				 "field grace_ms: at most %d", GRACE_MS_MAX);
-	if (offer->mode == LEASE_HOLD)
+	if (lease_is_kept(offer))
 		offer->grace_ms = in->grace_ms ? in->grace_ms :
 						 GRACE_MS_DEFAULT;
 	return 0;
+}
+
+/**
+ * take_guarded() - Take over what a guarded lease has beside
+ * @in:		The request
+ * @offer:	Has its mode
+ *
+ * Return: 0; -EINVAL lease.mode; -ENOMEM.
+ */
+static int take_guarded(const pb_create_lease *in, struct lease *offer,
+			struct error *err)
+{
+	if (in->volatile_ && offer->mode != LEASE_GUARDED)
+		return error_set(err, -EINVAL, ERROR_LEASE_MODE,
+				 "field volatile: only a lease of mode GUARDED can be");
+	if (offer->mode != LEASE_GUARDED)
+		return 0;
+	offer->volatile_lease = in->volatile_;
+	offer->mapped = mapped_new();
+	return offer->mapped ? 0 : error_set(err, -ENOMEM,
+					     ERROR_DAEMON_NO_MEMORY,
+					     "no memory for the lease");
 }
 
 /**
@@ -361,9 +383,12 @@ static int fill_offer(const struct call *call, const pb_create_lease *in,
 	int r;
 
 	/* The scan let no other numbers through. */
-	offer->mode = in->mode == IOASID__V1__LEASE__MODE__HOLD ?
-			      LEASE_HOLD : LEASE_TRANSFER;
+	offer->mode = in->mode == IOASID__V1__LEASE__MODE__HOLD ? LEASE_HOLD :
+		      in->mode == IOASID__V1__LEASE__MODE__GUARDED ?
+			      LEASE_GUARDED : LEASE_TRANSFER;
 	r = take_grace(in, offer, err);
+	if (r == 0)
+		r = take_guarded(in, offer, err);
 	if (r < 0)
 		return r;
 	r = offer_claimant(in, offer, err);
@@ -471,9 +496,10 @@ static int take_spaces(const struct call *call, const pb_create_lease *in,
 	size_t i;
 	int r = 0;
 
-	if (in->n_spaces && in->mode != IOASID__V1__LEASE__MODE__HOLD)
+	if (in->n_spaces && in->mode != IOASID__V1__LEASE__MODE__HOLD &&
+	    in->mode != IOASID__V1__LEASE__MODE__GUARDED)
 		return error_set(err, -EINVAL, ERROR_LEASE_MODE,
-				 "field spaces: they are made for leases of mode HOLD");
+				 "field spaces: they are made for leases of mode HOLD or GUARDED");
 	if (in->n_spaces > SPACES_MAX)
 		return error_set(err, -EAGAIN, ERROR_LIMIT_SPACES,
 				 "%zu spaces; a lease has at most %d",

@@ -55,6 +55,21 @@ int client_hand_over(struct client *client, const struct packet *packet,
 	return client->ops->hand_over(client, packet, fds, n_fds);
 }
 
+/* client_fetch() - Receive the packet of a request, with its descriptors */
+int client_fetch(struct client *client, int *fds, size_t *ret_n)
+{
+	if (!client->ops->fetch)
+		return -EOPNOTSUPP;
+	return client->ops->fetch(client, fds, ret_n);
+}
+
+/* client_go_on() - Take packets again */
+void client_go_on(struct client *client, bool fetched)
+{
+	if (client->ops->go_on)
+		client->ops->go_on(client, fetched);
+}
+
 /* client_ready() - Would a packet that can wait leave at once? */
 bool client_ready(struct client *client)
 {

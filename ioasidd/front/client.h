@@ -29,6 +29,8 @@ struct user;
  * struct client_ops - How a client is reached
  * @send_consume: As client_send_consume()
  * @hand_over:	As client_hand_over(); NULL if no descriptor goes this way
+ * @fetch:	As client_fetch(); NULL if no descriptor comes this way
+ * @go_on:	As client_go_on(); likewise
  * @ready:	As client_ready(); NULL if it always is
  * @close:	As client_close()
  * @free:	The last reference is gone; it is closed, or never was open
@@ -37,6 +39,8 @@ struct client_ops {
 	void (*send_consume)(struct client *client, struct packet *packet);
 	int (*hand_over)(struct client *client, const struct packet *packet,
 			 const int *fds, size_t n_fds);
+	int (*fetch)(struct client *client, int *fds, size_t *ret_n);
+	void (*go_on)(struct client *client, bool fetched);
 	bool (*ready)(struct client *client);
 	void (*close)(struct client *client);
 	void (*free)(struct client *client);
@@ -104,6 +108,21 @@ void client_send_consume(struct client *client, struct packet *packet);
  */
 int client_hand_over(struct client *client, const struct packet *packet,
 		     const int *fds, size_t n_fds);
+
+/**
+ * client_fetch() - Receive the packet of a request, with its descriptors
+ * @fds:	As for receive_memory()
+ *
+ * From a worker, whose request has stopped the client's packets.
+ *
+ * Return: as receive_memory(); -EPIPE if it is closed.
+ */
+int client_fetch(struct client *client, int *fds, size_t *ret_n);
+
+/* client_go_on() - Take packets again, after one that had descriptors; @fetched:
+ * client_fetch() has had it. Loop thread.
+ */
+void client_go_on(struct client *client, bool fetched);
 
 /**
  * client_ready() - Would a packet that can wait leave at once?

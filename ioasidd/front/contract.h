@@ -11,6 +11,7 @@
 #include "ioasid/v1/event.pb-c.h"
 #include "ioasid/v1/lease.pb-c.h"
 #include "ioasid/v1/link.pb-c.h"
+#include "ioasid/v1/memory.pb-c.h"
 #include "ioasid/v1/operation.pb-c.h"
 #include "ioasid/v1/policy.pb-c.h"
 #include "ioasid/v1/window.pb-c.h"

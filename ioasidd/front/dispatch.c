@@ -13,6 +13,7 @@
 #include "front/server.h"
 #include "front/streams.h"
 #include "ops/authorize.h"
+#include "ops/guarded.h"
 
 /**
  * look() - Let a handler that only looks make an answer
@@ -180,11 +181,12 @@ static int check_envelope(const struct client *client,
  * @front:	The front
  * @client:	Who asks
  * @envelope:	His packet, checked
+ * @holding:	It waits with descriptors, which it fetches
  *
  * Return: 0 if it is answered or will be; -errno to be answered here.
  */
 static int begin(struct front *front, struct client *client,
-		 const pb_envelope *envelope, struct error *err)
+		 const pb_envelope *envelope, bool holding, struct error *err)
 {
 	const Ioasid__V1__Request *in = envelope->request;
 	const struct binding *binding;
@@ -214,6 +216,7 @@ static int begin(struct front *front, struct client *client,
 				 "no memory for the request");
 	r = wire_unpack(method->input, in->payload.data, in->payload.len,
 			 &request->arena, &request->input, err);
+	request->holding = holding && r >= 0;
 	if (r < 0) {
 		request_end(request);
 		return r;
@@ -284,12 +287,60 @@ void dispatch_packet(struct front *front, struct client *client,
 		if (r == -EEXIST)
 			id = 0;
 		if (r >= 0)
-			r = begin(front, client, envelope, &err);
+			r = begin(front, client, envelope, false, &err);
 	} else {
 		id = codec_peek_id(data, size);
 	}
 	if (r < 0)
 		request_answer_error(client, id, &err);
+}
+
+/**
+ * takes_descriptors() - Is it a request of a method that takes some?
+ * @envelope:	NULL for none
+ */
+static bool takes_descriptors(const pb_envelope *envelope)
+{
+	const struct binding *binding;
+	const struct method *method;
+
+	if (!envelope ||
+	    envelope->body_case != IOASID__V1__ENVELOPE__BODY_REQUEST)
+		return false;
+	method = method_find(envelope->request->method, &binding);
+	return method && method->takes_descriptors &&
+	       binding->kind == METHOD_CHANGE;
+}
+
+/* dispatch_offered() - A packet with descriptors waits. They are received for who
+ * holds a guarded lease and nobody else, who is told why not as without any.
+ */
+enum dispatch_offer dispatch_offered(struct front *front,
+				     struct client *client,
+				     const uint8_t *data, size_t size)
+{
+	_cleanup_arena_ struct arena arena;
+	const pb_envelope *envelope;
+	ProtobufCMessage *message = NULL;
+	struct error err = ERROR_NULL;
+	int r;
+
+	arena_init(&arena, READING_BUDGET);
+	r = wire_unpack(PB(envelope), data, size, &arena, &message, &err);
+	envelope = r < 0 ? NULL : (const void *)message;
+	if (!takes_descriptors(envelope))
+		return DISPATCH_REFUSES;
+	if (!guarded_holder(front->host, &client->caller)) {
+		dispatch_packet(front, client, data, size);
+		return DISPATCH_DONE;
+	}
+	r = check_envelope(client, envelope, &err);
+	if (r >= 0)
+		r = begin(front, client, envelope, true, &err);
+	if (r >= 0)
+		return DISPATCH_HOLDS;
+	request_answer_error(client, r == -EEXIST ? 0 : envelope->id, &err);
+	return DISPATCH_DONE;
 }
 
 /* dispatch_refused() - A packet came that could not be taken */

@@ -179,9 +179,31 @@ static void on_drained(void *owner, struct peer *peer)
 	streams_drained(owner, &peer->client);
 }
 
+/**
+ * on_offered() - A packet with descriptors waits
+ * @owner:	The front
+ * @peer:	Who has sent it
+ * @data:	What it says
+ * @size:	Its length
+ */
+static enum peer_offer on_offered(void *owner, struct peer *peer,
+				  const uint8_t *data, size_t size)
+{
+	switch (dispatch_offered(owner, &peer->client, data, size)) {
+	case DISPATCH_HOLDS:
+		return PEER_HOLD;
+	case DISPATCH_DONE:
+		return PEER_DROP;
+	case DISPATCH_REFUSES:
+		break;
+	}
+	return PEER_REFUSE;
+}
+
 static const struct peer_events peer_events = {
 	.packet = on_packet,
 	.refused = on_refused,
+	.offered = on_offered,
 	.closed = on_closed,
 	.drained = on_drained,
 };

@@ -3,7 +3,8 @@
  * handlers.h - what answers the methods; bound to them in methods.c
  *
  * Each is a method_fn, see methods.h. reads.c has those that look, changes.c
- * those that change; policy.c and windows.c those of their names.
+ * those that change; policy.c and windows.c those of their
+ * names; so have spaces.c and memory.c.
  */
 #ifndef IOASIDD_FRONT_HANDLERS_H
 #define IOASIDD_FRONT_HANDLERS_H
@@ -42,6 +43,10 @@ int delete_space(struct call *call, struct error *err);
 int set_windows(struct call *call, struct error *err);
 int attach_device(struct call *call, struct error *err);
 int detach_device(struct call *call, struct error *err);
+int create_memory(struct call *call, struct error *err);
+int map_memory(struct call *call, struct error *err);
+int unmap_memory(struct call *call, struct error *err);
+int list_mappings(struct call *call, struct error *err);
 
 /**
  * handler_name() - Check a resource name in a request

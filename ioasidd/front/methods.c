@@ -50,6 +50,10 @@ static const struct binding bindings[] = {
 	{ "ioasid.v1.Leases/ReleaseLease", METHOD_CHANGE, release_lease },
 	{ "ioasid.v1.Leases/ReissueToken", METHOD_CHANGE, reissue_token },
 	{ "ioasid.v1.Events/WatchEvents", METHOD_STREAM, NULL },
+	{ "ioasid.v1.Memory/CreateMemory", METHOD_CHANGE, create_memory },
+	{ "ioasid.v1.Memory/MapMemory", METHOD_CHANGE, map_memory },
+	{ "ioasid.v1.Memory/UnmapMemory", METHOD_CHANGE, unmap_memory },
+	{ "ioasid.v1.Memory/ListMappings", METHOD_READ, list_mappings },
 	{ "ioasid.v1.Policy/CheckPolicy", METHOD_READ, check_policy },
 	{ "ioasid.v1.Policy/ListUsage", METHOD_READ, list_usage },
 };
@@ -84,7 +88,9 @@ const struct method *method_find(const char *name,
 int method_allowed(const struct method *method, const struct caller *caller,
 		   struct error *err)
 {
-	return authorize_method(caller, method->name, method->permission, err);
+	return authorize_method(caller, method->name, method->permission,
+				method->takes_descriptors ||
+					method->gives_descriptors, err);
 }
 
 /* methods_all() - All methods of the contract */

@@ -25,6 +25,8 @@
  * @verb:	Of its HTTP route
  * @path:	Likewise
  * @body:	Likewise; empty for none
+ * @takes_descriptors: They may come with its request
+ * @gives_descriptors: They come with its reply
  */
 struct method {
 	const char *name;
@@ -34,6 +36,8 @@ struct method {
 	const char *verb;
 	const char *path;
 	const char *body;
+	bool takes_descriptors;
+	bool gives_descriptors;
 };
 
 /**
@@ -41,6 +45,8 @@ struct method {
  * @host:	What operations work with
  * @caller:	Who asks
  * @input:	The request message, of the method's input type
+ * @fds:	What came with it, of a method that takes descriptors; borrowed
+ * @n_fds:	How many
  * @arena:	Where the reply goes, VIEW_BUDGET
  * @reply:	The reply message, of the method's output type; set on success
  * @hand_over:	Sends a reply with descriptors, at once; 0 or -errno of
@@ -52,6 +58,8 @@ struct call {
 	struct host *host;
 	const struct caller *caller;
 	const ProtobufCMessage *input;
+	const int *fds;
+	size_t n_fds;
 	struct arena *arena;
 	ProtobufCMessage *reply;
 	int (*hand_over)(void *data, const ProtobufCMessage *reply,

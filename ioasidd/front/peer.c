@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -14,6 +15,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/receive.h"
 #include "base/str.h"
 
 /* Packets of one peer before the others have their turn. */
@@ -149,9 +151,10 @@ static void peer_stalled(void *data)
 static void peer_settle(struct peer *peer)
 {
 	uint64_t stall = clock_mono_ns() + PEER_STALL_MS * 1000000ull;
+	const uint32_t in = peer->held ? 0 : EPOLLIN;
 
 	loop_want(peer->source, peer->queue ? EPOLLOUT :
-		  peer->awaited ? EPOLLIN | EPOLLOUT : EPOLLIN);
+		  peer->awaited ? in | EPOLLOUT : in);
 	loop_arm(peer->stall, peer->queue ? stall : 0);
 }
 
@@ -243,6 +246,52 @@ static int peer_hand_over(struct client *client, const struct packet *packet,
 }
 
 /**
+ * peer_fetch() - Receive a packet with its descriptors, see client_fetch()
+ * @client:	The peer's, held
+ */
+static int peer_fetch(struct client *client, int *fds, size_t *ret_n)
+{
+	struct peer *peer = peer_of(client);
+	_cleanup_fd_ int sock = -1;
+	int r = -EPIPE;
+
+	pthread_mutex_lock(&peer->lock);
+	if (peer->fd >= 0) {
+		sock = fcntl(peer->fd, F_DUPFD_CLOEXEC, 3);
+		r = sock < 0 ? -errno : 0;
+	}
+	pthread_mutex_unlock(&peer->lock);
+	return r < 0 ? r : receive_memory(sock, client->caller.process.uid,
+					  fds, ret_n);
+}
+
+/**
+ * peer_drop() - Receive a packet, and drop its descriptors
+ */
+static void peer_drop(struct peer *peer)
+{
+	(void)fd_receive(peer->fd, peer->buffer, PACKET_MAX, NULL, 0,
+			 NULL); /* gone in any case */
+}
+
+/**
+ * peer_go_on() - Read again, see client_go_on()
+ * @client:	The peer's
+ * @fetched:	The packet is gone
+ */
+static void peer_go_on(struct client *client, bool fetched)
+{
+	struct peer *peer = peer_of(client);
+
+	if (peer->fd < 0 || !peer->held)
+		return;
+	if (!fetched)
+		peer_drop(peer);
+	peer->held = false;
+	peer_settle(peer);
+}
+
+/**
  * peer_takes_more() - Would a packet leave at once? See client_ready()
  * @client:	The peer's
  *
@@ -277,9 +326,39 @@ static const struct client_ops peer_ops = {
 	.ready = peer_takes_more,
 	.send_consume = peer_send_consume,
 	.hand_over = peer_hand_over,
+	.fetch = peer_fetch,
+	.go_on = peer_go_on,
 	.close = peer_close,
 	.free = peer_free,
 };
+
+/**
+ * peer_offer() - A packet has descriptors: is it one that may?
+ * @peer:	Open
+ *
+ * Return: false: it is refused when it is read.
+ */
+static bool peer_offer(struct peer *peer)
+{
+	enum peer_offer offer = PEER_REFUSE;
+	bool fds;
+	ssize_t n = fd_peek(peer->fd, peer->buffer, PACKET_MAX, &fds);
+
+	/* The request may be over before the call is. */
+	peer->held = true;
+	if (n > 0 && n <= PACKET_MAX && peer->events->offered)
+		offer = peer->events->offered(peer->owner, peer, peer->buffer,
+					      (size_t)n);
+	if (offer == PEER_HOLD) {
+		if (peer->fd >= 0)
+			peer_settle(peer);
+		return true;
+	}
+	peer->held = false;
+	if (peer->fd >= 0 && offer == PEER_DROP)
+		peer_drop(peer);
+	return offer != PEER_REFUSE;
+}
 
 /**
  * peer_read() - Take packets until there are no more, or it is others' turn
@@ -288,9 +367,18 @@ static const struct client_ops peer_ops = {
 static void peer_read(struct peer *peer)
 {
 	for (int i = 0; i < PACKETS_PER_ROUND; i++) {
-		ssize_t n = fd_receive(peer->fd, peer->buffer, PACKET_MAX,
-				       NULL, 0, NULL);
+		bool fds = false;
+		ssize_t n = fd_peek(peer->fd, peer->buffer, 1, &fds);
 
+		if (n == -EAGAIN)
+			return;
+		if (n > 0 && fds && peer_offer(peer)) {
+			if (peer->fd < 0 || peer->queue || peer->held)
+				return;
+			continue;
+		}
+		n = fd_receive(peer->fd, peer->buffer, PACKET_MAX, NULL, 0,
+			       NULL);
 		if (n == -EAGAIN)
 			return;
 		if (n == -EMSGSIZE || n == -EPROTO)
@@ -323,7 +411,8 @@ static void peer_ready(void *data, uint32_t events)
 		peer_flush(peer);
 	else if ((events & EPOLLOUT) && peer->awaited)
 		peer_drained(peer);
-	if (peer->fd >= 0 && !peer->queue && (events & EPOLLIN))
+	if (peer->fd >= 0 && !peer->queue && !peer->held &&
+	    (events & EPOLLIN))
 		peer_read(peer);
 
 	client_unref(&peer->client);

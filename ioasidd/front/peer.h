@@ -14,6 +14,10 @@
  * in there while the operation that opened them does not know whether they have
  * left.
  *
+ * Descriptors of a client are received by a worker (client_fetch()), if its packet
+ * is a request that takes some: the packet is looked at and stays where it is, and
+ * nothing else is read until the request is answered.
+ *
  * A peer that is closed has no descriptor any more, in no thread; what is left
  * is memory, and the pidfd of its caller.
  */
@@ -31,10 +35,24 @@
 struct peer;
 
 /**
+ * enum peer_offer - What is to become of a packet with descriptors
+ * @PEER_REFUSE:	It is not taken
+ * @PEER_DROP:		It is what was to be done with it; its descriptors go
+ * @PEER_HOLD:		A request fetches it; nothing is read until client_go_on()
+ */
+enum peer_offer {
+	PEER_REFUSE,
+	PEER_DROP,
+	PEER_HOLD,
+};
+
+/**
  * struct peer_events - What a peer tells its owner, on the loop's thread
  * @packet:	A packet came; @data is gone after the call
  * @refused:	A packet was not taken: -EMSGSIZE, it is too long; -EPROTO, it
  *		had descriptors, which are closed
+ * @offered:	A packet with descriptors waits; @data is gone after the call. NULL:
+ *		none is taken
  * @drained:	It takes more, after client_ready() has said that it does not
  * @closed:	The connection is over; called once, from within client_close()
  *
@@ -44,6 +62,8 @@ struct peer_events {
 	void (*packet)(void *owner, struct peer *peer, const uint8_t *data,
 		       size_t size);
 	void (*refused)(void *owner, struct peer *peer, int error);
+	enum peer_offer (*offered)(void *owner, struct peer *peer,
+				   const uint8_t *data, size_t size);
 	void (*closed)(void *owner, struct peer *peer);
 	void (*drained)(void *owner, struct peer *peer);
 };
@@ -61,6 +81,7 @@ struct peer_events {
  * @queue_end:	Where the next one is hung
  * @queued:	Bytes in the queue
  * @awaited:	Somebody wants to hear when it takes more
+ * @held:	A request fetches the next packet: nothing is read
  * @events:	Where to tell; fixed
  * @owner:	Whom; fixed
  * @buffer:	Where packets are received, PACKET_MAX; the owner's
@@ -78,6 +99,7 @@ struct peer {
 	struct packet **queue_end;
 	size_t queued;
 	bool awaited;
+	bool held;
 	const struct peer_events *events;
 	void *owner;
 	uint8_t *buffer;

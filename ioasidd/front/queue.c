@@ -2,16 +2,23 @@
  *
  * queue.c - changes: in the queue of their user, with a worker, and back
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "base/log.h"
+#include "base/receive.h"
 #include "base/str.h"
 #include "front/audit.h"
 #include "front/handlers.h"
 #include "front/repeat.h"
 #include "front/request.h"
 #include "ops/workers.h"
+
+/* Requests with workers at once that map for who is not trusted: there are 32
+ * workers, and what makes devices safe must not wait for those.
+ */
+#define MAPPING_MAX 16
 
 /**
  * unlink_change() - Take a request out of a list of changes
@@ -38,6 +45,7 @@ void queue_remove(struct request *request)
 	if (request->working) {
 		(void)unlink_change(&user->changes, request);
 		user->n_changes--;
+		request->front->n_mapping -= request_maps(request);
 		request->working = false;
 	}
 	if (request->queued) {
@@ -121,6 +129,32 @@ static int hand_over(void *data, const ProtobufCMessage *reply,
 }
 
 /**
+ * fetch() - Receive the descriptors of a request
+ * @request:	Whose packet waits with them
+ * @fds:	Room for RECEIVE_MAX
+ *
+ * Return: 0; -errno memory.descriptor, kernel.system.
+ */
+static int fetch(struct request *request, int *fds, size_t *ret_n,
+		 struct error *err)
+{
+	int r = client_fetch(request->client, fds, ret_n);
+
+	request->fetched = r == 0 || r == -EPROTO;
+	request->broken = r == -ETIMEDOUT;
+	if (r == 0)
+		return 0;
+	if (r == -EPROTO)
+		return error_set(err, r, ERROR_MEMORY_DESCRIPTOR,
+				 "more than %d descriptors came", RECEIVE_MAX);
+	if (r == -EBUSY)
+		return error_set(err, r, ERROR_MEMORY_DESCRIPTOR,
+				 "a descriptor that came before cannot be closed: its file system does not answer");
+	return error_set(err, r, ERROR_KERNEL_SYSTEM,
+			 "receive descriptors: %m");
+}
+
+/**
  * run_change() - Let a handler work, on a worker
  * @data:	The request
  */
@@ -137,10 +171,15 @@ static void run_change(void *data)
 		.hand_over = hand_over,
 		.data = request,
 	};
-	int r;
+	int fds[RECEIVE_MAX], r = 0;
 
 	arena_init(&arena, VIEW_BUDGET);
-	r = request->binding->fn(&call, &err);
+	call.fds = fds;
+	if (request->holding)
+		r = fetch(request, fds, &call.n_fds, &err);
+	if (r == 0)
+		r = request->binding->fn(&call, &err);
+	receive_close(fds, call.n_fds);
 	request->sent = call.sent;
 	if (!call.sent)
 		request->reply = request_packet(request, &call, r, &err);
@@ -167,6 +206,7 @@ static void submit_change(struct request *request)
 	request->next_change = request->user->changes;
 	request->user->changes = request;
 	request->user->n_changes++;
+	request->front->n_mapping += request_maps(request);
 	r = workers_submit(request->front->host->workers, run_change,
 			   request);
 	if (r >= 0)
@@ -204,7 +244,20 @@ static bool has_worker(const struct request *request)
 
 	return (user->uid == 0 ||
 		user->n_changes < request->front->limits.changes_per_uid) &&
+	       !(request_maps(request) &&
+		 request->front->n_mapping >= MAPPING_MAX) &&
 	       !is_repeated(request);
+}
+
+/* queue_mapped() - See request.h */
+void queue_mapped(struct front *front)
+{
+	struct user *next;
+
+	for (struct user *user = front->users; user; user = next) {
+		next = user->next;
+		queue_go_on(user);
+	}
 }
 
 /* queue_go_on() - See request.h */

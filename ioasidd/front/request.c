@@ -6,11 +6,13 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/str.h"
 #include "front/audit.h"
 #include "front/handlers.h"
 #include "front/request.h"
 #include "front/streams.h"
 #include "ops/authorize.h"
+#include "ops/guarded.h"
 
 /* request_answer_error() - See request.h */
 void request_answer_error(struct client *client, uint64_t id,
@@ -20,6 +22,12 @@ void request_answer_error(struct client *client, uint64_t id,
 		  (int)client->caller.process.pid, client->caller.principal,
 		  error_kind(err->kind)->id, err->msg);
 	client_send_consume(client, packet_error(id, err));
+}
+
+/* request_maps() - See request.h */
+bool request_maps(const struct request *request)
+{
+	return str_eq(request->method->permission, "memory.map");
 }
 
 /* request_new() - See request.h */
@@ -38,7 +46,9 @@ struct request *request_new(struct front *front, struct client *client,
 	request->method = method;
 	request->binding = binding;
 	arena_init(&request->arena,
-		   authorize_role(&client->caller) >= ROLE_OPERATOR ?
+		   authorize_role(&client->caller) >= ROLE_OPERATOR ||
+		   (request_maps(request) &&
+		    guarded_holder(front->host, &client->caller)) ?
 			   READING_BUDGET :
 			   STRANGER_BUDGET);
 	return request;
@@ -104,17 +114,36 @@ void request_stop_waiting(struct request *request)
 		request->next_wait->prev_wait = request->prev_wait;
 }
 
+/**
+ * let_go() - Let the client's packets come again, if the request has held them up
+ */
+static void let_go(struct request *request)
+{
+	struct client *client = request->client;
+
+	if (!request->holding)
+		return;
+	request->holding = false;
+	if (request->broken)
+		client_close(client);
+	else
+		client_go_on(client, request->fetched);
+}
+
 /* request_end() - See request.h */
 void request_end(struct request *request)
 {
 	struct user *user = request->user;
 
+	let_go(request);
 	request_stop_waiting(request);
 	stream_forget(request);
 	request_detach(request);
 	if (user && !request->front->stopped) {
 		queue_remove(request);
 		queue_go_on(user);
+		if (request_maps(request))
+			queue_mapped(request->front);
 		user->n_requests--;
 		front_user_settle(request->front, user);
 	}

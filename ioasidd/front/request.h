@@ -26,6 +26,10 @@
  * @input:	The request message
  * @reply:	Made by the worker; NULL if it was sent, or without memory
  * @sent:	The worker has sent the reply
+ * @holding:	Its packet waits at the client with descriptors, and nothing else
+ *		is read there
+ * @fetched:	Its worker has received that
+ * @broken:	Whether it has cannot be told
  * @attached:	In its client's list; loop thread only, like all that follows
  * @user:	Who is charged for it; NULL if nobody is
  * @prev:	In the client's list, as is @next
@@ -51,6 +55,7 @@ struct request {
 	ProtobufCMessage *input;
 	struct packet *reply;
 	bool sent;
+	bool holding, fetched, broken;
 
 	bool attached;
 	struct user *user;
@@ -73,6 +78,9 @@ struct request {
  */
 void request_answer_error(struct client *client, uint64_t id,
 			  const struct error *err);
+
+/* request_maps() - Is it of who is not trusted, and may take the kernel long? */
+bool request_maps(const struct request *request);
 
 /**
  * request_new() - Begin a request
@@ -154,6 +162,11 @@ void queue_change(struct request *request);
  * @user:	Whose; has a request that counts meanwhile
  */
 void queue_go_on(struct user *user);
+
+/* queue_mapped() - One that request_maps() has ended: others may have waited for
+ * that, of any user.
+ */
+void queue_mapped(struct front *front);
 
 /**
  * queue_remove() - Take a request out of its user's queue, or changes

@@ -65,6 +65,7 @@ struct user {
  * @observer:	Told by the registry of changes; guarded by its lock
  * @bell:	An eventfd: there are changes; -1 before and after
  * @bell_source: Watches it; NULL before and after
+ * @n_mapping:	Requests with workers that map for who is not trusted
  * @buffer:	Where packets are received
  */
 struct front {
@@ -88,6 +89,7 @@ struct front {
 	struct registry_observer observer;
 	int bell;
 	struct loop_source *bell_source;
+	unsigned int n_mapping;
 	uint8_t buffer[PACKET_MAX];
 };
 
@@ -138,6 +140,23 @@ void front_user_settle(struct front *front, struct user *user);
 /* dispatch_packet() - A packet came. */
 void dispatch_packet(struct front *front, struct client *client,
 		     const uint8_t *data, size_t size);
+
+/**
+ * enum dispatch_offer - What became of a packet that has descriptors
+ * @DISPATCH_REFUSES:	It may not have them
+ * @DISPATCH_DONE:	It was dispatched without them
+ * @DISPATCH_HOLDS:	A request will fetch it, and then client_go_on()
+ */
+enum dispatch_offer {
+	DISPATCH_REFUSES,
+	DISPATCH_DONE,
+	DISPATCH_HOLDS,
+};
+
+/* dispatch_offered() - A packet with descriptors waits at a client's socket. */
+enum dispatch_offer dispatch_offered(struct front *front,
+				     struct client *client,
+				     const uint8_t *data, size_t size);
 
 /* dispatch_refused() - One came that could not be taken, see peer.h. */
 void dispatch_refused(struct client *client, int error);

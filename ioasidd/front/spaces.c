@@ -63,7 +63,7 @@ pb_space *view_space(struct arena *arena, const struct lease *lease,
 		     const struct space *space)
 {
 	pb_space *ret = arena_message(arena, PB(space));
-	size_t n_ranges;
+	size_t n_ranges, n;
 
 	if (!ret)
 		return NULL;
@@ -81,6 +81,11 @@ pb_space *view_space(struct arena *arena, const struct lease *lease,
 	ret->n_iova_ranges = ret->iova_ranges ? n_ranges : 0;
 	ret->iova_alignment = space->alignment;
 	view_labels(arena, space, ret);
+	if (lease->mapped) {
+		mapped_count(lease->mapped, space->name, &n,
+			     &ret->mapped_bytes);
+		ret->mappings = (uint32_t)n;
+	}
 	ret->created = view_time(arena, space->created_us);
 
 	return ret;

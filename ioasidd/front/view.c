@@ -634,6 +634,7 @@ int view_lease_state(const struct lease *lease)
 static const Ioasid__V1__Lease__Mode lease_modes[] = {
 	[LEASE_TRANSFER] = IOASID__V1__LEASE__MODE__TRANSFER,
 	[LEASE_HOLD] = IOASID__V1__LEASE__MODE__HOLD,
+	[LEASE_GUARDED] = IOASID__V1__LEASE__MODE__GUARDED,
 };
 static_assert(ARRAY_SIZE(lease_modes) == LEASE_MODE_COUNT,
 	      "each mode has a number in the contract");
@@ -669,7 +670,14 @@ static pb_claimant *view_claimant(struct arena *arena,
 static void view_kept(struct arena *arena, const struct lease *lease,
 		      pb_lease *ret)
 {
+	size_t n;
+
 	ret->grace_ms = lease->grace_ms;
+	ret->volatile_ = lease->volatile_lease;
+	if (lease->mapped) {
+		mapped_count(lease->mapped, NULL, &n, &ret->mapped_bytes);
+		ret->mappings = (uint32_t)n;
+	}
 	ret->kept = lease->kept;
 	ret->device_ids = arena_alloc(arena, lease->n_device_ids *
 					     sizeof(*ret->device_ids));

@@ -228,6 +228,15 @@ ACT(ioas_allow, (struct kernel *k, int iommufd, uint32_t ioas_id,
 ACT(ioas_unmap_all, (struct kernel *k, int iommufd, uint32_t ioas_id,
 		     uint64_t *ret_bytes, struct error *err),
     (real_of(k), iommufd, ioas_id, ret_bytes, err))
+ACT(ioas_map_file, (struct kernel *k, int iommufd, uint32_t ioas_id, int fd,
+		    uint64_t offset, uint64_t length, uint64_t iova,
+		    bool writable, const char *lease, struct error *err),
+    (real_of(k), iommufd, ioas_id, fd, offset, length, iova, writable, lease,
+     err))
+ACT(ioas_unmap, (struct kernel *k, int iommufd, uint32_t ioas_id,
+		 uint64_t iova, uint64_t length, uint64_t *ret_bytes,
+		 struct error *err),
+    (real_of(k), iommufd, ioas_id, iova, length, ret_bytes, err))
 READ(hw_info, (struct kernel *k, int iommufd, uint32_t dev_id,
 	       struct kernel_hw_info *ret, struct error *err),
      (real_of(k), iommufd, dev_id, ret, err),
@@ -315,6 +324,8 @@ static const struct kernel_ops faulty_ops = {
 	.ioas_ranges = faulty_ioas_ranges,
 	.ioas_allow = faulty_ioas_allow,
 	.ioas_unmap_all = faulty_ioas_unmap_all,
+	.ioas_map_file = faulty_ioas_map_file,
+	.ioas_unmap = faulty_ioas_unmap,
 	.hw_info = faulty_hw_info,
 	.hwpt_alloc = faulty_hwpt_alloc,
 	.hwpt_invalidate = faulty_hwpt_invalidate,
@@ -327,7 +338,7 @@ static const struct kernel_ops faulty_ops = {
 };
 
 /* One that is forgotten here would be NULL. */
-static_assert(sizeof(struct kernel_ops) == 39 * sizeof(void (*)(void)),
+static_assert(sizeof(struct kernel_ops) == 41 * sizeof(void (*)(void)),
 	      "every call has its wrapper");
 
 /* kernel_faulty_consume() - Let every call of a machine pass fault_point() */

@@ -178,6 +178,51 @@ int iommufd_ioas_unmap_all(int fd, uint32_t ioas_id, uint64_t *ret_bytes,
 	return 0;
 }
 
+/* iommufd_ioas_map_file() - Map memory of a memfd at an address */
+int iommufd_ioas_map_file(int fd, uint32_t ioas_id, int memory,
+			  uint64_t offset, uint64_t length, uint64_t iova,
+			  bool writable, struct error *err)
+{
+	struct uapi_ioas_map_file cmd = {
+		.size = sizeof(cmd),
+		.flags = UAPI_IOAS_MAP_FIXED_IOVA | UAPI_IOAS_MAP_READABLE |
+			 (writable ? UAPI_IOAS_MAP_WRITEABLE : 0),
+		.ioas_id = ioas_id,
+		.fd = memory,
+		.start = offset,
+		.length = length,
+		.iova = iova,
+	};
+
+	if (kernel_ioctl(fd, UAPI_IOAS_MAP_FILE, &cmd))
+		return error_set(err, -errno, ERROR_KERNEL_IOMMUFD,
+				 "IOMMU_IOAS_MAP_FILE of 0x%llx bytes at 0x%llx of space %u: %m",
+				 (unsigned long long)length,
+				 (unsigned long long)iova, ioas_id);
+	return 0;
+}
+
+/* iommufd_ioas_unmap() - End whole mappings */
+int iommufd_ioas_unmap(int fd, uint32_t ioas_id, uint64_t iova,
+		       uint64_t length, uint64_t *ret_bytes,
+		       struct error *err)
+{
+	struct uapi_ioas_unmap cmd = {
+		.size = sizeof(cmd),
+		.ioas_id = ioas_id,
+		.iova = iova,
+		.length = length,
+	};
+
+	if (kernel_ioctl(fd, UAPI_IOAS_UNMAP, &cmd))
+		return error_set(err, -errno, ERROR_KERNEL_IOMMUFD,
+				 "IOMMU_IOAS_UNMAP of 0x%llx bytes at 0x%llx of space %u: %m",
+				 (unsigned long long)length,
+				 (unsigned long long)iova, ioas_id);
+	*ret_bytes = cmd.length;
+	return 0;
+}
+
 /* iommufd_hw_info() - Ask what a device's IOMMU can do */
 int iommufd_hw_info(int fd, uint32_t dev_id, struct kernel_hw_info *ret,
 		    struct error *err)

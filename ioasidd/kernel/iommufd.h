@@ -86,6 +86,40 @@ int iommufd_ioas_unmap_all(int fd, uint32_t ioas_id, uint64_t *ret_bytes,
 			   struct error *err);
 
 /**
+ * iommufd_ioas_map_file() - Map memory of a memfd at an address
+ * @fd:		The context
+ * @ioas_id:	The space
+ * @memory:	The memfd; borrowed. Its access mode and seals are not looked at
+ * @offset:	In it, bytes
+ * @length:	Bytes
+ * @iova:	Where
+ * @writable:	For devices
+ * @err:	Filled on failure
+ *
+ * Source: IOMMU_IOAS_MAP_FILE, since 6.13.
+ *
+ * Return: 0; -EEXIST: something is mapped there; -EINVAL; -ENOMEM.
+ */
+int iommufd_ioas_map_file(int fd, uint32_t ioas_id, int memory,
+			  uint64_t offset, uint64_t length, uint64_t iova,
+			  bool writable, struct error *err);
+
+/**
+ * iommufd_ioas_unmap() - End whole mappings
+ * @fd:		The context
+ * @ioas_id:	The space
+ * @iova:	From where on
+ * @length:	Bytes
+ * @ret_bytes:	How much was mapped there
+ * @err:	Filled on failure
+ *
+ * Return: 0; -ENOENT: nothing is mapped there, or the range cuts a mapping.
+ */
+int iommufd_ioas_unmap(int fd, uint32_t ioas_id, uint64_t iova,
+		       uint64_t length, uint64_t *ret_bytes,
+		       struct error *err);
+
+/**
  * iommufd_hw_info() - Ask what a device's IOMMU can do
  * @fd:		The context
  * @dev_id:	A device that is bound to it

@@ -442,6 +442,26 @@ struct kernel_ops {
 	int (*ioas_unmap_all)(struct kernel *k, int iommufd, uint32_t ioas_id,
 			      uint64_t *ret_bytes, struct error *err);
 
+	/* ioas_map_file - IOMMU_IOAS_MAP_FILE at an address: @length bytes of a
+	 * memfd from @offset on, to be read by devices, and written if
+	 * @writable. Pins them. The kernel looks at neither access mode nor
+	 * seals of @fd, and fills holes: whoever calls has looked.
+	 * @lease: for whom; what it pins is of that lease's holder
+	 * -EEXIST: something is mapped there; -EINVAL: a device reserves it, or
+	 * @fd is no memory; -ENOMEM; -EOPNOTSUPP, -ENOTTY: older than 6.13.
+	 */
+	int (*ioas_map_file)(struct kernel *k, int iommufd, uint32_t ioas_id,
+			     int fd, uint64_t offset, uint64_t length,
+			     uint64_t iova, bool writable, const char *lease,
+			     struct error *err);
+
+	/* ioas_unmap - IOMMU_IOAS_UNMAP of whole mappings. -ENOENT: there is
+	 * none, or the range cuts one.
+	 */
+	int (*ioas_unmap)(struct kernel *k, int iommufd, uint32_t ioas_id,
+			  uint64_t iova, uint64_t length, uint64_t *ret_bytes,
+			  struct error *err);
+
 	int (*hw_info)(struct kernel *k, int iommufd, uint32_t dev_id,
 		       struct kernel_hw_info *ret, struct error *err);
 

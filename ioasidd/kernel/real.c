@@ -465,6 +465,25 @@ static int real_ioas_unmap_all(struct kernel *k, int iommufd,
 	return iommufd_ioas_unmap_all(iommufd, ioas_id, ret_bytes, err);
 }
 
+/* real_ioas_map_file() - See iommufd_ioas_map_file(). */
+static int real_ioas_map_file(struct kernel *k, int iommufd,
+			      uint32_t ioas_id, int fd, uint64_t offset,
+			      uint64_t length, uint64_t iova, bool writable,
+			      const char *lease, struct error *err)
+{
+	return iommufd_ioas_map_file(iommufd, ioas_id, fd, offset, length,
+				     iova, writable, err);
+}
+
+/* real_ioas_unmap() - See iommufd_ioas_unmap(). */
+static int real_ioas_unmap(struct kernel *k, int iommufd, uint32_t ioas_id,
+			   uint64_t iova, uint64_t length,
+			   uint64_t *ret_bytes, struct error *err)
+{
+	return iommufd_ioas_unmap(iommufd, ioas_id, iova, length, ret_bytes,
+				  err);
+}
+
 /* real_hw_info() - See iommufd_hw_info(). */
 static int real_hw_info(struct kernel *k, int iommufd, uint32_t dev_id,
 			struct kernel_hw_info *ret, struct error *err)
@@ -571,6 +590,8 @@ static const struct kernel_ops real_ops = {
 	.ioas_ranges = real_ioas_ranges,
 	.ioas_allow = real_ioas_allow,
 	.ioas_unmap_all = real_ioas_unmap_all,
+	.ioas_map_file = real_ioas_map_file,
+	.ioas_unmap = real_ioas_unmap,
 	.hw_info = real_hw_info,
 	.hwpt_alloc = real_hwpt_alloc,
 	.hwpt_invalidate = real_hwpt_invalidate,

@@ -20,6 +20,7 @@ static_assert(ARRAY_SIZE(state_names) == LEASE_STATE_COUNT, "every state");
 static const char *const mode_names[] = {
 	[LEASE_TRANSFER] = "transfer",
 	[LEASE_HOLD] = "hold",
+	[LEASE_GUARDED] = "guarded",
 };
 static_assert(ARRAY_SIZE(mode_names) == LEASE_MODE_COUNT, "every mode");
 
@@ -72,6 +73,7 @@ struct lease *lease_copy(const struct lease *lease)
 	copy->n_holders = 0;
 	copy->spaces = NULL;
 	copy->n_spaces = 0;
+	copy->mapped = mapped_ref(lease->mapped);
 
 	r = strv_copy(&lease->devices, &copy->devices);
 	if (r == 0)
@@ -96,6 +98,7 @@ struct lease *lease_free(struct lease *lease)
 		lease_drop_space(lease, lease->n_spaces - 1);
 	free(lease->spaces);
 	free(lease->holders);
+	mapped_unref(lease->mapped);
 	free(lease);
 	return NULL;
 }
@@ -143,6 +146,14 @@ void lease_drop_space(struct lease *lease, size_t i)
 	space_deinit(&lease->spaces[i]);
 	memmove(lease->spaces + i, lease->spaces + i + 1,
 		(--lease->n_spaces - i) * sizeof(*lease->spaces));
+}
+
+/**
+ * lease_is_kept() - See lease.h
+ */
+bool lease_is_kept(const struct lease *lease)
+{
+	return lease->mode == LEASE_HOLD || lease->mode == LEASE_GUARDED;
 }
 
 /**

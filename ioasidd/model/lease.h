@@ -10,6 +10,7 @@
 #include "base/process.h"
 #include "base/str.h"
 #include "model/device.h"
+#include "model/mapped.h"
 #include "model/space.h"
 
 #define LEASE_DEVICES_MAX 64
@@ -43,10 +44,13 @@ enum lease_state {
  * @LEASE_TRANSFER:	Unbound devices and an empty iommufd; we keep nothing
  * @LEASE_HOLD:		Bound devices and their iommufd with spaces; we keep
  *			copies (ops/context.h)
+ * @LEASE_GUARDED:	Bound devices alone; we keep the iommufd, and map memory
+ *			for the holder (ops/guarded.h)
  */
 enum lease_mode {
 	LEASE_TRANSFER,
 	LEASE_HOLD,
+	LEASE_GUARDED,
 	LEASE_MODE_COUNT
 };
 
@@ -94,12 +98,16 @@ struct holder {
  * @incarnation:	How many times it was handed over
  * @acknowledged:	The holder said that the descriptors have arrived
  * @restore_after:	Devices go back to their former driver at its end
- * @grace_ms:		Of LEASE_HOLD: for so long after its holder's end a
+ * @grace_ms:		If lease_is_kept(): for so long after its holder's end a
  *			successor may claim it
  * @spaces:		Likewise: its spaces; @n_spaces of them
  * @kept:		Likewise: we have its descriptors. Not in the database
  * @device_ids:		Likewise: of @devices, in the iommufd; @n_device_ids is
  *			as many, or 0 if there is no iommufd
+ * @volatile_lease:	Of LEASE_GUARDED: nobody keeps it while we are started
+ *			anew
+ * @mapped:		Likewise: what is mapped for it, shared by all copies of
+ *			the lease; NULL of other modes
  * @holders:		Oldest first; @n_holders of them
  * @reclaim:		Name of the operation that made its devices safe
  * @created_us:		When it was made
@@ -135,6 +143,8 @@ struct lease {
 	bool kept;
 	uint32_t device_ids[LEASE_DEVICES_MAX];
 	size_t n_device_ids;
+	bool volatile_lease;
+	struct mapped *mapped;
 	struct holder *holders;
 	size_t n_holders;
 	char reclaim[NAME_SIZE];
@@ -161,6 +171,9 @@ int lease_add_space(struct lease *lease, struct space *space);
 
 /* lease_drop_space() - Take the @i-th space out. */
 void lease_drop_space(struct lease *lease, size_t i);
+
+/* lease_is_kept() - Is it of a mode of which we keep descriptors? */
+bool lease_is_kept(const struct lease *lease);
 
 /* lease_space() - A space by its name; NULL if the lease has none of it. */
 struct space *lease_space(const struct lease *lease, const char *name);

@@ -45,6 +45,7 @@ static const struct permission permissions[] = {
 	{ "space.change", ROLE_OPERATOR, .per_device = true,
 	  .labelled = true, .open = true },
 	{ "usage.view", ROLE_VIEWER, .open = true },
+	{ "memory.map", ROLE_NONE, .open = true },
 	{ "policy.check", ROLE_ADMIN, .open = false },
 };
 

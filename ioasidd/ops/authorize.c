@@ -7,9 +7,6 @@
 #include <errno.h>
 #include <pthread.h>
 
-/* What brings descriptors: not through ioasid-api, which must never have one. */
-static const char handing_over[] = "ioasid.v1.Leases/ClaimLease";
-
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct policy *in_use;	/* guarded by lock */
 
@@ -176,7 +173,8 @@ static int refuse(const struct asking *a, const struct caller *caller,
 
 /* authorize_method() - May the caller call a method at all? */
 int authorize_method(const struct caller *caller, const char *method,
-		     const char *permission, struct error *err)
+		     const char *permission, bool descriptors,
+		     struct error *err)
 {
 	const struct grant *by = NULL;
 	enum verdict verdict;
@@ -188,7 +186,7 @@ int authorize_method(const struct caller *caller, const char *method,
 				 ERROR_PERMISSION_UNAUTHENTICATED,
 				 "the connection has shown no certificate");
 	asking_begin(&a, caller, permission);
-	if (caller->via_api && str_eq(method, handing_over)) {
+	if (caller->via_api && descriptors) {
 		r = error_set(err, -EACCES,
 			      ERROR_PERMISSION_NATIVE_SOCKET_ONLY,
 			      "%s hands descriptors over, which never go through ioasid-api",

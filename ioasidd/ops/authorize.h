@@ -43,12 +43,15 @@ bool authorize_is_trusted(const struct caller *caller);
  * authorize_method() - May the caller call a method at all?
  * @method:	Its name, for the words
  * @permission:	What it needs
+ * @descriptors: Some come with it: not through ioasid-api, which must never have
+ *		one
  *
  * Return: 0; -EACCES permission.denied, permission.unauthenticated,
  * permission.native-socket-only.
  */
 int authorize_method(const struct caller *caller, const char *method,
-		     const char *permission, struct error *err);
+		     const char *permission, bool descriptors,
+		     struct error *err);
 
 /**
  * authorize_device() - May the caller do something with a device?

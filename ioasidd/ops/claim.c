@@ -36,7 +36,7 @@
  * @pidfd:	The holder, ours
  * @holder:	To wait for its end
  * @acknowledge: To wait for its word
- * @fds:	The iommufd, then a cdev for each device
+ * @fds:	The iommufd, but of a guarded lease, then a cdev for each device
  * @n_fds:	How many are open
  * @before:	The holder's limit of locked memory as it was
  * @raised:	The holder's limit of locked memory was raised
@@ -159,7 +159,7 @@ static int check_claimant(const struct claiming *c,
 		return error_set(err, -ESTALE, ERROR_REQUEST_ETAG_MISMATCH,
 				 "%s has changed since etag '%s'", lease->name,
 				 change->etag);
-	if (lease->mode == LEASE_HOLD && !lease->kept)
+	if (lease_is_kept(lease) && !lease->kept)
 		return error_set(err, -ESTALE, ERROR_CONTEXT_LOST,
 				 "ioasidd has no descriptors of %s any more",
 				 lease->name);
@@ -429,7 +429,8 @@ static int hand_over(struct claiming *c, struct draft *before,
 {
 	int r;
 
-	r = raise_memlock(c, err);
+	/* Of a guarded lease the holder maps nothing itself. */
+	r = c->lease->mode == LEASE_GUARDED ? 0 : raise_memlock(c, err);
 	if (r == 0)
 		r = open_all(c, before, err);
 	if (r == 0) {
@@ -465,7 +466,8 @@ static void settle_held(struct claiming *c)
 		log_problem(LOG_LEVEL_ERROR, &err, "%s: cannot be held",
 			    c->lease->name);
 	log_notice("%s: %zu descriptor(s) handed to process %d (%s, uid %u)",
-		   c->lease->name, c->lease->devices.n + 1,
+		   c->lease->name, c->lease->devices.n +
+		   (c->lease->mode != LEASE_GUARDED),
 		   (int)c->caller->process.pid, c->caller->process.comm,
 		   c->caller->process.uid);
 	watch_holder_consume(TAKE_PTR(c->holder), TAKE_FD(c->pidfd));

@@ -7,11 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/fd.h"
 #include "base/log.h"
 #include "ops/bind.h"
+#include "ops/guarded.h"
 #include "ops/stored.h"
 
 /**
@@ -268,6 +270,29 @@ static int make_space(struct host *host, const struct context *context,
 /* --- all of it --- */
 
 /**
+ * settle() - Have a context kept, as its lease needs it
+ * @context:	Whole
+ *
+ * What a guarded lease has mapped is lost with us, unless somebody keeps it.
+ *
+ * Return: 0; -ENOTCONN store.absent.
+ */
+static int settle(struct host *host, struct context *context,
+		  const struct lease *lease, struct error *err)
+{
+	if (!lease->volatile_lease)
+		context->stored = stored_put(&host->contexts->stored,
+					     lease->name, context->fds,
+					     context->n);
+	if (lease->volatile_lease || context->stored ||
+	    lease->mode != LEASE_GUARDED)
+		return 0;
+	return error_set(err, -ENOTCONN, ERROR_STORE_ABSENT,
+			 "%s is not volatile, and nobody keeps its descriptors",
+			 lease->name);
+}
+
+/**
  * bind_all() - Open and bind each device
  * @context:	With its iommufd; gets the devices
  * @lease:	Gets their ids
@@ -347,13 +372,15 @@ int context_open(struct host *host, struct lease *lease,
 	for (i = 0; i < lease->n_spaces && r == 0; i++)
 		r = make_space(host, context, &nowhere, &lease->spaces[i],
 			       err);
+	if (r == 0)
+		r = settle(host, context, lease, err);
 	if (r < 0) {
 		forget_ids(lease);
 		return r;
 	}
 	lease->kept = true;
-	context->stored = stored_put(&host->contexts->stored, lease->name,
-				     context->fds, context->n);
+	if (lease->mapped)
+		atomic_store(&lease->mapped->closed, false);
 	enter(host, TAKE_PTR(context));
 	return 0;
 }
@@ -444,6 +471,8 @@ void context_close(struct host *host, struct lease *lease)
 	if (context && context->stored)
 		stored_drop(&host->contexts->stored, lease->name, context->n);
 	context_free(context);
+	if (lease->mapped)
+		mapped_clear(lease->mapped);
 	lease->kept = false;
 	forget_ids(lease);
 }
@@ -455,21 +484,22 @@ int context_copy(struct host *host, const struct lease *lease, int *fds,
 		 struct error *err)
 {
 	const struct context *context = find(host, lease, err);
-	size_t i;
+	const bool whole = lease->mode != LEASE_GUARDED;
+	size_t i, n = 0;
 
 	if (!context)
 		return -ESTALE;
-	for (i = 0; i < context->n; i++) {
-		fds[i] = fcntl(context->fds[i], F_DUPFD_CLOEXEC, 3);
-		if (fds[i] >= 0)
+	for (i = whole ? 0 : 1; i < context->n; i++) {
+		fds[n] = fcntl(context->fds[i], F_DUPFD_CLOEXEC, 3);
+		if (fds[n++] >= 0)
 			continue;
 		error_set(err, -errno, ERROR_KERNEL_SYSTEM,
 			  "duplicate a descriptor of %s: %m", lease->name);
-		while (i-- > 0)
-			fd_close(fds[i]);
+		while (--n > 0)
+			fd_close(fds[n - 1]);
 		return -EMFILE;
 	}
-	return (int)i;
+	return (int)n;
 }
 
 /**
@@ -527,6 +557,7 @@ int context_fence(struct host *host, const struct lease *lease,
 
 	if (!context)
 		return -ESTALE;
+	guarded_end(lease);
 	first = unmap_all(host, context, lease, ret_bytes, err);
 	/* A holder can have made spaces of its own, whose ids nobody knows. */
 	for (size_t i = 1; i < context->n; i++) {
@@ -649,4 +680,41 @@ int context_read(struct host *host, const struct lease *lease,
 	space->n_ranges = 0;
 	space->kernel_id = 0;
 	return 0;
+}
+
+/* --- what is mapped for its holder --- */
+
+/**
+ * context_map() - See context.h
+ */
+int context_map(struct host *host, const struct lease *lease,
+		const struct space *space, int fd,
+		const struct mapping *mapping, struct error *err)
+{
+	const struct context *context = find(host, lease, err);
+
+	return context ? host->kernel->ops->ioas_map_file(
+				 host->kernel, iommufd_of(context),
+				 space->kernel_id, fd, mapping->offset,
+				 mapping->length, mapping->iova,
+				 mapping->writable, lease->name, err) :
+			 -ESTALE;
+}
+
+/**
+ * context_unmap() - See context.h
+ */
+int context_unmap(struct host *host, const struct lease *lease,
+		  const struct space *space, uint64_t start, uint64_t last,
+		  struct error *err)
+{
+	const struct context *context = find(host, lease, err);
+	uint64_t bytes;
+	int r = -ESTALE;
+
+	if (context)
+		r = host->kernel->ops->ioas_unmap(
+			host->kernel, iommufd_of(context), space->kernel_id,
+			start, last - start + 1, &bytes, err);
+	return r == -ENOENT ? 0 : r;
 }

@@ -39,7 +39,7 @@ struct contexts *contexts_free(struct contexts *contexts);
  * Bind each device, make each space, let it promise its windows, attach its
  * devices. Devices are reset.
  *
- * Return: 0; -errno: there is nothing of it.
+ * Return: 0; -ENOTCONN store.absent; -errno: there is nothing of it.
  */
 int context_open(struct host *host, struct lease *lease,
 		 const struct draft *draft, struct error *err);
@@ -65,7 +65,8 @@ void context_close(struct host *host, struct lease *lease);
 
 /**
  * context_copy() - Copies of a lease's descriptors, for its holder
- * @fds:	Room for the iommufd, then each device in the lease's order
+ * @fds:	Room for the iommufd, then each device in the lease's order; of a
+ *		guarded lease for the devices alone
  *
  * Return: how many; -ESTALE context.lost; -errno.
  */
@@ -135,5 +136,19 @@ void context_put_back(struct host *host, const struct lease *before,
  */
 int context_read(struct host *host, const struct lease *lease,
 		 struct space *space, struct error *err);
+
+/* --- of a guarded lease, with what is mapped for it taken (ops/guarded.h) --- */
+
+/* context_map() - Map one piece of memory, as the kernel table's ioas_map_file()
+ * does.
+ */
+int context_map(struct host *host, const struct lease *lease,
+		const struct space *space, int fd,
+		const struct mapping *mapping, struct error *err);
+
+/* context_unmap() - Unmap a range that cuts no mapping. Nothing mapped there: 0. */
+int context_unmap(struct host *host, const struct lease *lease,
+		  const struct space *space, uint64_t start, uint64_t last,
+		  struct error *err);
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "ops/authorize.h"
 #include "ops/context.h"
+#include "ops/guarded.h"
 #include "ops/journal.h"
 #include "ops/lease.h"
 #include "ops/quota.h"
@@ -44,6 +45,8 @@ void lease_end(struct lease *lease, const char *why)
 	lease->state = LEASE_ENDED;
 	lease->ended_us = clock_real_us();
 	lease->kept = false;
+	if (lease->mapped)
+		mapped_clear(lease->mapped);
 	lease->n_device_ids = 0;
 	for (size_t i = 0; i < lease->n_spaces; i++)
 		lease->spaces[i].kernel_id = 0;
@@ -345,7 +348,7 @@ static int publish(struct host *host, struct lease *offer,
  *
  * A device can be on one of them only.
  *
- * Return: 0; as space_plan(); -EINVAL lease.devices.
+ * Return: 0; as space_plan(); -EINVAL lease.devices, space.windows-differ.
  */
 static int plan_spaces(struct host *host, struct lease *offer,
 		       const struct draft *draft,
@@ -370,7 +373,7 @@ static int plan_spaces(struct host *host, struct lease *offer,
 			r = error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
 				      "no memory");
 	}
-	return r;
+	return r == 0 ? space_same_windows(offer, err) : r;
 }
 
 /**
@@ -416,7 +419,7 @@ static int offer_devices(struct host *host, struct lease *offer,
 			offer->spaces[i].name[0] = '\0';
 		*ret_dry = TAKE_PTR(offer);
 	}
-	if (r == 0 && offer && offer->mode == LEASE_HOLD)
+	if (r == 0 && offer && lease_is_kept(offer))
 		r = context_open(host, offer, &draft, err);
 	if (r < 0)
 		lease_free(offer);
@@ -447,6 +450,8 @@ int lease_create(struct host *host, const struct caller *caller,
 	if (!offer->memlock && !offer->memlock_unlimited)
 		offer->memlock = terms->guest_memory + MEMLOCK_EXTRA;
 	r = check_terms(offer, err);
+	if (r == 0)
+		r = guarded_check_store(offer, err);
 	if (r == 0)
 		r = authorize_offer(host, caller, offer, err);
 	if (r == 0)
@@ -525,7 +530,7 @@ int lease_end_offer(struct host *host, struct lease *lease, const char *why,
 {
 	int r;
 
-	if (lease->mode == LEASE_HOLD && lease->incarnation)
+	if (lease_is_kept(lease) && lease->incarnation)
 		return lease_reclaim_owned(host, lease, why, err);
 	r = end_untouched(host, lease, why, err);
 	lease_free(lease);

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "ops/authorize.h"
 #include "ops/context.h"
+#include "ops/guarded.h"
 #include "ops/journal.h"
 #include "ops/lease.h"
 #include "ops/quota.h"
@@ -152,6 +153,35 @@ int space_plan(struct host *host, const struct draft *draft,
 	return 0;
 }
 
+/**
+ * same_windows() - Do two spaces promise the same?
+ */
+static bool same_windows(const struct space *one, const struct space *other)
+{
+	size_t i = 0;
+
+	while (i < one->n_windows && i < other->n_windows &&
+	       one->windows[i].start == other->windows[i].start &&
+	       one->windows[i].last == other->windows[i].last)
+		i++;
+	return i == one->n_windows && i == other->n_windows;
+}
+
+/**
+ * space_same_windows() - See space.h
+ */
+int space_same_windows(const struct lease *lease, struct error *err)
+{
+	for (size_t i = 1; lease->mode == LEASE_GUARDED &&
+			   i < lease->n_spaces; i++)
+		if (!same_windows(&lease->spaces[0], &lease->spaces[i]))
+			return error_set(err, -EINVAL,
+					 ERROR_SPACE_WINDOWS_DIFFER,
+					 "space %zu of the lease would have other windows than the first",
+					 i + 1);
+	return 0;
+}
+
 /* --- a change of a lease's spaces --- */
 
 /**
@@ -183,7 +213,7 @@ static int check(const struct lease *lease, const struct change *change,
 	char etag[24];
 
 	etag_of(lease->revision, etag);
-	if (lease->mode != LEASE_HOLD)
+	if (!lease_is_kept(lease))
 		return error_set(err, -EINVAL, ERROR_SPACE_MODE,
 				 "%s is of mode %s: its holder makes its own spaces",
 				 lease->name, lease_mode_name(lease->mode));
@@ -448,6 +478,10 @@ int space_create(struct host *host, const struct caller *caller,
 	r = quota_begin(host, &charge, err);
 	if (r == 0)
 		r = space_plan(host, &s.draft, s.lease, wish, &space, err);
+	if (r == 0 && s.lease->mode == LEASE_GUARDED && s.lease->n_spaces &&
+	    !same_windows(&s.lease->spaces[0], &space))
+		r = error_set(err, -EINVAL, ERROR_SPACE_WINDOWS_DIFFER,
+			      "%s has other windows", s.lease->spaces[0].name);
 	if (r == 0 && change->dry_run) {
 		space.name[0] = '\0';
 		*ret_dry = space;
@@ -466,14 +500,21 @@ int space_create(struct host *host, const struct caller *caller,
 static int drop(struct spacing *s, struct error *err)
 {
 	const struct commit commit = { .lease = s->lease };
+	struct mapped *mapped;
 	int r;
 
+	mapped = guarded_take(s->lease);
 	r = context_drop_space(s->host, s->lease, s->space, err);
-	if (r < 0)
-		return r;
-	lease_drop_space(s->lease, (size_t)(s->space - s->lease->spaces));
-	/* There is no way back. */
-	return commit_insist(s->host, &commit, err);
+	if (r == 0) {
+		if (mapped)
+			mapped_drop_space(mapped, s->space->name);
+		lease_drop_space(s->lease,
+				 (size_t)(s->space - s->lease->spaces));
+		/* There is no way back. */
+		r = commit_insist(s->host, &commit, err);
+	}
+	guarded_leave(mapped);
+	return r;
 }
 
 /**
@@ -538,6 +579,46 @@ static int promise(struct spacing *s, struct window *windows, size_t n,
 }
 
 /**
+ * check_guarded() - May a guarded lease's space have these windows?
+ * @windows:	Them
+ *
+ * With what is mapped taken.
+ *
+ * Return: 0; -EINVAL space.windows-differ, memory.outside-windows.
+ */
+static int check_guarded(const struct spacing *s, const struct window *windows,
+			 size_t n, struct error *err)
+{
+	const struct space wanted = { .windows = (struct window *)windows,
+				      .n_windows = n };
+	struct mapping mapping;
+	uint64_t at = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < s->lease->n_spaces; i++)
+		if (&s->lease->spaces[i] != s->space &&
+		    !same_windows(&s->lease->spaces[i], &wanted))
+			return error_set(err, -EINVAL,
+					 ERROR_SPACE_WINDOWS_DIFFER,
+					 "%s has other windows",
+					 s->lease->spaces[i].name);
+	while (r == 0 &&
+	       mapped_next(s->lease->mapped, s->space->name, at, &mapping)) {
+		at = mapping.iova + (mapping.length - 1);
+		if (!mapping_inside(&mapping, windows, n))
+			r = error_set(err, -EINVAL,
+				      ERROR_MEMORY_OUTSIDE_WINDOWS,
+				      "0x%llx bytes at 0x%llx are mapped",
+				      (unsigned long long)mapping.length,
+				      (unsigned long long)mapping.iova);
+		else if (at++ == UINT64_MAX)
+			break;
+	}
+	error_object(r < 0 ? err : NULL, "%s", s->space->name);
+	return r;
+}
+
+/**
  * space_set_windows() - See ops.h
  */
 int space_set_windows(struct host *host, const struct caller *caller,
@@ -546,6 +627,7 @@ int space_set_windows(struct host *host, const struct caller *caller,
 		      struct space *ret_dry, struct error *err)
 {
 	struct window *windows = NULL;
+	struct mapped *mapped;
 	size_t n_windows = 0;
 	struct spacing s;
 	int r;
@@ -555,6 +637,12 @@ int space_set_windows(struct host *host, const struct caller *caller,
 		return r;
 	r = place(host, &s.draft, &s.space->devices, wishes, n, &windows,
 		  &n_windows, err);
+	mapped = guarded_take(s.lease);
+	if (r == 0 && mapped) {
+		r = check_guarded(&s, windows, n_windows, err);
+		if (r < 0)
+			free(windows);
+	}
 	if (r == 0 && !change->dry_run) {
 		r = promise(&s, windows, n_windows, err);
 	} else if (r == 0) {
@@ -565,6 +653,7 @@ int space_set_windows(struct host *host, const struct caller *caller,
 			ret_dry->n_windows = n_windows;
 		}
 	}
+	guarded_leave(mapped);
 	end(&s);
 	return r;
 }

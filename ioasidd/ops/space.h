@@ -25,4 +25,12 @@ int space_plan(struct host *host, const struct draft *draft,
 	       const struct lease *lease, const struct space_wish *wish,
 	       struct space *ret, struct error *err);
 
+/**
+ * space_same_windows() - Have all spaces of a guarded lease the same windows?
+ * @lease:	Of another mode: they may differ
+ *
+ * Return: 0; -EINVAL space.windows-differ.
+ */
+int space_same_windows(const struct lease *lease, struct error *err);
+
 #endif

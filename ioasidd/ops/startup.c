@@ -356,14 +356,14 @@ static int resume_lease(struct host *host, struct lease *lease,
 	int pidfd, r = -ESRCH;
 	char name[NAME_SIZE];
 
-	if (lease->mode == LEASE_HOLD && lease->state != LEASE_ENDED)
+	if (lease_is_kept(lease) && lease->state != LEASE_ENDED)
 		take_over(host, lease);
 	if (lease->state == LEASE_OFFERED || lease->state == LEASE_ENDED) {
 		if (lease->state == LEASE_OFFERED && lease->expires_us)
 			watch_offers(host);
 		r = 0;
 		if (lease->state == LEASE_OFFERED &&
-		    lease->mode == LEASE_HOLD && !lease->kept)
+		    lease_is_kept(lease) && !lease->kept)
 			r = lease_rebuild(host, lease->name, err);
 		lease_free(lease);
 		return r;

@@ -49,28 +49,6 @@ static bool take_room(struct stored *stored, const char *lease, size_t n)
 }
 
 /**
- * stored_put() - See stored.h
- */
-bool stored_put(struct stored *stored, const char *lease, const int *fds,
-		size_t n)
-{
-	char name[FDSTORE_NAME_MAX + 1];
-	struct error err = ERROR_NULL;
-	int r = 0;
-
-	if (!take_room(stored, lease, n))
-		return false;
-	for (size_t i = 0; i < n && r == 0; i++) {
-		name_of(lease, i, name);
-		r = fdstore_put(name, fds[i], &err);
-	}
-	if (r < 0)
-		log_problem(LOG_LEVEL_WARNING, &err,
-			    "%s: the service manager does not keep it", lease);
-	return true;
-}
-
-/**
  * stored_drop() - See stored.h
  */
 void stored_drop(struct stored *stored, const char *lease, size_t n)
@@ -87,6 +65,30 @@ void stored_drop(struct stored *stored, const char *lease, size_t n)
 			log_problem(LOG_LEVEL_WARNING, &err,
 				    "'%s' is kept in vain", name);
 	}
+}
+
+/**
+ * stored_put() - See stored.h
+ */
+bool stored_put(struct stored *stored, const char *lease, const int *fds,
+		size_t n)
+{
+	char name[FDSTORE_NAME_MAX + 1];
+	struct error err = ERROR_NULL;
+	int r = 0;
+
+	if (!take_room(stored, lease, n))
+		return false;
+	for (size_t i = 0; i < n && r == 0; i++) {
+		name_of(lease, i, name);
+		r = fdstore_put(name, fds[i], &err);
+	}
+	if (r == 0)
+		return true;
+	log_problem(LOG_LEVEL_WARNING, &err,
+		    "%s: the service manager does not keep it", lease);
+	stored_drop(stored, lease, n);
+	return false;
 }
 
 /**

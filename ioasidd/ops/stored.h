@@ -29,9 +29,10 @@ struct stored {
  * @lease:	Name of its lease
  * @fds:	Its descriptors; borrowed
  *
- * If it cannot, the lease is one that ends with us. Not on the loop's thread.
+ * If it cannot keep all of it, it keeps none, and the lease is one that ends with
+ * us. Not on the loop's thread.
  *
- * Return: true if the manager has any of it, to be dropped when it ends.
+ * Return: Does it? Then it is to be dropped when the context ends.
  */
 bool stored_put(struct stored *stored, const char *lease, const int *fds,
 		size_t n);

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "kernel/faulty.h"
 #include "ops/context.h"
+#include "ops/guarded.h"
 #include "ops/scan.h"
 #include "ops/startup.h"
 #include "ops/watch.h"
@@ -185,6 +186,7 @@ static int start_contexts(struct daemon *d, struct error *err)
  */
 static void stop_contexts(struct daemon *d)
 {
+	guarded_stop(&d->host);
 	d->host.contexts = contexts_free(d->host.contexts);
 }
 

@@ -31,7 +31,7 @@
 	"claimant_pid, memlock, memlock_unlimited, expires_us,"             \
 	"incarnation, acknowledged, restore_after, reclaim, created_us,"    \
 	"ended_us, end_reason, owner, claimant_unit, token_hash,"           \
-	"token_expires_us, fingerprint, grace_ms"
+	"token_expires_us, fingerprint, grace_ms, volatile"
 #define HOLDER                                                              \
 	"lease, number, pid, start_ticks, boot_id, pidfd_inode, cgroup,"    \
 	"uid, gid, memlock_before, since_us, until_us, why"
@@ -39,6 +39,8 @@
 	"name, kernel_id, alignment, created_us, request_id,"       \
 	"fingerprint, maker"
 #define WINDOW "start, last, page_sizes, purpose"
+#define MEMORY "inode, size, page_size"
+#define MAPPING "space, iova, length, memory, offset, writable"
 #define OPERATION                                                           \
 	"name, revision, request_id, principal, kind, target, state, step," \
 	"undo, error_id, error_message, error_object, error_remedy,"        \
@@ -64,7 +66,7 @@ static const char *const sql[] = {
 	[DB_PUT_RANGE] = "INSERT INTO capability_range (device, start, last)"
 			 "VALUES (?,?,?)",
 	[DB_PUT_LEASE] = "INSERT OR REPLACE INTO lease (" LEASE ")"
-			 "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+			 "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[DB_PUT_LEASE_DEVICE] = "INSERT INTO lease_device"
 				"(lease, position, device, kernel_id)"
 				"VALUES (?,?,?,?)",
@@ -82,6 +84,18 @@ static const char *const sql[] = {
 				"(space, position, device) VALUES (?,?,?)",
 	[DB_PUT_SPACE_LABEL] = "INSERT INTO space_label (space, key, value)"
 			       "VALUES (?,?,?)",
+	[DB_PUT_MEMORY] = "INSERT INTO memory (lease, " MEMORY ")"
+			  "VALUES (?,?,?,?)",
+	[DB_PUT_MAPPING] = "INSERT INTO mapping (lease, " MAPPING ")"
+			   "VALUES (?,?,?,?,?,?,?)",
+	[DB_DROP_MEMORY] = "DELETE FROM memory WHERE lease = ? AND inode = ?",
+	[DB_DROP_MAPPING] = "DELETE FROM mapping WHERE lease = ? "
+			    "AND space = ? AND iova BETWEEN ? AND ?",
+	[DB_DROP_MEMORIES_OF] = "DELETE FROM memory WHERE lease = ?",
+	[DB_DROP_MAPPINGS_OF] = "DELETE FROM mapping WHERE lease = ?",
+	[DB_DROP_MAPPINGS_NOWHERE] =
+		"DELETE FROM mapping WHERE lease = ?1 AND space NOT IN "
+		"(SELECT name FROM space WHERE lease = ?1)",
 	[DB_PUT_OPERATION] =
 		"INSERT INTO operation (" OPERATION ")"
 		"VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
@@ -125,6 +139,9 @@ static const char *const sql[] = {
 				 "WHERE space = ? ORDER BY position",
 	[DB_GET_SPACE_LABELS] = "SELECT key, value FROM space_label "
 				"WHERE space = ? ORDER BY key",
+	[DB_GET_MEMORIES] = "SELECT " MEMORY " FROM memory WHERE lease = ?",
+	[DB_GET_MAPPINGS] = "SELECT " MAPPING " FROM mapping "
+			    "WHERE lease = ? ORDER BY space, iova",
 	[DB_GET_OPERATIONS] = "SELECT " OPERATION " FROM operation "
 			      "ORDER BY created_us, name",
 	[DB_GET_STEPS] = "SELECT " STEP " FROM step "

@@ -412,6 +412,7 @@ static void get_lease(struct get *g, struct lease *lease)
 	lease->token_expires_us = get_number(g, INT64_MAX);
 	get_text(g, lease->fingerprint, sizeof(lease->fingerprint));
 	lease->grace_ms = (uint32_t)get_number(g, UINT32_MAX);
+	lease->volatile_lease = get_number(g, 1);
 }
 
 /**
@@ -444,6 +445,8 @@ static int load_leases(struct db *db, const struct store_loader *loader,
 			g.r = load_holders(db, lease, err);
 		if (!g.r)
 			g.r = store_load_spaces(db, lease, err);
+		if (!g.r && lease->mode == LEASE_GUARDED)
+			g.r = store_load_mappings(db, lease, err);
 		if (!g.r)
 			g.r = loader->lease(data, lease);
 		else

@@ -207,11 +207,14 @@ int store_put_lease(struct store_tx *tx, const struct lease *lease,
 	put_number(&p, lease->token_expires_us);
 	put_text(&p, lease->fingerprint);
 	put_number(&p, lease->grace_ms);
+	put_number(&p, lease->volatile_lease);
 	r = put_end(&p, "write a lease", err);
 	if (!r)
 		r = put_lists(tx, lease, err);
 	if (!r)
 		r = store_put_spaces(tx, lease, err);
+	if (!r && lease->mode == LEASE_GUARDED)
+		r = store_trim_mappings(tx, lease, err);
 
 	return r;
 }

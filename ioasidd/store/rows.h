@@ -184,6 +184,19 @@ uint64_t get_u64(struct get *g);
 int store_put_spaces(struct store_tx *tx, const struct lease *lease,
 		     struct error *err);
 
+/* store_trim_mappings() - Forget mappings of spaces that a lease has no more; of
+ * one that has ended all of them, and its memfds. Its spaces are written.
+ * Return: 0 or as db_error().
+ */
+int store_trim_mappings(struct store_tx *tx, const struct lease *lease,
+			struct error *err);
+
+/* store_load_mappings() - Read what is mapped for a lease, and its memfds.
+ * Return: 0 or -errno.
+ */
+int store_load_mappings(struct db *db, struct lease *lease,
+			struct error *err);
+
 /* store_load_spaces() - Read the spaces of a lease. Return: 0 or -errno. */
 int store_load_spaces(struct db *db, struct lease *lease, struct error *err);
 

@@ -90,6 +90,28 @@ int store_drop_operation(struct store_tx *tx, const char *name,
 int store_drop_lease(struct store_tx *tx, const char *name,
 		     struct error *err);
 
+/* --- of guarded leases; not with the lease --- */
+
+/* A mapping that is to be made. */
+int store_put_mapping(struct store_tx *tx, const char *lease,
+		      const char *space, const struct mapping *mapping,
+		      struct error *err);
+
+/* Those that have ended: they began from @start to @last. */
+int store_drop_mapping(struct store_tx *tx, const char *lease,
+		       const char *space, uint64_t start, uint64_t last,
+		       struct error *err);
+
+/* All of a lease. */
+int store_drop_mappings(struct store_tx *tx, const char *lease,
+			struct error *err);
+
+/* A memfd that was made, and one that its holder did not get. */
+int store_put_memory(struct store_tx *tx, const char *lease,
+		     const struct memory *memory, struct error *err);
+int store_drop_memory(struct store_tx *tx, const char *lease, uint64_t inode,
+		      struct error *err);
+
 /* --- at start-up, before the first write --- */
 
 /**

@@ -18,6 +18,8 @@
  */
 #define OPTION_HTTP 72295728
 #define OPTION_PERMISSION 51801
+#define OPTION_TAKES_DESCRIPTORS 51802
+#define OPTION_GIVES_DESCRIPTORS 51803
 
 /* Numbers of the fields of descriptor.proto that hold elements of a file. */
 #define FILE_MESSAGES 4
@@ -259,6 +261,11 @@ static void rpc_add(struct contract *contract, const char *service,
 	if (data)
 		rpc->permission = format("%.*s", (int)size,
 					 (const char *)data);
+	/* Booleans that nobody writes down as false. */
+	rpc->takes_descriptors = option_find(options, OPTION_TAKES_DESCRIPTORS,
+					     &size);
+	rpc->gives_descriptors = option_find(options, OPTION_GIVES_DESCRIPTORS,
+					     &size);
 	data = option_find(options, OPTION_HTTP, &size);
 	if (data)
 		route_read(contract, rpc, data, size);

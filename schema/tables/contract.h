@@ -122,6 +122,8 @@ struct route {
  * @proto:	What protoc says of it
  * @place:	Where it is
  * @permission:	What a caller needs; NULL for none
+ * @takes_descriptors: They may come with its request
+ * @gives_descriptors: They come with its reply
  * @route:	Where it is; @verb is NULL if it has none
  * @input:	Its request
  * @output:	Its reply
@@ -132,6 +134,8 @@ struct rpc {
 	const method_proto *proto;
 	struct place place;
 	const char *permission;
+	bool takes_descriptors;
+	bool gives_descriptors;
 	struct route route;
 	struct message *input;
 	struct message *output;

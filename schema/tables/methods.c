@@ -19,9 +19,13 @@ void print_methods(const struct contract *contract)
 		       "\t.input = &%s__descriptor,\n"
 		       "\t.output = &%s__descriptor,\n"
 		       "\t.verb = \"%s\",\n\t.path = \"%s\",\n"
-		       "\t.body = \"%s\",\n},\n",
+		       "\t.body = \"%s\",\n%s%s},\n",
 		       rpc->name, rpc->permission, symbol(rpc->input->name),
 		       symbol(rpc->output->name), rpc->route.verb,
-		       rpc->route.path, rpc->route.body);
+		       rpc->route.path, rpc->route.body,
+		       rpc->takes_descriptors ?
+			       "\t.takes_descriptors = true,\n" : "",
+		       rpc->gives_descriptors ?
+			       "\t.gives_descriptors = true,\n" : "");
 	}
 }

@@ -470,7 +470,61 @@ SPACES = [
     Row("Spaces/CreateSpace", {"lease": "{hold}"}, "lease.state"),
     Row("Leases/CreateLease", offer(), keep="lease"),
     Row("Spaces/CreateSpace", {"lease": "{lease}"}, "space.mode"),
+    Row("Memory/ListMappings", {"lease": "{lease}"}),
+    Row("Memory/UnmapMemory", {"lease": "{lease}"}, "memory.mode"),
     Row("Leases/ReleaseLease", {"name": "{lease}"}),
+]
+
+# What is told about memory needs descriptors, and is tests/daemon/test_guarded.py's.
+GUARDED = [
+    Row("Leases/CreateLease", offer(mode="GUARDED"), "store.absent"),
+    Row("Leases/CreateLease", offer(mode="HOLD", volatile=True),
+        "lease.mode"),
+    Row("Leases/CreateLease", offer(mode="GUARDED", volatile=True, spaces=[
+        {"windows": [wish(4096)]}, {"windows": [wish(8192)]}]),
+        "space.windows-differ"),
+    Row("Leases/CreateLease", offer(
+        mode="GUARDED", volatile=True, grace_ms=1, spaces=[
+        {"windows": [wish(2 ** 30, start=2 ** 32)],
+         "devices": [name(EDU)]}]), keep="guarded"),
+    Row("Leases/GetLease", {"name": "{guarded}"}),
+    Row("Spaces/CreateSpace", {"lease": "{guarded}"}, "space.windows-differ"),
+    Row("Memory/CreateMemory", {"lease": "{guarded}", "size": 4096},
+        "permission.native-socket-only", native="lease.state", why=FDS),
+    Row("Memory/MapMemory", {"lease": "{guarded}"},
+        "permission.native-socket-only", native="lease.state", why=FDS),
+    Row("Memory/UnmapMemory", {"lease": "{guarded}", "entries": [
+        {"space": f"spaces/{ULID}", "length": 4096}]}, "lease.state"),
+    Row("Memory/UnmapMemory", {"lease": f"leases/{ULID}"},
+        "lease.not-found"),
+    Row("Memory/UnmapMemory", {"lease": "x"}, "request.invalid"),
+    Row("Memory/ListMappings", {"lease": "{guarded}"}),
+    Row("Memory/ListMappings", {"lease": "{guarded}", "page_token": "x"},
+        "list.bad-token"),
+    Row("Memory/ListMappings", {"lease": "{guarded}", "page_size": 1001},
+        "request.invalid"),
+    Row("Memory/ListMappings", {"lease": "x"}, "request.invalid"),
+    Row("Memory/ListMappings", {"lease": "{guarded}"}, "lease.not-found",
+        uid=NOBODY),
+    do("it is claimed", lambda told: told.claim("guarded")),
+    Row("Memory/UnmapMemory", {"lease": "{guarded}"}, "lease.not-claimant",
+        uid=OTHER),
+    Row("Memory/CreateMemory", {"lease": "{guarded}", "size": 4096},
+        "permission.native-socket-only", native="ok", why=FDS),
+    Row("Memory/CreateMemory", {"lease": "{guarded}", "size": 1},
+        "permission.native-socket-only", native="memory.range", why=FDS),
+    Row("Memory/MapMemory", {"lease": "{guarded}"},
+        "permission.native-socket-only", native="ok", why=FDS),
+    Row("Memory/MapMemory", {"lease": "{guarded}", "more_entries": True},
+        "permission.native-socket-only", native="memory.descriptor",
+        why=FDS),
+    Row("Memory/UnmapMemory", {"lease": "{guarded}", "entries": [
+        {"space": f"spaces/{ULID}", "length": 4096},
+        {"space": "x", "iova": 4096}]}),
+    Row("Memory/ListMappings", {"lease": "{guarded}"}),
+    Row("Leases/GetLease", {"name": "{guarded}"}),
+    do("its holder dies",
+       lambda told: told.holder_dies("guarded", "READY")),
 ]
 
 TOKEN = [
@@ -631,5 +685,5 @@ WATCH = [
         "revision": "{first}", "collections": ["leases"]}, uid=NOBODY),
 ]
 
-STORY = [*READS, *PREPARE, *WINDOWS, *CANCEL, *LEASE, *SPACES, *TOKEN, *POLICIES,
+STORY = [*READS, *PREPARE, *WINDOWS, *CANCEL, *LEASE, *SPACES, *GUARDED, *TOKEN, *POLICIES,
          *RECLAIM, *RECOVER, *RESTORE, *READS, *WATCH]

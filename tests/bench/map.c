@@ -238,6 +238,162 @@ static void measure(struct mapping *m, const char *what, uint64_t length,
 	bench_run(&row);
 }
 
+/* device_name() - The resource name of a device at an address */
+static void device_name(const char *bdf, char ret[64])
+{
+	str_format(ret, 64, "devices/pci-%s", bdf);
+	for (char *p = ret; *p; p++)
+		*p = *p == ':' ? '-' : *p;
+}
+
+/* --- guarded leases --- */
+
+/* Entries of one request, as many as there can be. */
+#define ENTRIES 1000
+
+/**
+ * struct guarded - A guarded lease, and what is compared with it
+ * @conn:	Its holder's connection
+ * @lease:	Its name
+ * @space:	Of its space
+ * @file:	Memory that the daemon has made for it
+ * @entries:	@n of them are mapped at once
+ * @ranges:	Likewise unmapped
+ * @raw:	A context of one's own, for ioctl(2)
+ */
+struct guarded {
+	struct ioasid *conn;
+	const char *lease, *space;
+	int file;
+	struct ioasid_memory_entry entries[ENTRIES];
+	struct ioasid_memory_range ranges[ENTRIES];
+	size_t n;
+	struct mapping raw;
+};
+
+/* map_guarded() - Have it mapped and unmapped. Return: us for both, an entry. */
+static double map_guarded(void *data)
+{
+	struct guarded *g = data;
+	struct ioasid_error err;
+	uint64_t start;
+
+	for (size_t i = 0; i < g->n; i++) {
+		g->entries[i] = (struct ioasid_memory_entry){
+			.space = g->space, .fd = g->file, .length = PAGE,
+			.offset = i * PAGE, .iova = AT + i * PAGE,
+			.writable = true,
+		};
+		g->ranges[i] = (struct ioasid_memory_range){
+			.space = g->space, .iova = AT + i * PAGE,
+			.length = PAGE,
+		};
+	}
+	start = clock_mono_ns();
+	if (ioasid_memory_map(g->conn, g->lease, g->entries, g->n, &err) < 0)
+		refused("have it mapped", &err);
+	if (ioasid_memory_unmap(g->conn, g->lease, g->ranges, g->n, NULL,
+				&err) < 0)
+		refused("have it unmapped", &err);
+	return since(start, (unsigned int)g->n) / 1e3;
+}
+
+/* map_file_raw() - IOMMU_IOAS_MAP_FILE and IOMMU_IOAS_UNMAP, as many times */
+static double map_file_raw(void *data)
+{
+	const struct guarded *g = data;
+	uint64_t start = clock_mono_ns();
+
+	for (size_t i = 0; i < g->n; i++) {
+		struct uapi_ioas_map_file map = {
+			.size = sizeof(map),
+			.flags = RW | IOASID_MAP_FIXED,
+			.ioas_id = g->raw.ioas,
+			.fd = g->file,
+			.start = i * PAGE,
+			.length = PAGE,
+			.iova = AT,
+		};
+
+		if (ioctl(g->raw.iommufd, UAPI_IOAS_MAP_FILE, &map) < 0)
+			die("IOMMU_IOAS_MAP_FILE: %m");
+		unmap_raw(&g->raw);
+	}
+	return since(start, (unsigned int)g->n) / 1e3;
+}
+
+/* measure_guarded() - A row, of so many at once */
+static void measure_guarded(struct guarded *g, const char *what, size_t n)
+{
+	struct bench row = { .what = what, .ours = map_guarded,
+			     .reference = map_file_raw, .data = g,
+			     .rounds = ROUNDS };
+
+	g->n = n;
+	bench_run(&row);
+}
+
+/**
+ * guarded() - Lease a device to ourselves, guarded, and measure
+ * @path:	The daemon's socket
+ * @bdf:	The device's address
+ * @raw:	What is compared with it
+ */
+static void guarded(const char *path, const char *bdf,
+		    const struct mapping *raw)
+{
+	struct ioasid_window_wish window = { .size = GIB, .start = AT,
+					     .has_start = true };
+	struct ioasid_space_wish space = { .windows = &window, .n_windows = 1,
+					   .n_devices = 1 };
+	struct ioasid_offer offer = { .size = sizeof(offer), .n_devices = 1,
+				      .claimant_uid = getuid(),
+				      .mode = IOASID_LEASE_GUARDED,
+				      .memlock_bytes = GIB, .spaces = &space,
+				      .n_spaces = 1, .is_volatile = true };
+	static struct guarded g;
+	struct ioasid_operation *op, *end;
+	struct ioasid_claim *claim;
+	struct ioasid_lease *lease;
+	struct ioasid_error err;
+	const char *device;
+	char name[64];
+
+	device_name(bdf, name);
+	device = name;
+	offer.devices = space.devices = &device;
+	g.raw = *raw;
+	g.raw.length = PAGE;
+	if (ioasid_connect(path, TIMEOUT_MS, &g.conn, &err) < 0 ||
+	    ioasid_device_prepare(g.conn, name, NULL, 0, &op, &err) < 0 ||
+	    ioasid_operation_wait(g.conn, op->name, TIMEOUT_MS, &end, &err) <
+		    0 ||
+	    ioasid_lease_create(g.conn, &offer, &lease, &err) < 0 ||
+	    ioasid_lease_claim(g.conn, lease->name, &claim, &err) < 0 ||
+	    ioasid_lease_acknowledge(g.conn, lease->name, &err) < 0)
+		refused(name, &err);
+	g.lease = lease->name;
+	g.space = claim->lease->spaces[0]->name;
+	if (ioasid_memory_create(g.conn, g.lease, ENTRIES * PAGE, 0, &g.file,
+				 &err) < 0)
+		refused("memory", &err);
+	if (posix_fallocate(g.file, 0, ENTRIES * PAGE) != 0)
+		die("populate");
+
+	bench_title("a guarded lease: 4 KiB mapped by the daemon and unmapped",
+		    "IOMMU_IOAS_MAP_FILE and UNMAP of one's own",
+		    "microseconds an entry; the daemon commits twice", "lower");
+	measure_guarded(&g, "one at a time", 1);
+	measure_guarded(&g, "1,000 at once", ENTRIES);
+
+	close(g.file);
+	ioasid_claim_free(claim);
+	ioasid_lease_free(lease);
+	ioasid_operation_free(op);
+	ioasid_operation_free(end);
+	ioasid_disconnect(g.conn);
+}
+
 /* --- the device --- */
 
 /**
@@ -263,9 +419,7 @@ static struct ioasid_claim *attach_device(const char *path, const char *bdf,
 	const char *device;
 	char name[64];
 
-	str_format(name, sizeof(name), "devices/pci-%s", bdf);
-	for (char *p = name; *p; p++)
-		*p = *p == ':' ? '-' : *p;
+	device_name(bdf, name);
 	device = name;
 	offer.devices = &device;
 	if (ioasid_connect(path, TIMEOUT_MS, &conn, &err) < 0 ||
@@ -351,6 +505,9 @@ static void real(void)
 		refused("pin", &err);
 	measure(&m, "the same out of what is pinned", PAGE, copy_ours,
 		copy_raw);
+
+	if (getenv("EDU1"))
+		guarded(addr.sun_path, getenv("EDU1"), &m);
 
 	ioasid_claim_free(claim);
 	daemon_stop(&daemon);

@@ -382,7 +382,7 @@ static void nonsense_of_leases_is_2(void **state)
 
 	assert_int_equal(RUN("lease", "create", "3b:00.0", "--mode", "held"),
 			 2);
-	assert_has(errors, "'held' is none of transfer hold\n");
+	assert_has(errors, "'held' is none of transfer hold guarded\n");
 	assert_int_equal(RUN("lease", "create", "3b:00.0", "--grace", "3"), 2);
 	assert_int_equal(RUN("lease", "create", "3b:00.0", "--space", ""), 2);
 	assert_int_equal(RUN("lease", "create", "3b:00.0", "--mode",

@@ -145,7 +145,7 @@ static void tables_agree_with_protobuf_c(void **state)
 {
 	tables_are_protobuf_c_s(&contract_ioasid);
 	tables_are_protobuf_c_s(&contract_everything);
-	assert_int_equal(contract_ioasid.n_rpcs, 31);
+	assert_int_equal(contract_ioasid.n_rpcs, 35);
 	assert_non_null(contract_rpc(&contract_ioasid,
 				     "ioasid.v1.Host/GetVersion", 25));
 	assert_null(contract_rpc(&contract_ioasid,
@@ -279,7 +279,7 @@ static void bad_queries_are_refused_by_name(void **state)
 		{ "POST /v1/leases?labels=b", "labels" },
 		{ "POST /v1/leases?claimant=1", "claimant" },
 		{ "POST /v1/leases?claimant.uid=x", "claimant.uid" },
-		{ "POST /v1/leases?mode=3", "mode" },
+		{ "POST /v1/leases?mode=4", "mode" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {

@@ -379,6 +379,25 @@ static int client_ioas_unmap_all(struct kernel *k, int iommufd,
 	return iommufd_ioas_unmap_all(iommufd, ioas_id, ret_bytes, err);
 }
 
+/* client_ioas_map_file() - See iommufd_ioas_map_file(). */
+static int client_ioas_map_file(struct kernel *k, int iommufd,
+			      uint32_t ioas_id, int fd, uint64_t offset,
+			      uint64_t length, uint64_t iova, bool writable,
+			      const char *lease, struct error *err)
+{
+	return iommufd_ioas_map_file(iommufd, ioas_id, fd, offset, length,
+				     iova, writable, err);
+}
+
+/* client_ioas_unmap() - See iommufd_ioas_unmap(). */
+static int client_ioas_unmap(struct kernel *k, int iommufd, uint32_t ioas_id,
+			   uint64_t iova, uint64_t length,
+			   uint64_t *ret_bytes, struct error *err)
+{
+	return iommufd_ioas_unmap(iommufd, ioas_id, iova, length, ret_bytes,
+				  err);
+}
+
 /* client_hw_info() - See iommufd_hw_info(). */
 static int client_hw_info(struct kernel *k, int iommufd, uint32_t dev_id,
 			  struct kernel_hw_info *ret, struct error *err)
@@ -424,6 +443,8 @@ static const struct kernel_ops client_ops = {
 	.ioas_ranges = client_ioas_ranges,
 	.ioas_allow = client_ioas_allow,
 	.ioas_unmap_all = client_ioas_unmap_all,
+	.ioas_map_file = client_ioas_map_file,
+	.ioas_unmap = client_ioas_unmap,
 	.hw_info = client_hw_info,
 	.hwpt_alloc = client_hwpt_alloc,
 	.hwpt_invalidate = client_hwpt_invalidate,
