@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from bench import Bench, Machine
-from holder import (COMMAND, CONFIG, MASTER, MEMORY, PAGE, TOP, Holder, ok,
-                    refused)
+from holder import (COMMAND, CONFIG, MASTER, MEMORY, PAGE, TOP, Holder,
+                    grouped, ok, refused, translated)
 from ioasid import wait
 from world import IOMMU, Background, World
 
@@ -80,6 +80,7 @@ def test_token_that_nobody_asks_for_is_einval(take: Take) -> None:
 
 # --- groups ---
 
+@grouped
 def test_group_belongs_to_one_context(take: Take) -> None:
     """Until the last close of what is bound of it."""
     holder = take("PAIR0", "PAIR1", also=("NVME1",))
@@ -91,6 +92,7 @@ def test_group_belongs_to_one_context(take: Take) -> None:
     ok(two.bind(second.fd))
 
 
+@grouped
 def test_sibling_with_a_host_driver_keeps_the_group_from_being_bound(
         take: Take, world: World) -> None:
     """Unless it is one that does no DMA, or none."""
@@ -108,6 +110,7 @@ def test_sibling_with_a_host_driver_keeps_the_group_from_being_bound(
         assert world.switch("PAIR1", "vfio-pci") == "ok"
 
 
+@grouped
 def test_host_driver_takes_no_sibling_of_what_is_bound(
         take: Take, world: World) -> None:
     """drivers_probe is refused, and the function stays without."""
@@ -317,6 +320,7 @@ def test_bind_resets(take: Take, world: World) -> None:
     assert device.get(0, NVME_CC, 4) != NVME_CC_SIZES
 
 
+@grouped
 def test_hot_reset_says_which_functions_it_resets(
         take: Take, world: World, fact: Callable[..., None]) -> None:
     """All on the bus, each with its id, or that it is ours as it is."""
@@ -336,6 +340,7 @@ def test_hot_reset_says_which_functions_it_resets(
     assert answer.count == 2 and ids == {one.id, two.id}
 
 
+@grouped
 def test_hot_reset_resets_what_is_ours(take: Take) -> None:
     """With a sibling that is not bound, or is."""
     holder = take("PAIR0", "PAIR1")
@@ -377,6 +382,7 @@ def test_hot_reset_on_the_root_bus_is_enodev(take: Take) -> None:
 
 # --- the last close ---
 
+@translated
 def test_bound_device_keeps_its_context(take: Take) -> None:
     """When the iommufd is closed: DMA goes on, and so do its calls."""
     holder = take("EDU0")

@@ -4,8 +4,9 @@
 from collections.abc import Callable
 
 from bench import Bench
-from holder import MEMORY, PAGE, READ, WRITE, ok, refused
+from holder import MEMORY, PAGE, READ, WRITE, ok, refused, translated
 
+pytestmark = translated
 GIB = 1 << 30
 
 

@@ -45,6 +45,8 @@ def load(name: str, path: Path) -> Any:
 
 def kind_of(machine: dict[str, Any]) -> str:
     """Which of the test machine's IOMMUs a description has."""
+    if not machine["iommus"]:
+        return "none"
     unit = machine["iommus"][0]
     if unit["family"] != "vt-d":
         return str(unit["family"]).partition("-")[0]
@@ -85,6 +87,11 @@ sys.path.insert(0, str(TOP / "tests/vm/cases"))
 import ioasid  # noqa: E402  (needs the environment and the path above)
 
 IOMMU = os.environ["IOMMU"]
+# What is in front of the devices translates their DMA; it reserves addresses,
+# isolates groups, says what it is; all of 64 bits can be used, but for a hole.
+TRANSLATED = IOMMU != "none" and not ioasid.FLAT
+RESERVING = GROUPED = INFORMED = IOMMU != "none"
+WIDE = IOMMU in ("none", "amd")
 
 
 class Background(threading.Thread):
@@ -172,6 +179,10 @@ class World:
 
     def unsafe_interrupts(self, allowed: bool) -> None:
         """iommufd.allow_unsafe_interrupts."""
+        raise NotImplementedError
+
+    def no_iommu_mode(self, on: bool) -> None:
+        """vfio.enable_unsafe_noiommu_mode."""
         raise NotImplementedError
 
     def switch(self, name: str, driver: str) -> str:
@@ -292,6 +303,10 @@ class RealWorld(World):
         Path("/sys/module/iommufd/parameters/allow_unsafe_interrupts"
              ).write_text("Y" if allowed else "N")
 
+    def no_iommu_mode(self, on: bool) -> None:
+        Path("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
+             ).write_text("Y" if on else "N")
+
 
 class NoTestbed:
     """What class Ioasidd asks of the machine's devices; it has them not."""
@@ -390,6 +405,9 @@ class SimWorld(World):
 
     def unsafe_interrupts(self, allowed: bool) -> None:
         self.poke("unsafe-interrupts", "on" if allowed else "off")
+
+    def no_iommu_mode(self, on: bool) -> None:
+        self.poke("no-iommu", "on" if on else "off")
 
 
 def world() -> World:

@@ -56,8 +56,10 @@ DEVICES = ("EDU0", "EDU1", "NVME0", "NVME1", "PAIR0", "PAIR1", "BRIDGED0",
 IOMMU = os.environ["IOMMU"]
 # QEMU 10's AMD IOMMU: no ports, so edu has no reset; DMA is not translated.
 FLAT = IOMMU == "amd" and "EDU0_PORT" not in os.environ
-# What preparing takes on this machine: some IOMMUs do not remap interrupts.
+# What preparing takes on this machine: some IOMMUs do not remap interrupts, and
+# some machines have none.
 ALLOWED = ["--allow-unsafe-interrupts"] * (IOMMU in ("virtio", "amd")) + \
+    ["--allow-no-iommu"] * (IOMMU == "none") + \
     ["--allow-no-reset"] * FLAT
 # How much longer than on a quiet host everything may take. A wait that is over
 # early costs nothing.
