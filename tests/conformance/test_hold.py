@@ -410,6 +410,61 @@ def test_a_space_with_a_page_table_of_its_holder_is_not_ended(
     assert len(held.now().spaces) == 1
 
 
+@reserving
+def test_a_mapping_that_a_device_cannot_reach_keeps_it_off(
+        held: Held, fact: Fact) -> None:
+    """What its holder has mapped nobody has told ioasidd; the ranges that the
+    device cannot use are named, and it stays where it was."""
+    held.offer(plain(held, "EDU0"), plain(held))
+    holder = held.claim()
+    on, off = held.now().spaces
+    ranges = holder.context.ranges(on.kernel_id)
+    where = ranges[0][1] + 1
+    ok(holder.context.map(off.kernel_id, holder.memory(PAGE), PAGE, where))
+    before = held.now()
+    with pytest.raises(Refused) as refusal:
+        held.space("AttachDevice", off.name, device=held.name("EDU0"))
+    assert refusal.value.id == "space.occupied"
+    fact("causes", refusal.value.causes)
+    assert refusal.value.causes[0][2].startswith(f"cannot use {where:#x}-")
+    assert held.now() == before
+    ok(holder.context.unmap(off.kernel_id, where, PAGE))
+    held.space("AttachDevice", off.name, device=held.name("EDU0"))
+
+
+@grouped
+def test_a_device_whose_sibling_is_elsewhere_is_refused(
+        machine: Machine, world: World) -> None:
+    """Its holder has taken the two apart as far as it could: the one that is
+    elsewhere is named."""
+    names = [device_name(world.bdf(name)) for name in ("PAIR0", "PAIR1")]
+    machine.free("PAIR0", "PAIR1")
+    machine.prepare("PAIR0", "PAIR1")
+    conn = machine.daemon.native()
+    lease = conn.call("Leases/CreateLease", "Lease", mode="HOLD",
+                      devices=names, claimant={"uid": NOBODY},
+                      memlock_bytes=MIB, spaces=[{"devices": names}, {}, {}])
+    holder = Holder(machine.daemon)
+    machine.holders.append(holder)
+    holder.take(lease.name, "PAIR0", "PAIR1")
+    first, second = holder.devices
+    ok(first.detach())
+    ok(second.attach(lease.spaces[1].kernel_id))
+    with pytest.raises(Refused) as refusal:
+        conn.call("Spaces/AttachDevice", "Space", device=names[0],
+                  name=lease.spaces[2].name)
+    assert refusal.value.id == "space.sibling"
+    assert [cause[:2] for cause in refusal.value.causes] == \
+        [("device", names[1])]
+    assert lease.spaces[0].name in refusal.value.causes[0][2]
+    # With the one that is attached, the other comes.
+    ok(second.detach())
+    moved = conn.call("Spaces/AttachDevice", "Space", device=names[0],
+                      name=lease.spaces[2].name)
+    assert len(moved.attachments) == 2
+    conn.close()
+
+
 @grouped
 def test_a_group_is_on_one_space(machine: Machine, world: World) -> None:
     """With one of it the other comes, and goes."""

@@ -73,9 +73,12 @@ REPORT = re.compile(r"ERROR: (Address|Leak|Thread)Sanitizer|"
 class Refused(Exception):
     """ioasidctl or the daemon said no; `id` is of the error catalogue."""
 
-    def __init__(self, error: str, words: str, status: int = 1) -> None:
+    def __init__(self, error: str, words: str, status: int = 1,
+                 causes: list[tuple[str, str, str]] | None = None) -> None:
         super().__init__(words)
         self.id, self.words, self.status = error, words, status
+        # Kind, name, detail; of what came by the native socket.
+        self.causes = causes or []
 
 
 def wait(condition: Callable[[], Any], seconds: float, what: str) -> Any:
@@ -200,7 +203,9 @@ class Native:
         answer = self.receive()
         assert answer.id == number, answer
         if answer.WhichOneof("body") == "error":
-            raise Refused(answer.error.id, answer.error.message)
+            raise Refused(answer.error.id, answer.error.message, causes=[
+                (one.kind, one.name, one.detail)
+                for one in answer.error.causes])
         return self.messages[reply].FromString(answer.reply.payload)
 
 
