@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 from ioasid import NOBODY, Ioasidd, alive, wait
 
-from world import (BUILD, GROUPED, INFORMED, RESERVING, TRANSLATED,
-                   WIDE)
+from world import (BUILD, GROUPED, INFORMED, PORTED, RESERVING,
+                   TRANSLATED, WIDE)
 
 PAGE = 4096
 MIB = 1 << 20
@@ -53,6 +53,9 @@ wide = pytest.mark.skipif(
     not WIDE, reason="the aperture of the IOMMU ends below 2^59")
 informed = pytest.mark.skipif(
     not INFORMED, reason="nothing that says what the IOMMU is: it is EOPNOTSUPP")
+ported = pytest.mark.skipif(
+    not PORTED, reason="devices are on the root bus, which nothing resets or "
+    "cuts off")
 grouped = pytest.mark.skipif(
     not GROUPED, reason="without an IOMMU each function is a group of its own")
 

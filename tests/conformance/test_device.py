@@ -7,7 +7,7 @@ import pytest
 
 from bench import Bench, Machine
 from holder import (COMMAND, CONFIG, MASTER, MEMORY, PAGE, TOP, Holder,
-                    grouped, ok, refused, translated)
+                    grouped, ok, ported, refused, translated)
 from ioasid import wait
 from world import IOMMU, Background, World
 
@@ -282,6 +282,7 @@ def test_reset_clears_registers(take: Take,
     assert device.get(0, NVME_CC, 4) != NVME_CC_SIZES
 
 
+@ported
 def test_edu_keeps_its_liveness_over_a_reset(
         bench: Bench, fact: Callable[..., None]) -> None:
     """Or not: QEMU's has no reset of its own."""
@@ -320,6 +321,7 @@ def test_bind_resets(take: Take, world: World) -> None:
     assert device.get(0, NVME_CC, 4) != NVME_CC_SIZES
 
 
+@ported
 @grouped
 def test_hot_reset_says_which_functions_it_resets(
         take: Take, world: World, fact: Callable[..., None]) -> None:
@@ -340,6 +342,7 @@ def test_hot_reset_says_which_functions_it_resets(
     assert answer.count == 2 and ids == {one.id, two.id}
 
 
+@ported
 @grouped
 def test_hot_reset_resets_what_is_ours(take: Take) -> None:
     """With a sibling that is not bound, or is."""
@@ -355,6 +358,7 @@ def test_hot_reset_resets_what_is_ours(take: Take) -> None:
     refused("EINVAL", one.call("pci_hot_reset", flags=1))
 
 
+@ported
 def test_hot_reset_of_what_is_not_all_ours_is_einval(
         take: Take, world: World, fact: Callable[..., None]) -> None:
     """A function on the bus is not with VFIO."""
@@ -466,6 +470,7 @@ def test_reset_while_the_driver_is_taken_off_is_eagain(
     assert world.switch("NVME0", "vfio-pci") == "ok"
 
 
+@ported
 def test_function_behind_a_dead_bus_answers_ones(take: Take, world: World,
                                                  ) -> None:
     """What is asked of its configuration; no call fails for that."""
