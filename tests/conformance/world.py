@@ -320,7 +320,7 @@ class RealWorld(World):
         bus, place = self.bdf(name).split(":", 1)[1].split(":")
         slot, function = (int(word, 16) for word in place.split("."))
         number = int(bus, 16) << 8 | slot << 3 | function
-        forms = (rf"DMAR: .*Request device \[{bus}:{place}\] fault addr "
+        forms = (rf"DMAR: .*Request device \[\S*{bus}:{place}\] fault addr "
                  r"(0x[0-9a-f]+)",
                  rf"virtio_iommu.* fault from EP {number} at (0x[0-9a-f]+)",
                  rf"IO_PAGE_FAULT device=\S*{bus}:{place} .*address="

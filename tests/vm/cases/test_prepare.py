@@ -211,7 +211,7 @@ def test_dry_run_changes_nothing(ioasidd: Ioasidd) -> None:
     assert unchanged()
     # It refuses what the real one would.
     assert ioasidd.refused("prepare", *FLAGS, "--dry-run",
-                           os.environ["PAIR0"]).id == "device.no-reset"
+                           os.environ["PAIR1"]).id == "device.no-reset"
     assert ioasidd.refused("restore", "--dry-run", os.environ["NVME0"]).id == \
         "device.not-prepared"
     assert unchanged()
