@@ -390,7 +390,7 @@ def test_foreign_vfio_descriptors(ioasidd: Ioasidd, testbed: Any) -> None:
     """Neither a cdev nor a group is pulled away; who has it is named."""
     testbed.switch("EDU0", "vfio-pci")
     ioasidd.wait_device("EDU0", "FOREIGN", 2)
-    group = testbed.group("EDU0").name
+    group = "noiommu-" * (IOMMU == "none") + testbed.group("EDU0").name
     for node in (testbed.cdev("EDU0"), Path("/dev/vfio") / group):
         with open(node, "r+b", buffering=0) as file:
             holder = ioasidd.run("sleep", "600", stdin=file)
