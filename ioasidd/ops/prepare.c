@@ -177,26 +177,24 @@ static int check_no_iommu(const struct preparing *p,
 }
 
 /**
- * check_isolation() - May a device be taken although it can do harm?
+ * check_interrupts() - May a device be taken whose interrupts harm others?
  * @p:		The prepare
  * @facts:	The device
  *
- * Interrupts are memory writes: without an IOMMU nothing is left to isolate them.
+ * They are memory writes: without an IOMMU another decision covers them.
  *
- * Return: 0; -EINVAL device.no-group, device.unsafe-interrupts.
+ * Return: 0; -EINVAL device.unsafe-interrupts.
  */
-static int check_isolation(const struct preparing *p,
-			   const struct kernel_device *facts,
-			   struct error *err)
+static int check_interrupts(const struct preparing *p,
+			    const struct kernel_device *facts,
+			    struct error *err)
 {
-	if (kernel_no_iommu(facts))
-		return check_no_iommu(p, facts, err);
-	if (p->isolated_msi == ISOLATED_MSI_NO &&
-	    !p->options.allow_unsafe_interrupts)
-		return error_set(err, -EINVAL, ERROR_DEVICE_UNSAFE_INTERRUPTS,
-				 "interrupt remapping is off: whoever has %s can raise any interrupt of the host",
-				 facts->bdf);
-	return 0;
+	if (kernel_no_iommu(facts) || p->isolated_msi != ISOLATED_MSI_NO ||
+	    p->options.allow_unsafe_interrupts)
+		return 0;
+	return error_set(err, -EINVAL, ERROR_DEVICE_UNSAFE_INTERRUPTS,
+			 "interrupt remapping is off: whoever has %s can raise any interrupt of the host",
+			 facts->bdf);
 }
 
 /**
@@ -216,11 +214,13 @@ static int check_device(struct preparing *p, const struct device *device,
 	r = check_state(host, device, err);
 	if (r == 0)
 		r = check_sriov(host, facts, err);
+	if (r == 0 && kernel_no_iommu(facts))
+		r = check_no_iommu(p, facts, err);
 	if (r < 0)
 		return r;
 	if (!facts->reset_methods[0] && !p->options.allow_no_reset)
 		return no_reset(device, err);
-	r = check_isolation(p, facts, err);
+	r = check_interrupts(p, facts, err);
 	if (r < 0)
 		return r;
 	/* One on VFIO may have holders too: its driver would wait for them. */
