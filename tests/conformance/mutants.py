@@ -58,7 +58,8 @@ FIRST = [
     (range(58, 68), "test_attach"),
     (range(68, 70), "test_dma or test_pages"), (range(70, 100), "test_device"),
     (range(110, 111), "test_no_iommu"), (range(139, 140), "test_dma"),
-    (range(140, 150), "test_no_iommu"), (range(112, 113), "in_flight"), (range(113, 115), "taken_off"),
+    (range(140, 150), "test_no_iommu"), (range(112, 113), "in_flight"),
+    (range(113, 115), "taken_off"),
     (range(118, 119), "pulled"), (range(100, 150), "test_service"),
 ]
 # What check leaves check-long to do is all the others.

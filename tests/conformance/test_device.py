@@ -128,7 +128,8 @@ def test_host_driver_takes_no_sibling_of_what_is_bound(
         assert world.switch("PAIR1", "vfio-pci") == "ok"
 
 
-@pytest.mark.skipif(IOMMU != "virtio", reason="interrupts are isolated, or more than they is not")
+@pytest.mark.skipif(IOMMU != "virtio", reason="interrupts are isolated, or "
+                    "nothing tells, or there is no IOMMU at all")
 def test_bind_without_isolated_interrupts_has_to_be_allowed(
         take: Take, world: World) -> None:
     """By a parameter of iommufd."""

@@ -113,7 +113,8 @@ def test_bridge_of_a_group_stays(machine: Machine, daemon: Ioasidd,
     machine.host("BRIDGED0")
 
 
-@pytest.mark.skipif(IOMMU != "virtio", reason="interrupts are isolated, or more than they is not")
+@pytest.mark.skipif(IOMMU != "virtio", reason="interrupts are isolated, or "
+                    "nothing tells, or there is no IOMMU at all")
 def test_unsafe_interrupts_have_to_be_allowed(machine: Machine,
                                               daemon: Ioasidd) -> None:
     """By who asks, whatever the kernel allows."""
