@@ -54,17 +54,18 @@ unit() {
 	done
 }
 
-# suite FOLDER LIMIT TESTS: in pytest, against the real programs of a build; to end
-# within so many seconds
+# suite FOLDER LIMIT TESTS...: in pytest, against the real programs of a build; to
+# end within so many seconds
 suite() {
-	local tap
+	local tap folder=$1 limit=$2
+	shift 2
 	tap=$(tap_file)
-	BUILD=$1 IOASID_TAP=$tap PYTHONDONTWRITEBYTECODE=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 \
-		PYTHONPATH=tests/vm/guest setarch -R timeout "$2" \
+	BUILD=$folder IOASID_TAP=$tap PYTHONDONTWRITEBYTECODE=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 \
+		PYTHONPATH=tests/vm/guest setarch -R timeout "$limit" \
 		/usr/bin/python3 -m pytest -q -p tap -p no:cacheprovider \
-		${quick:+-m "not slow"} "$3" ||
+		${quick:+-m "not slow"} "$@" ||
 		grep -q '^not ok' "$tap" ||
-		echo "not ok - $3 with $1 did not end" >>"$tap"
+		echo "not ok - $* with $folder did not end" >>"$tap"
 }
 
 # daemon FOLDER: the real daemon over its real socket
@@ -108,20 +109,23 @@ machine() {
 	sed -n '/^not ok/,/^ok/p' "$tap" | grep '^#'
 }
 
-# conformance FOLDER DESCRIPTION FACTS: the suite on a simulated machine; what it
-# has found out goes to a file
+# conformance FOLDER DESCRIPTION FACTS TESTS...: the suite on a simulated machine;
+# what it has found out goes to a file
 conformance() {
 	say "conformance of the simulation of $2, $1"
-	IOASID_MACHINE=$(realpath "$2") IOASID_FACTS=$3 suite "$1" 600 tests/conformance
+	IOASID_MACHINE=$(realpath "$2") IOASID_FACTS=$3 \
+		suite "$1" 600 "${@:4}"
 }
 
-# conforms FOLDER IOMMU: the suite on the real kernel and on the simulation of the
-# same machine, as it was captured there; each difference is a failure
+# conforms FOLDER IOMMU [TESTS...]: the suite on the real kernel and on the
+# simulation of the same machine, as it was captured there; each difference is a
+# failure
 conforms() {
-	local known=packaging/machines/testbed.json tap
-	machine "$1" "$2" --results "$out/real" tests/conformance
+	local known=packaging/machines/testbed.json tap tests=("${@:3}")
+	[ ${#tests[@]} -gt 0 ] || tests=(tests/conformance)
+	machine "$1" "$2" --results "$out/real" "${tests[@]}"
 	tests/conformance/complete.py "$out/real/$2/machine.json" "$known" >"$out/$2.json"
-	conformance "$1" "$out/$2.json" "$out/$2.facts.json"
+	conformance "$1" "$out/$2.json" "$out/$2.facts.json" "${tests[@]}"
 	say "the simulation is as the kernel, $2"
 	tap=$(tap_file)
 	tests/conformance/compare.py "$out/real/$2/facts.json" "$out/$2.facts.json" >"$tap" ||
@@ -211,7 +215,7 @@ daemon_build() { daemon build; }
 quick_tests() {
 	unit build
 	api build
-	conformance build packaging/machines/testbed.json "$out/facts.json"
+	conformance build packaging/machines/testbed.json "$out/facts.json" tests/conformance
 }
 
 fast() {
@@ -252,6 +256,8 @@ other_machines() {
 	machine build vtd-legacy "${anywhere[@]}"
 	machine build virtio "${anywhere[@]}"
 	machine build none "${anywhere[@]}"
+	# All of the suite there: make check-machines.
+	conforms build none tests/conformance/test_{no_iommu,windows,hold}.py
 }
 
 check() {
@@ -259,7 +265,7 @@ check() {
 	kernel
 	beside watched_builds plain_builds
 	beside other_machines plain_machines
-	summary "left to make check-long: 10,000 messages as JSON, grpc-go and a client made of openapi.json, most points of the fault sweep, most mutants, 1,000 leases and 50 of a disk, hundreds of hold leases, kills at every step of everything, all cases with sanitizers; to make check-machines: all cases on other IOMMUs"
+	summary "left to make check-long: 10,000 messages as JSON, grpc-go and a client made of openapi.json, most points of the fault sweep, most mutants, 1,000 leases and 50 of a disk, hundreds of hold leases, kills at every step of everything, all cases with sanitizers; to make check-machines: all cases on other IOMMUs, and the conformance suite on AMD-Vi and without an IOMMU"
 }
 
 machines() {
@@ -270,6 +276,8 @@ machines() {
 	build build && for iommu in vtd-scalable vtd-legacy virtio amd none; do
 		machine build "$iommu" tests/vm/cases
 	done
+	conforms build none
+	conforms build amd
 	summary "left to make check: other compilers and sanitizers; to make check-long: soaks and sweeps"
 }
 

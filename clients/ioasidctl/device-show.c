@@ -100,6 +100,9 @@ static void show(const Ioasid__V1__Device *d)
 	output_field("Caution", d->unsafe_interrupts ?
 		     "its interrupts are not isolated: a holder can raise any "
 		     "interrupt of the host" : "");
+	output_field("Caution", d->no_iommu ?
+		     "there is no IOMMU in front of it: a holder can reach all "
+		     "memory of the host" : "");
 	if (d->capabilities)
 		show_capabilities(d->capabilities);
 }

@@ -44,6 +44,10 @@ static void show_cautions(const Ioasid__V1__Lease *l)
 	output_field("Caution", l->unsafe_interrupts ?
 		     "interrupts are not isolated: the holder can raise any "
 		     "interrupt of the host" : "");
+	output_field("Caution", l->no_iommu ?
+		     "a device has no IOMMU: its holder can reach all memory "
+		     "of the host; windows are checked, nothing is protected" :
+		     "");
 }
 
 /**

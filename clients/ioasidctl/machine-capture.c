@@ -306,6 +306,21 @@ static struct json_object *iommu_json(const struct host *host,
 /* --- groups --------------------------------------------------------------- */
 
 /**
+ * isolates() - Is a group one that an IOMMU isolates?
+ *
+ * Those of devices without an IOMMU are VFIO's, and come and go with it.
+ */
+static bool isolates(const struct host *host, const Ioasid__V1__Group *group)
+{
+	for (size_t i = 0; i < host->devices->n_devices; i++)
+		if (host->devices->devices[i]->no_iommu &&
+		    str_eq(host->devices->devices[i]->group, group->name))
+			return false;
+
+	return true;
+}
+
+/**
  * group_json() - A group
  */
 static struct json_object *group_json(const Ioasid__V1__Group *group)
@@ -442,7 +457,7 @@ static struct json_object *device_json(const struct host *host,
 	if (d->bridge)
 		put(to, "bridge", json_object_new_boolean(true));
 	put_number(to, "numa_node", d->numa_node >= 0 ? d->numa_node : -1);
-	if (group)
+	if (group && !d->no_iommu)
 		put_number(to, "group", group->number);
 	if (group && has_iommu(host, d->iommu))
 		put_text(to, "iommu", ctl_short_name(d->iommu));
@@ -491,7 +506,7 @@ static struct json_object *kernel_json(const struct host *host)
 {
 	struct json_object *to = object(), *names = array();
 	_cleanup_strv_ struct strv drivers = STRV_NULL;
-	bool unsafe = false;
+	bool unsafe = false, no_iommu = false;
 
 	add_driver(&drivers, "vfio-pci");
 	for (size_t i = 0; i < host->devices->n_devices; i++) {
@@ -502,6 +517,7 @@ static struct json_object *kernel_json(const struct host *host)
 		    d->state == IOASID__V1__DEVICE__STATE__LEASED)
 			add_driver(&drivers, d->driver);
 		unsafe = unsafe || d->unsafe_interrupts;
+		no_iommu = no_iommu || d->no_iommu;
 	}
 	for (size_t i = 0; i < drivers.n; i++)
 		add(names, json_object_new_string(drivers.items[i]));
@@ -509,6 +525,7 @@ static struct json_object *kernel_json(const struct host *host)
 	put(to, "iommufd", json_object_new_boolean(has_iommufd(host)));
 	put(to, "vfio_drivers", names);
 	put(to, "allow_unsafe_interrupts", json_object_new_boolean(unsafe));
+	put(to, "no_iommu_mode", json_object_new_boolean(no_iommu));
 
 	return to;
 }
@@ -563,7 +580,8 @@ static void print_machine(const struct host *host)
 	for (size_t i = 0; i < host->iommus->n_iommus; i++)
 		add(iommus, iommu_json(host, host->iommus->iommus[i]));
 	for (size_t i = 0; i < host->groups->n_groups; i++)
-		add(groups, group_json(host->groups->groups[i]));
+		if (isolates(host, host->groups->groups[i]))
+			add(groups, group_json(host->groups->groups[i]));
 	for (size_t i = 0; i < host->devices->n_devices; i++) {
 		const Ioasid__V1__Device *d = host->devices->devices[i];
 

@@ -5,7 +5,7 @@
 #include "ioasid/v1/device.pb-c.h"
 #include "ioasidctl/ctl.h"
 
-static bool opt_force, opt_no_reset, opt_unsafe;
+static bool opt_force, opt_no_reset, opt_unsafe, opt_no_iommu;
 static const char *opt_driver = "";
 
 static const struct option_spec options[] = {
@@ -17,6 +17,8 @@ static const struct option_spec options[] = {
 	  "take devices on which no reset works" },
 	{ "allow-unsafe-interrupts", 0, OPTION_FLAG, &opt_unsafe, NULL,
 	  "take devices whose interrupts the host does not isolate" },
+	{ "allow-no-iommu", 0, OPTION_FLAG, &opt_no_iommu, NULL,
+	  "take devices without an IOMMU: who has one can reach all memory of the host" },
 	CHANGE_OPTIONS,
 	NO_MORE_OPTIONS,
 };
@@ -44,6 +46,7 @@ static int run(struct ctl *ctl, char **args, int n_args)
 	request.force = opt_force;
 	request.allow_no_reset = opt_no_reset;
 	request.allow_unsafe_interrupts = opt_unsafe;
+	request.allow_no_iommu = opt_no_iommu;
 	request.dry_run = ctl_change.dry_run;
 	return ctl_follow(ctl, "Devices/PrepareDevice", &request.base, name);
 }

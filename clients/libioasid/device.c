@@ -88,6 +88,7 @@ static void device_fill(struct ioasid_device *pub,
 	pub->bridge = msg->bridge;
 	pub->no_reset = msg->no_reset;
 	pub->unsafe_interrupts = msg->unsafe_interrupts;
+	pub->no_iommu = msg->no_iommu;
 	if (msg->bus_details_case == IOASID__V1__DEVICE__BUS_DETAILS_PCI) {
 		pub->bdf = msg->pci->bdf;
 		pub->vendor = msg->pci->vendor;

@@ -242,6 +242,8 @@ struct ioasid_range {
  * @bridge:		It is never assigned
  * @no_reset:		Prepared although no reset works on it
  * @unsafe_interrupts:	Prepared although its interrupts are not isolated
+ * @no_iommu:		Prepared although no IOMMU is in front of it: its DMA
+ *			reaches all memory of the host
  * @probed:		The following members are known
  * @n_iova_ranges:	How many @iova_ranges there are
  * @iova_ranges:	The addresses that it can use once attached
@@ -269,6 +271,7 @@ struct ioasid_device {
 	bool bridge;
 	bool no_reset;
 	bool unsafe_interrupts;
+	bool no_iommu;
 	bool probed;
 	size_t n_iova_ranges;
 	const struct ioasid_range *iova_ranges;
@@ -732,6 +735,7 @@ enum ioasid_lease_mode {
  * @holder_uid:		Its uid
  * @no_reset:		A device of it has no reset that works
  * @unsafe_interrupts:	The interrupts of a device of it are not isolated
+ * @no_iommu:		A device of it has no IOMMU: nothing contains its holder
  * @end_reason:		Why it ended; empty before
  * @owner:		Who asked for it, "uid:<number>" or "cert:<name>"
  * @has_token:		Whoever shows its token may claim it
@@ -773,6 +777,7 @@ struct ioasid_lease {
 	uid_t holder_uid;
 	bool no_reset;
 	bool unsafe_interrupts;
+	bool no_iommu;
 	const char *end_reason;
 	const char *owner;
 	bool has_token;
@@ -1069,6 +1074,8 @@ enum ioasid_prepare_flags {
 	IOASID_PREPARE_ALLOW_UNSAFE_INTERRUPTS = 1 << 2,
 	/* Check everything, change nothing. */
 	IOASID_PREPARE_DRY_RUN = 1 << 3,
+	/* Take devices without an IOMMU, which nothing contains. */
+	IOASID_PREPARE_ALLOW_NO_IOMMU = 1 << 4,
 };
 
 /**

@@ -83,6 +83,7 @@ static void lease_fill(struct ioasid_lease *pub, const Ioasid__V1__Lease *msg)
 	pub->acknowledged = msg->acknowledged;
 	pub->no_reset = msg->no_reset;
 	pub->unsafe_interrupts = msg->unsafe_interrupts;
+	pub->no_iommu = msg->no_iommu;
 	pub->end_reason = msg->end_reason;
 	pub->owner = msg->owner;
 	pub->has_token = msg->has_token;

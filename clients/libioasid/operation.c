@@ -133,6 +133,7 @@ int ioasid_device_prepare(struct ioasid *conn, const char *name,
 	if (flags & ~(unsigned int)(IOASID_PREPARE_FORCE |
 				    IOASID_PREPARE_ALLOW_NO_RESET |
 				    IOASID_PREPARE_ALLOW_UNSAFE_INTERRUPTS |
+				    IOASID_PREPARE_ALLOW_NO_IOMMU |
 				    IOASID_PREPARE_DRY_RUN))
 		return fail_set(err, -EINVAL, IOASID_ERROR_ARGUMENT,
 				"unknown flags 0x%x", flags);
@@ -142,6 +143,7 @@ int ioasid_device_prepare(struct ioasid *conn, const char *name,
 	request.allow_no_reset = !!(flags & IOASID_PREPARE_ALLOW_NO_RESET);
 	request.allow_unsafe_interrupts =
 		!!(flags & IOASID_PREPARE_ALLOW_UNSAFE_INTERRUPTS);
+	request.allow_no_iommu = !!(flags & IOASID_PREPARE_ALLOW_NO_IOMMU);
 	request.dry_run = !!(flags & IOASID_PREPARE_DRY_RUN);
 	return operation_start(conn, "Devices/PrepareDevice", &request.base,
 			       ret, err);

@@ -134,7 +134,8 @@ int prepare_device(struct call *call, struct error *err)
 				 in->dry_run, "" };
 	struct prepare_options options = { in->driver, in->force,
 					   in->allow_no_reset,
-					   in->allow_unsafe_interrupts };
+					   in->allow_unsafe_interrupts,
+					   in->allow_no_iommu };
 	char name[NAME_SIZE] = "";
 	int r;
 

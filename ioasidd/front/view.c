@@ -282,6 +282,7 @@ static void view_record(struct arena *arena, const struct device *device,
 	ret->former_driver = arena_text(arena, record->former_driver);
 	ret->no_reset = record->no_reset;
 	ret->unsafe_interrupts = record->unsafe_interrupts;
+	ret->no_iommu |= record->no_iommu;
 }
 
 /* view_device() - A device */
@@ -308,6 +309,8 @@ pb_device *view_device(struct arena *arena, struct registry *reg,
 	ret->iommu = arena_text(arena, iommu);
 	ret->driver = arena_text(arena, device->facts.driver);
 	ret->numa_node = device->facts.numa_node;
+	/* Also one that somebody else has put there. */
+	ret->no_iommu = device->facts.vfio && kernel_no_iommu(&device->facts);
 	view_record(arena, device, ret);
 	ret->lease = arena_text(arena, device->lease);
 	/* One that has only looked so far has changed nothing. */
@@ -612,6 +615,7 @@ static void view_lease_devices(struct arena *arena, struct registry *reg,
 			continue;
 		ret->no_reset |= device->record.no_reset;
 		ret->unsafe_interrupts |= device->record.unsafe_interrupts;
+		ret->no_iommu |= device->record.no_iommu;
 	}
 }
 

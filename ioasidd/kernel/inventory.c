@@ -34,6 +34,7 @@
 #define GROUPS "kernel/iommu_groups"
 #define IOMMUS "class/iommu"
 #define IRQS "kernel/irq"
+#define NO_IOMMU "module/vfio/parameters/enable_unsafe_noiommu_mode"
 
 /* An attribute that is larger than this is not one that we know. */
 #define RESERVED_MAX 65536
@@ -87,6 +88,12 @@ struct kernel_inventory *kernel_inventory_free(struct kernel_inventory *inv)
 static void inventory_freep(struct kernel_inventory **inv)
 {
 	*inv = kernel_inventory_free(*inv);
+}
+
+/* kernel_no_iommu() - Is there no IOMMU in front of a function? */
+bool kernel_no_iommu(const struct kernel_device *facts)
+{
+	return facts->group < 0 || str_starts(facts->cdev_name, "noiommu-");
 }
 
 /* --- PCI functions --- */
@@ -609,6 +616,21 @@ enum kernel_isolated_msi inventory_isolated_msi(int sysfs)
 	return found;
 }
 
+/**
+ * no_iommu_mode() - Does VFIO take functions without an IOMMU?
+ *
+ * Source: parameter of module vfio, there with CONFIG_VFIO_NOIOMMU. Whether such
+ * functions have cdevs (CONFIG_IOMMUFD_NOIOMMU) nothing tells before there is
+ * one.
+ */
+static bool no_iommu_mode(int sysfs)
+{
+	char text[8];
+
+	return !sysfs_text(sysfs, NO_IOMMU, text, sizeof(text)) &&
+	       text[0] == 'Y';
+}
+
 /* inventory_read() - Read the whole machine */
 int inventory_read(int sysfs, struct kernel_inventory **ret, struct error *err)
 {
@@ -631,6 +653,7 @@ int inventory_read(int sysfs, struct kernel_inventory **ret, struct error *err)
 	if (r < 0)
 		return error_set(err, r, ERROR_KERNEL_SYSFS,
 				 "open sysfs folder '%s': %m", IRQS);
+	inv->no_iommu_mode = no_iommu_mode(sysfs);
 
 	*ret = TAKE_PTR(inv);
 	return 0;

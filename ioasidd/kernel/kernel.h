@@ -79,7 +79,7 @@ enum kernel_isolated_msi {
  * @sriov_num:		How many it has
  * @reset_methods:	reset_method as it is, "flr bus"; empty if none works
  * @cdev:		Device number of /dev/vfio/devices/vfioN; 0 if none
- * @cdev_name:		"vfioN"; empty if none
+ * @cdev_name:		"vfioN", "noiommu-vfioN"; empty if none
  */
 struct kernel_device {
 	char bdf[BDF_SIZE];
@@ -98,6 +98,16 @@ struct kernel_device {
 	dev_t cdev;
 	char cdev_name[24];
 };
+
+/**
+ * kernel_no_iommu() - Is there no IOMMU in front of a function?
+ * @facts:	A function that is there
+ *
+ * Then it is in no group, until a VFIO driver takes it in no-IOMMU mode: for as
+ * long as that has it, it is in one of its own named "vfio-noiommu" that isolates
+ * nothing, and its cdev tells by its name.
+ */
+bool kernel_no_iommu(const struct kernel_device *facts);
 
 /**
  * struct kernel_reserved - A reserved region of a group
@@ -144,6 +154,8 @@ struct kernel_iommu {
 /**
  * struct kernel_inventory - The machine at one moment; devices sorted by @bdf,
  *			     groups by number, iommus by name
+ * @no_iommu_mode:	VFIO takes functions without an IOMMU
+ *			(vfio.enable_unsafe_noiommu_mode)
  */
 struct kernel_inventory {
 	struct kernel_device *devices;
@@ -153,6 +165,7 @@ struct kernel_inventory {
 	struct kernel_iommu *iommus;
 	size_t n_iommus;
 	enum kernel_isolated_msi isolated_msi;
+	bool no_iommu_mode;
 };
 
 /**

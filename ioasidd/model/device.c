@@ -191,10 +191,7 @@ int device_check_endpoint(const struct device *device,
 			      "%s is a bridge (class %06x, driver %s)",
 			      facts->bdf, facts->class,
 			      facts->driver[0] ? facts->driver : "none");
-	else if (!group)
-		r = error_set(err, -EINVAL, ERROR_DEVICE_NO_GROUP,
-			      "%s is in no IOMMU group", facts->bdf);
-	else if (group_unassignable(group))
+	else if (group && group_unassignable(group))
 		r = error_set(err, -EINVAL, ERROR_DEVICE_DIRECT_MAPPED,
 			      "%s is in group %d, which has a direct reserved region: the platform itself does DMA there",
 			      facts->bdf, group->facts.number);

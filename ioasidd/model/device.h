@@ -66,6 +66,7 @@ enum device_trouble {
  * @former_override:	driver_override before us; empty for none
  * @no_reset:		Prepared although no reset works
  * @unsafe_interrupts:	Prepared although its interrupts are not isolated
+ * @no_iommu:		Prepared although there is no IOMMU in front of it
  * @trouble:		Why it is kept out of use, with @reason and @remedy
  * @stuck:		With TROUBLE_STUCK: the helper that hangs
  * @last_lease:		The lease that had it last; empty for none
@@ -80,6 +81,7 @@ struct device_record {
 	char former_override[DRIVER_SIZE];
 	bool no_reset;
 	bool unsafe_interrupts;
+	bool no_iommu;
 	enum device_trouble trouble;
 	char reason[256];
 	char remedy[256];

@@ -19,8 +19,8 @@ static const char *const role_names[] = {
 static_assert(ARRAY_SIZE(role_names) == ROLE_COUNT, "every role");
 
 /* The permissions of the .proto files, and two that hang on fields of a request:
- * device.force (force, allow_no_reset, allow_unsafe_interrupts) and
- * lease.unlimited (memlock_unlimited).
+ * device.force (force, allow_no_reset, allow_unsafe_interrupts, allow_no_iommu)
+ * and lease.unlimited (memlock_unlimited).
  */
 static const struct permission permissions[] = {
 	{ "host.view", ROLE_NONE, .open = true },

@@ -183,6 +183,16 @@ struct group *registry_group_of(struct registry *reg,
 }
 
 /**
+ * registry_no_iommu() - See registry.h
+ */
+bool registry_no_iommu(struct registry *reg, const char *name)
+{
+	const struct device *device = registry_device(reg, name);
+
+	return device && device->recorded && device->record.no_iommu;
+}
+
+/**
  * registry_lease() - See registry.h
  */
 struct lease *registry_lease(struct registry *reg, const char *name)

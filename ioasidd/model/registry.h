@@ -74,6 +74,7 @@ struct registry_observer {
  * @history:	Ended leases and operations that are kept, each; fixed
  * @boot_id:	This boot; never changes
  * @isolated_msi: Of this host, as last scanned
+ * @no_iommu_mode: Likewise: VFIO takes devices without an IOMMU
  * @devices:	By name
  * @groups:	By name
  * @iommus:	By name
@@ -93,6 +94,7 @@ struct registry {
 	size_t history;
 	char boot_id[37];
 	enum kernel_isolated_msi isolated_msi;
+	bool no_iommu_mode;
 	struct device **devices;
 	size_t n_devices;
 	struct group *groups;
@@ -169,6 +171,9 @@ struct lease *registry_lease_of_space(struct registry *reg, const char *name);
 /* registry_group_of() - The group a device is in; NULL for none. */
 struct group *registry_group_of(struct registry *reg,
 				const struct device *device);
+
+/* registry_no_iommu() - Was the device prepared although it has no IOMMU? */
+bool registry_no_iommu(struct registry *reg, const char *device);
 
 /**
  * registry_record() - The device that a row of the database is about; made as

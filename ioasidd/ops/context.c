@@ -546,21 +546,50 @@ static int unmap_all(struct host *host, const struct context *context,
 }
 
 /**
+ * find_uncontained() - Which devices of a lease has no IOMMU in front of it?
+ * @ret:	A word for each
+ *
+ * Return: how many.
+ */
+static size_t find_uncontained(struct host *host, const struct lease *lease,
+			       bool ret[LEASE_DEVICES_MAX])
+{
+	size_t n = 0;
+
+	registry_lock(host->registry);
+	for (size_t i = 0; i < lease->devices.n; i++) {
+		ret[i] = registry_no_iommu(host->registry,
+					   lease->devices.items[i]);
+		n += ret[i];
+	}
+	registry_unlock(host->registry);
+	return n;
+}
+
+/**
  * context_fence() - See context.h
  */
 int context_fence(struct host *host, const struct lease *lease,
 		  uint64_t *ret_bytes, struct error *err)
 {
 	const struct context *context = find(host, lease, err);
+	bool uncontained[LEASE_DEVICES_MAX];
 	struct error each = ERROR_NULL;
-	int r, first;
+	int r, first = 0;
 
 	if (!context)
 		return -ESTALE;
+	*ret_bytes = 0;
 	guarded_end(lease);
-	first = unmap_all(host, context, lease, ret_bytes, err);
+	/* What an uncontained device goes on writing to must stay pinned: the
+	 * kernel unpins it when the device was closed, and so quiet.
+	 */
+	if (!find_uncontained(host, lease, uncontained))
+		first = unmap_all(host, context, lease, ret_bytes, err);
 	/* A holder can have made spaces of its own, whose ids nobody knows. */
 	for (size_t i = 1; i < context->n; i++) {
+		if (uncontained[i - 1])
+			continue;
 		r = host->kernel->ops->vfio_detach(host->kernel,
 						   context->fds[i], &each);
 		if (r < 0)

@@ -78,7 +78,9 @@ int context_copy(struct host *host, const struct lease *lease, int *fds,
  *		     its devices off whatever its holder has put them on
  * @ret_bytes:	How much that was
  *
- * A space that its holder has ended has nothing mapped.
+ * A space that its holder has ended has nothing mapped. A device without an IOMMU
+ * cannot be fenced: it stays where it is, and in its lease nothing is unmapped,
+ * since its DMA would go on to memory that is somebody else's by then.
  *
  * Return: 0; -ESTALE context.lost; -errno of the first that could not be; the
  * others were.

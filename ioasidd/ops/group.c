@@ -90,6 +90,7 @@ static void forget_preparation(struct device_record *record)
 	record->prepared = false;
 	record->no_reset = false;
 	record->unsafe_interrupts = false;
+	record->no_iommu = false;
 	record->vfio_driver[0] = '\0';
 	record->former_driver[0] = '\0';
 	record->former_override[0] = '\0';

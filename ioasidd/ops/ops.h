@@ -37,12 +37,14 @@ struct change {
  * @force:			Although something uses the devices
  * @allow_no_reset:		Although no reset works
  * @allow_unsafe_interrupts:	Although interrupts are not isolated
+ * @allow_no_iommu:		Although no IOMMU contains their DMA
  */
 struct prepare_options {
 	const char *driver;
 	bool force;
 	bool allow_no_reset;
 	bool allow_unsafe_interrupts;
+	bool allow_no_iommu;
 };
 
 /**

@@ -18,12 +18,14 @@
  * @driver:	The VFIO driver
  * @options:	What the caller allows; @options.driver is not used here
  * @isolated_msi: Of this host; scans write the registry's
+ * @no_iommu_mode: Likewise
  */
 struct preparing {
 	struct work work;
 	char driver[DRIVER_SIZE];
 	struct prepare_options options;
 	enum kernel_isolated_msi isolated_msi;
+	bool no_iommu_mode;
 };
 
 /* --- checks --- */
@@ -150,6 +152,52 @@ static int no_reset(const struct device *device, struct error *err)
 }
 
 /**
+ * check_no_iommu() - May a device be taken that no IOMMU contains?
+ * @p:		The prepare
+ * @facts:	The device
+ *
+ * One that VFIO has already has been taken by the kernel.
+ *
+ * Return: 0; -EINVAL device.no-group.
+ */
+static int check_no_iommu(const struct preparing *p,
+			  const struct kernel_device *facts, struct error *err)
+{
+	if (!p->options.allow_no_iommu)
+		return error_set(err, -EINVAL, ERROR_DEVICE_NO_GROUP,
+				 "there is no IOMMU in front of %s: whoever has it can reach all memory of the host",
+				 facts->bdf);
+	if (p->no_iommu_mode || facts->vfio)
+		return 0;
+	error_set(err, -EINVAL, ERROR_DEVICE_NO_GROUP,
+		  "there is no IOMMU in front of %s, and the kernel gives no such device to VFIO",
+		  facts->bdf);
+	error_remedy(err, "turn VFIO's no-IOMMU mode on, vfio.enable_unsafe_noiommu_mode=1; it taints the kernel");
+	return -EINVAL;
+}
+
+/**
+ * check_interrupts() - May a device be taken whose interrupts harm others?
+ * @p:		The prepare
+ * @facts:	The device
+ *
+ * They are memory writes: without an IOMMU another decision covers them.
+ *
+ * Return: 0; -EINVAL device.unsafe-interrupts.
+ */
+static int check_interrupts(const struct preparing *p,
+			    const struct kernel_device *facts,
+			    struct error *err)
+{
+	if (kernel_no_iommu(facts) || p->isolated_msi != ISOLATED_MSI_NO ||
+	    p->options.allow_unsafe_interrupts)
+		return 0;
+	return error_set(err, -EINVAL, ERROR_DEVICE_UNSAFE_INTERRUPTS,
+			 "interrupt remapping is off: whoever has %s can raise any interrupt of the host",
+			 facts->bdf);
+}
+
+/**
  * check_device() - May this endpoint be taken?
  * @p:		The prepare
  * @device:	The draft's copy
@@ -166,15 +214,15 @@ static int check_device(struct preparing *p, const struct device *device,
 	r = check_state(host, device, err);
 	if (r == 0)
 		r = check_sriov(host, facts, err);
+	if (r == 0 && kernel_no_iommu(facts))
+		r = check_no_iommu(p, facts, err);
 	if (r < 0)
 		return r;
 	if (!facts->reset_methods[0] && !p->options.allow_no_reset)
 		return no_reset(device, err);
-	if (p->isolated_msi == ISOLATED_MSI_NO &&
-	    !p->options.allow_unsafe_interrupts)
-		return error_set(err, -EINVAL, ERROR_DEVICE_UNSAFE_INTERRUPTS,
-				 "interrupt remapping is off: whoever has %s can raise any interrupt of the host",
-				 facts->bdf);
+	r = check_interrupts(p, facts, err);
+	if (r < 0)
+		return r;
 	/* One on VFIO may have holders too: its driver would wait for them. */
 	if (p->options.force || !facts->driver[0] || is_ready(p, device))
 		return 0;
@@ -214,7 +262,7 @@ static int authorize_options(struct preparing *p, const struct caller *caller,
 	int r = 0;
 
 	if (!p->options.force && !p->options.allow_no_reset &&
-	    !p->options.allow_unsafe_interrupts)
+	    !p->options.allow_unsafe_interrupts && !p->options.allow_no_iommu)
 		return 0;
 	for (size_t i = 0; i < draft->n && r == 0; i++)
 		r = authorize_device(p->work.host, caller, "device.force",
@@ -287,6 +335,7 @@ static void write_record(const struct preparing *p, struct device *device,
 	record->unsafe_interrupts =
 		p->isolated_msi != ISOLATED_MSI_YES &&
 		p->options.allow_unsafe_interrupts;
+	record->no_iommu = kernel_no_iommu(&device->facts);
 }
 
 /**
@@ -424,6 +473,7 @@ static int prepare_new(struct host *host, const struct caller *caller,
 	p->options = *options;
 	registry_lock(host->registry);
 	p->isolated_msi = host->registry->isolated_msi;
+	p->no_iommu_mode = host->registry->no_iommu_mode;
 	registry_unlock(host->registry);
 	str_copy(p->driver, sizeof(p->driver),
 		 options->driver[0] ? options->driver : "vfio-pci");

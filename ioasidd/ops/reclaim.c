@@ -109,11 +109,31 @@ static int make_safe(struct host *host, struct operation *op,
 }
 
 /**
+ * fence_method() - What the fence of a lease can be
+ * @lease:	A copy of the lease
+ */
+static const char *fence_method(struct host *host, const struct lease *lease)
+{
+	bool contained = true;
+
+	registry_lock(host->registry);
+	for (size_t i = 0; i < lease->devices.n; i++)
+		contained = contained &&
+			    !registry_no_iommu(host->registry,
+					       lease->devices.items[i]);
+	registry_unlock(host->registry);
+	return contained ? "unmap all, detach" :
+			   "no IOMMU: closed, then unpinned";
+}
+
+/**
  * let_go() - Of a hold lease: fence its spaces, and let go of its descriptors
  * @lease:	A copy of the lease
  *
  * The fence comes first: nothing that was mapped can be reached from then on,
- * whoever still has a copy. That it fails is no reason not to go on.
+ * whoever still has a copy. That it fails is no reason not to go on. Of a device
+ * without an IOMMU there is no fence: what quiets it is its last close, which
+ * comes before what it had mapped is unpinned.
  */
 static void let_go(struct host *host, struct operation *op,
 		   struct lease *lease)
@@ -126,7 +146,8 @@ static void let_go(struct host *host, struct operation *op,
 	if (!lease->kept)
 		return;
 	(void)journal_before(host, op, &act, lease->name, "fence",
-			     "unmap all, detach", &err); /* fenced all the same */
+			     fence_method(host, lease),
+			     &err); /* fenced all the same */
 	r = context_fence(host, lease, &bytes, &err);
 	(void)journal_after(host, op, &act, r, &err); /* r again */
 	if (r == 0 && bytes)

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "ops/attach-reasons.h"
 #include "ops/authorize.h"
 #include "ops/context.h"
 #include "ops/guarded.h"
@@ -692,6 +693,8 @@ static int attach(struct spacing *s, const struct strv *devices,
 	if (!before)
 		return no_memory(err);
 	r = context_attach(s->host, s->lease, devices, s->space, err);
+	if (r < 0)
+		attach_reasons(&s->draft, before, s->space, -r, err);
 	if (r == 0) {
 		move(s->lease, devices, s->space);
 		for (size_t i = 0; i < devices->n && r == 0; i++)

@@ -435,6 +435,7 @@ static void prepare_again(struct host *host, const struct device *device)
 		.driver = device->record.vfio_driver,
 		.allow_no_reset = device->record.no_reset,
 		.allow_unsafe_interrupts = device->record.unsafe_interrupts,
+		.allow_no_iommu = device->record.no_iommu,
 	};
 	struct error err = ERROR_NULL;
 	char op[NAME_SIZE];

@@ -20,8 +20,9 @@
 #define DEVICE                                                                \
 	"name, revision, vendor, device, subsystem_vendor, subsystem_device," \
 	"class, prepared, vfio_driver, former_driver, former_override,"       \
-	"no_reset, unsafe_interrupts, trouble, reason, remedy, stuck_pid,"    \
-	"stuck_start_ticks, stuck_boot_id, stuck_call, last_lease, last_uid"
+	"no_reset, unsafe_interrupts, no_iommu, trouble, reason, remedy,"     \
+	"stuck_pid, stuck_start_ticks, stuck_boot_id, stuck_call, last_lease,"\
+	"last_uid"
 #define CAPABILITY                                                          \
 	"device, driver, boot_id, probed_us, alignment, hw_info_type,"      \
 	"hw_info, hw_capabilities, max_pasid_log2, nest_parent,"            \
@@ -60,7 +61,7 @@ static const char *const sql[] = {
 
 	[DB_PUT_REVISION] = "UPDATE revision SET value = max(value, ?)",
 	[DB_PUT_DEVICE] = "INSERT OR REPLACE INTO device (" DEVICE ") VALUES"
-			  "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+			  "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[DB_PUT_CAPABILITY] = "INSERT INTO capability (" CAPABILITY ")"
 			      "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[DB_PUT_RANGE] = "INSERT INTO capability_range (device, start, last)"

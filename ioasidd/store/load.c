@@ -213,6 +213,7 @@ static void get_record(struct get *g, struct device_record *record)
 	get_text(g, record->former_override, sizeof(record->former_override));
 	record->no_reset = get_number(g, 1);
 	record->unsafe_interrupts = get_number(g, 1);
+	record->no_iommu = get_number(g, 1);
 	get_text(g, trouble, sizeof(trouble));
 	if (!g->r && device_trouble_from_name(trouble, &record->trouble))
 		bad(g, "is no trouble that a device can have");

@@ -90,6 +90,7 @@ int store_put_device(struct store_tx *tx, const char *name, uint64_t revision,
 	put_text(&p, record->former_override);
 	put_number(&p, record->no_reset);
 	put_number(&p, record->unsafe_interrupts);
+	put_number(&p, record->no_iommu);
 	put_text(&p, device_trouble_name(record->trouble));
 	put_text(&p, record->reason);
 	put_text(&p, record->remedy);

@@ -3,9 +3,9 @@
 
 from typing import Any
 
-from ioasid import NOBODY, wait
+from ioasid import NOBODY, Native, device_name, wait
 
-from holder import Context, Edu, Holder, ok
+from holder import MIB, TOP, Context, Edu, Holder, ok
 from world import World
 
 # Devices on which no reset works, beside those behind bad IOMMUs.
@@ -117,6 +117,13 @@ class Bench:
         ok((device or self.devices[0]).attach(space))
         return space
 
+    def ends(self, space: int) -> list[int]:
+        """Last addresses that can be used, below what can not."""
+        found = [last for _, last in self.context.ranges(space)
+                 if last != TOP]
+        assert found, "there is nothing that cannot be used"
+        return found
+
     def clean(self) -> None:
         """As it was before the case."""
         for device in self.devices:
@@ -124,3 +131,62 @@ class Bench:
             if isinstance(device, Edu):
                 device.awake()
         self.context.clean()
+
+
+class Held:
+    """A hold lease of both edu, and its holder."""
+
+    def __init__(self, machine: Machine, conn: Native) -> None:
+        self.machine, self.conn = machine, conn
+        self.holder: Holder | None = None
+        self.lease = ""
+
+    def name(self, device: str) -> str:
+        """Its resource name."""
+        return device_name(self.machine.world.bdf(device))
+
+    def offer(self, *spaces: dict[str, Any], **fields: Any) -> Any:
+        """Make the lease."""
+        self.machine.free("EDU0", "EDU1")
+        self.machine.prepare("EDU0", "EDU1")
+        made = self.conn.call(
+            "Leases/CreateLease", "Lease", mode="HOLD", spaces=spaces,
+            devices=[self.name("EDU0"), self.name("EDU1")],
+            claimant={"uid": NOBODY}, memlock_bytes=64 * MIB, **fields)
+        self.lease = made.name
+        return made
+
+    def claim(self) -> Holder:
+        """A holder that takes it."""
+        self.holder = Holder(self.machine.daemon)
+        self.machine.holders.append(self.holder)
+        self.holder.take(self.lease, "EDU0", "EDU1")
+        for device, number in zip(self.holder.devices, self.now().device_ids,
+                                  strict=True):
+            device.id = number
+            device.awake()
+        return self.holder
+
+    def now(self) -> Any:
+        """The lease as it is."""
+        return self.conn.call("Leases/GetLease", "Lease", name=self.lease)
+
+    def space(self, method: str, name: str, **fields: Any) -> Any:
+        """Do something to a space."""
+        return self.conn.call(f"Spaces/{method}", "Space", name=name,
+                              **fields)
+
+    def state(self) -> str:
+        """OFFERED, ..."""
+        return str(self.machine.daemon.lease(self.lease)["state"])
+
+    def end(self) -> None:
+        """It is over, and its devices are ready."""
+        if self.holder:
+            self.holder.kill_all()
+        if self.lease:
+            wait(lambda: self.state() in ("OFFERED", "ENDED"), 30, "its end")
+            if self.state() == "OFFERED":
+                self.conn.call("Leases/ReleaseLease", "Lease",
+                               name=self.lease)
+        self.conn.close()

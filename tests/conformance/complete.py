@@ -6,12 +6,19 @@
 
 What `ioasidctl machine capture` cannot know (no method of the contract tells the
 sizes of BARs) is taken from KNOWN for devices at the same address, which are the
-same in the test machine whatever its IOMMU is. The whole goes to stdout.
+same in the test machine whatever its IOMMU is, but for one that has all on one
+bus: there it is taken from any device with the same ids. The whole goes to stdout.
 """
 
 import json
 import sys
 from pathlib import Path
+from typing import Any
+
+
+def ids(device: dict[str, Any]) -> tuple[int, int]:
+    """Which kind of device it is."""
+    return int(device["vendor"], 16), int(device["device"], 16)
 
 
 def main() -> None:
@@ -20,9 +27,12 @@ def main() -> None:
                        for name in sys.argv[1:3])
     bars = {device["bdf"]: device["bars"] for device in known["devices"]
             if "bars" in device}
+    alike = {ids(device): device["bars"] for device in known["devices"]
+             if "bars" in device}
     for device in captured["devices"]:
-        if device["bdf"] in bars:
-            device["bars"] = bars[device["bdf"]]
+        found = bars.get(device["bdf"], alike.get(ids(device)))
+        if found:
+            device["bars"] = found
     json.dump(captured, sys.stdout, indent=2)
 
 

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 # pylint: disable=wrong-import-position
 from world import IOMMU, REAL, World, world as find_world  # noqa: E402
-from bench import Bench, Machine  # noqa: E402
+from bench import Bench, Held, Machine  # noqa: E402
 from holder import Holder  # noqa: E402
 from ioasid import Ioasidd  # noqa: E402
 
@@ -99,6 +99,14 @@ def take(machine: Machine) -> Callable[..., Holder]:
 
 
 @pytest.fixture
+def held(machine: Machine) -> Iterator[Held]:
+    """Something to make a hold lease with; it is over in the end."""
+    one = Held(machine, machine.daemon.native())
+    yield one
+    one.end()
+
+
+@pytest.fixture
 def fact(request: pytest.FixtureRequest) -> Callable[[str, Any], None]:
     """Record what a case has found out, to be compared between machines."""
     def record(name: str, value: Any) -> None:
@@ -130,9 +138,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config,
                                   items: list[pytest.Item]) -> None:
-    """Leave out what is not for this IOMMU, so that no skip hides in a run."""
-    out = [item for item in items
-           if any(any(mark.args) for mark in item.iter_markers("skipif"))]
+    """Leave out what is not for this IOMMU, so that no skip hides in a run.
+
+    Which cases, and for what reason, is among the facts.
+    """
+    out = []
+    for item in items:
+        why = [mark.kwargs["reason"] for mark in item.iter_markers("skipif")
+               if any(mark.args)]
+        if why:
+            out.append(item)
+            FACTS[item.nodeid.rpartition("/")[2]] = {
+                "outcome": f"left out: {why[0]}", "facts": {}}
     if out:
         config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if item not in out]

@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 from ioasid import NOBODY, Ioasidd, alive, wait
 
-from world import BUILD
+from world import (BUILD, GROUPED, INFORMED, PORTED, RESERVING,
+                   TRANSLATED, WIDE)
 
 PAGE = 4096
 MIB = 1 << 20
@@ -30,9 +31,33 @@ FIXED, WRITE, READ = 1, 2, 4
 # enum iommufd_hwpt_alloc_flags
 NEST_PARENT, DIRTY, FAULT, PASID = 1, 2, 4, 8
 
+# No machine has memory at this address, and every page table can map it that is
+# not an IOMMU's.
+NOWHERE = 1 << 59
+
 CONFIG = 7
 COMMAND = 4
 MEMORY, MASTER = 2, 4
+
+
+# What a case needs of the machine, where not every machine has it.
+translated = pytest.mark.skipif(
+    not TRANSLATED, reason="no IOMMU translates DMA: it would go to the memory "
+    "of the host that has that address")
+reserving = pytest.mark.skipif(
+    not RESERVING, reason="all addresses can be used: there is no IOMMU whose "
+    "aperture or reserved regions could be in the way")
+narrow = pytest.mark.skipif(
+    WIDE, reason="all 64 bits of an address can be used")
+wide = pytest.mark.skipif(
+    not WIDE, reason="the aperture of the IOMMU ends below 2^59")
+informed = pytest.mark.skipif(
+    not INFORMED, reason="nothing that says what the IOMMU is: it is EOPNOTSUPP")
+ported = pytest.mark.skipif(
+    not PORTED, reason="devices are on the root bus, which nothing resets or "
+    "cuts off")
+grouped = pytest.mark.skipif(
+    not GROUPED, reason="without an IOMMU each function is a group of its own")
 
 
 class Answer(dict[str, Any]):
@@ -236,7 +261,11 @@ class Edu(Device):
 
     def begin(self, source: int, target: int, size: int,
               command: int) -> None:
-        """A transfer; it takes edu a tenth of a second."""
+        """A transfer; it takes edu a tenth of a second.
+
+        Not to memory of the host: no case is worth that.
+        """
+        assert TRANSLATED or {source, target} - {self.BUFFER} <= {NOWHERE}
         self.put(0, self.SOURCE, 8, source)
         self.put(0, self.TARGET, 8, target)
         self.put(0, self.COUNT, 8, size)

@@ -35,13 +35,11 @@ LIMIT = 90
 UNASKED = {
     10: "no emulated IOMMU nests",
     16: "no emulated device has such a region",
-    67: "every emulated IOMMU answers",
     85: "a lease has each cdev once",
     90: "the test machine has no VFs",
     101: "the daemon knows groups by their functions",
     106: "the test machine's VFIO driver refuses no function but bridges",
     109: "the test machine has no PF",
-    110: "the test machine's functions all have a group",
     111: "the test machine's kernel has iommufd",
     116: "the test machine has no VFs",
     119: "the test machine has no PF",
@@ -51,14 +49,17 @@ UNASKED = {
 # Which ones need CAP_SYS_RESOURCE of who runs the suite.
 PRIVILEGED = {47}
 # Which description shows it, if it is not the usual one.
-MACHINE = {77: "virtio"}
+MACHINE = {67: "none", 77: "virtio", 110: "none", 140: "none", 141: "none"}
 # Where to look first: a file, or words for pytest -k.
 FIRST = [
     (range(1, 29), "test_space"), (range(29, 47), "test_mapping"),
     (range(47, 50), "test_space or option or rlimit"),
-    (range(50, 58), "test_pages"), (range(58, 68), "test_attach"),
+    (range(50, 58), "test_pages"), (range(67, 68), "test_no_iommu"),
+    (range(58, 68), "test_attach"),
     (range(68, 70), "test_dma or test_pages"), (range(70, 100), "test_device"),
-    (range(112, 113), "in_flight"), (range(113, 115), "taken_off"),
+    (range(110, 111), "test_no_iommu"), (range(139, 140), "test_dma"),
+    (range(140, 150), "test_no_iommu"), (range(112, 113), "in_flight"),
+    (range(113, 115), "taken_off"),
     (range(118, 119), "pulled"), (range(100, 150), "test_service"),
 ]
 # What check leaves check-long to do is all the others.

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from bench import Bench
-from holder import (DIRTY, FAULT, NEST_PARENT, PAGE, PASID, TOP, ok, refused)
+from holder import (DIRTY, FAULT, NEST_PARENT, PAGE, PASID, TOP, grouped,
+                    informed, ok, refused, translated)
 from world import IOMMU
 
 GIB = 1 << 30
@@ -75,6 +76,7 @@ def test_attach_to_where_it_is_succeeds(bench: Bench) -> None:
 
 # --- groups ---
 
+@grouped
 def test_functions_of_a_group_share_a_space(pair: Bench) -> None:
     """Each of them is attached, and has the page table of the first."""
     space = pair.context.space()
@@ -86,6 +88,7 @@ def test_functions_of_a_group_share_a_space(pair: Bench) -> None:
     ok(pair.context.destroy(space))
 
 
+@grouped
 def test_functions_of_a_group_cannot_be_apart(pair: Bench) -> None:
     """The IOMMU does not tell them apart."""
     context, (first, second) = pair.context, pair.devices
@@ -99,6 +102,8 @@ def test_functions_of_a_group_cannot_be_apart(pair: Bench) -> None:
     refused("EINVAL", first.attach(space))
 
 
+@grouped
+@translated
 def test_function_that_is_attached_elsewhere_takes_its_group_with_it(
         pair: Bench) -> None:
     """Its sibling's DMA goes there, too."""
@@ -118,6 +123,7 @@ def test_function_that_is_attached_elsewhere_takes_its_group_with_it(
     ok(context.destroy(space))
 
 
+@grouped
 def test_function_that_is_not_attached_is_no_way_for_its_sibling(
         pair: Bench) -> None:
     """Ranges are reserved for those that are attached."""
@@ -209,6 +215,7 @@ def test_pasid_is_attached_only_to_a_page_table_for_pasids(
 
 # --- what the IOMMU says of itself ---
 
+@informed
 def test_hw_info_says_what_the_iommu_is(bench: Bench,
                                         fact: Callable[..., None]) -> None:
     """Its registers, with zeros behind; and how long they are."""
@@ -228,6 +235,7 @@ def test_hw_info_says_what_the_iommu_is(bench: Bench,
     assert found.get("hwInfoType", 0) == answer.out_data_type
 
 
+@informed
 def test_hw_info_says_how_long_it_would_be(bench: Bench) -> None:
     """However little room there is."""
     context, holder, device = bench.context, bench.holder, bench.devices[0]

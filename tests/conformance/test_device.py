@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from bench import Bench, Machine
-from holder import (COMMAND, CONFIG, MASTER, MEMORY, PAGE, TOP, Holder, ok,
-                    refused)
+from holder import (COMMAND, CONFIG, MASTER, MEMORY, PAGE, TOP, Holder,
+                    grouped, ok, ported, refused, translated)
 from ioasid import wait
 from world import IOMMU, Background, World
 
@@ -80,6 +80,7 @@ def test_token_that_nobody_asks_for_is_einval(take: Take) -> None:
 
 # --- groups ---
 
+@grouped
 def test_group_belongs_to_one_context(take: Take) -> None:
     """Until the last close of what is bound of it."""
     holder = take("PAIR0", "PAIR1", also=("NVME1",))
@@ -91,6 +92,7 @@ def test_group_belongs_to_one_context(take: Take) -> None:
     ok(two.bind(second.fd))
 
 
+@grouped
 def test_sibling_with_a_host_driver_keeps_the_group_from_being_bound(
         take: Take, world: World) -> None:
     """Unless it is one that does no DMA, or none."""
@@ -108,6 +110,7 @@ def test_sibling_with_a_host_driver_keeps_the_group_from_being_bound(
         assert world.switch("PAIR1", "vfio-pci") == "ok"
 
 
+@grouped
 def test_host_driver_takes_no_sibling_of_what_is_bound(
         take: Take, world: World) -> None:
     """drivers_probe is refused, and the function stays without."""
@@ -125,7 +128,8 @@ def test_host_driver_takes_no_sibling_of_what_is_bound(
         assert world.switch("PAIR1", "vfio-pci") == "ok"
 
 
-@pytest.mark.skipif(IOMMU != "virtio", reason="interrupts are isolated")
+@pytest.mark.skipif(IOMMU != "virtio", reason="interrupts are isolated, or "
+                    "nothing tells, or there is no IOMMU at all")
 def test_bind_without_isolated_interrupts_has_to_be_allowed(
         take: Take, world: World) -> None:
     """By a parameter of iommufd."""
@@ -279,6 +283,7 @@ def test_reset_clears_registers(take: Take,
     assert device.get(0, NVME_CC, 4) != NVME_CC_SIZES
 
 
+@ported
 def test_edu_keeps_its_liveness_over_a_reset(
         bench: Bench, fact: Callable[..., None]) -> None:
     """Or not: QEMU's has no reset of its own."""
@@ -317,6 +322,8 @@ def test_bind_resets(take: Take, world: World) -> None:
     assert device.get(0, NVME_CC, 4) != NVME_CC_SIZES
 
 
+@ported
+@grouped
 def test_hot_reset_says_which_functions_it_resets(
         take: Take, world: World, fact: Callable[..., None]) -> None:
     """All on the bus, each with its id, or that it is ours as it is."""
@@ -336,6 +343,8 @@ def test_hot_reset_says_which_functions_it_resets(
     assert answer.count == 2 and ids == {one.id, two.id}
 
 
+@ported
+@grouped
 def test_hot_reset_resets_what_is_ours(take: Take) -> None:
     """With a sibling that is not bound, or is."""
     holder = take("PAIR0", "PAIR1")
@@ -350,6 +359,7 @@ def test_hot_reset_resets_what_is_ours(take: Take) -> None:
     refused("EINVAL", one.call("pci_hot_reset", flags=1))
 
 
+@ported
 def test_hot_reset_of_what_is_not_all_ours_is_einval(
         take: Take, world: World, fact: Callable[..., None]) -> None:
     """A function on the bus is not with VFIO."""
@@ -377,6 +387,7 @@ def test_hot_reset_on_the_root_bus_is_enodev(take: Take) -> None:
 
 # --- the last close ---
 
+@translated
 def test_bound_device_keeps_its_context(take: Take) -> None:
     """When the iommufd is closed: DMA goes on, and so do its calls."""
     holder = take("EDU0")
@@ -460,6 +471,7 @@ def test_reset_while_the_driver_is_taken_off_is_eagain(
     assert world.switch("NVME0", "vfio-pci") == "ok"
 
 
+@ported
 def test_function_behind_a_dead_bus_answers_ones(take: Take, world: World,
                                                  ) -> None:
     """What is asked of its configuration; no call fails for that."""

@@ -4,8 +4,12 @@
 from collections.abc import Callable
 
 from bench import Bench
-from holder import MEMORY, PAGE, READ, WRITE, ok, refused
+from holder import (MEMORY, PAGE, READ, WRITE, Edu, ok, refused,
+                    translated)
+from ioasid import wait
+from world import World
 
+pytestmark = translated
 GIB = 1 << 30
 
 
@@ -38,6 +42,32 @@ def test_device_does_not_reach_what_is_not_mapped(bench: Bench) -> None:
     edu.load(0)
     edu.store(GIB)
     assert not holder.same(other, PAGE, 3)
+
+
+def test_dma_that_is_refused_is_reported(bench: Bench, world: World) -> None:
+    """With the device, and the page that it has asked for; for each device. A
+    kernel reports no more than ten in five seconds."""
+    context, holder = bench.context, bench.holder
+    edu, other = bench.devices
+    space, page = bench.attached(edu), bench.page(1)
+    ok(other.attach(space))
+    ok(context.map(space, page, PAGE, 0))
+    for number, device in ((3, edu), (4, other)):
+        where = number * GIB + 5 * PAGE
+        assert where not in world.faults(device.name)
+
+        def reported(device: Edu = device, where: int = where) -> bool:
+            """It is, once it has happened while it could be."""
+            device.store(where)
+            return where in world.faults(device.name)
+
+        wait(reported, 20, f"the fault of {device.name} is reported")
+        assert where not in world.faults(
+            (other if device is edu else edu).name)
+    # What is mapped is nobody's fault.
+    before = world.faults(edu.name)
+    edu.copy(0, 0)
+    assert world.faults(edu.name) == before and holder.same(page, PAGE, 1)
 
 
 def test_device_does_not_write_to_what_is_mapped_for_reading(

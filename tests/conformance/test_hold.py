@@ -6,87 +6,20 @@ already; what the daemon does to its spaces meanwhile shows in what its device
 reaches.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ioasid import (NOBODY, Ioasidd, Native, Refused, alive, device_name,
-                    wait)
+from ioasid import NOBODY, Ioasidd, Refused, alive, device_name, wait
 
-from bench import Machine
-from holder import MIB, PAGE, Context, Edu, Holder, ok, refused
+from bench import Held, Machine
+from holder import (MIB, PAGE, Context, Edu, Holder, grouped, narrow, ok,
+                    refused, reserving, translated, wide)
 from test_service import LADDER
 from world import Background, World
 
 Fact = Callable[[str, Any], None]
 GIB = 1 << 30
-
-
-class Held:
-    """A hold lease of both edu, and its holder."""
-
-    def __init__(self, machine: Machine, conn: Native) -> None:
-        self.machine, self.conn = machine, conn
-        self.holder: Holder | None = None
-        self.lease = ""
-
-    def name(self, device: str) -> str:
-        """Its resource name."""
-        return device_name(self.machine.world.bdf(device))
-
-    def offer(self, *spaces: dict[str, Any], **fields: Any) -> Any:
-        """Make the lease."""
-        self.machine.free("EDU0", "EDU1")
-        self.machine.prepare("EDU0", "EDU1")
-        made = self.conn.call(
-            "Leases/CreateLease", "Lease", mode="HOLD", spaces=spaces,
-            devices=[self.name("EDU0"), self.name("EDU1")],
-            claimant={"uid": NOBODY}, memlock_bytes=64 * MIB, **fields)
-        self.lease = made.name
-        return made
-
-    def claim(self) -> Holder:
-        """A holder that takes it."""
-        self.holder = Holder(self.machine.daemon)
-        self.machine.holders.append(self.holder)
-        self.holder.take(self.lease, "EDU0", "EDU1")
-        for device, number in zip(self.holder.devices, self.now().device_ids,
-                                  strict=True):
-            device.id = number
-            device.awake()
-        return self.holder
-
-    def now(self) -> Any:
-        """The lease as it is."""
-        return self.conn.call("Leases/GetLease", "Lease", name=self.lease)
-
-    def space(self, method: str, name: str, **fields: Any) -> Any:
-        """Do something to a space."""
-        return self.conn.call(f"Spaces/{method}", "Space", name=name,
-                              **fields)
-
-    def state(self) -> str:
-        """OFFERED, ..."""
-        return str(self.machine.daemon.lease(self.lease)["state"])
-
-    def end(self) -> None:
-        """It is over, and its devices are ready."""
-        if self.holder:
-            self.holder.kill_all()
-        if self.lease:
-            wait(lambda: self.state() in ("OFFERED", "ENDED"), 30, "its end")
-            if self.state() == "OFFERED":
-                self.conn.call("Leases/ReleaseLease", "Lease",
-                               name=self.lease)
-        self.conn.close()
-
-
-@pytest.fixture
-def held(machine: Machine) -> Iterator[Held]:
-    """Something to make a hold lease with; it is over in the end."""
-    one = Held(machine, machine.daemon.native())
-    yield one
-    one.end()
 
 
 def plain(held: Held, *devices: str) -> dict[str, Any]:
@@ -107,6 +40,7 @@ def reaches(holder: Holder, context: Context, space: int, edu: Edu,
     return there
 
 
+@translated
 def test_devices_come_bound_and_on_their_spaces(held: Held,
                                                 fact: Fact) -> None:
     """The ids are the kernel's; what one maps its device reaches."""
@@ -123,6 +57,7 @@ def test_devices_come_bound_and_on_their_spaces(held: Held,
     fact("ranges", context.ranges(first.kernel_id))
 
 
+@translated
 def test_a_holder_may_end_an_empty_space_itself(held: Held) -> None:
     """The others can be changed all the same, and it can be deleted."""
     held.offer(plain(held, "EDU0"), {})
@@ -163,6 +98,7 @@ def test_a_window_is_where_the_kernel_places(held: Held) -> None:
     assert iova == 3 * GIB + 16 * PAGE
 
 
+@narrow
 def test_a_window_over_a_reserved_range_is_refused(held: Held,
                                                    fact: Fact) -> None:
     """By us, with the device that is in the way; nothing is made."""
@@ -188,6 +124,51 @@ def test_a_window_over_a_reserved_range_is_refused(held: Held,
     assert held.machine.daemon.device("EDU0")["state"] == "READY"
 
 
+@wide
+def test_windows_of_a_power_guest_are_acknowledged_in_a_live_space(
+        held: Held) -> None:
+    """The pair is promised when the lease is made, and to a space that is used
+    already; its holder maps in the one at 2^59."""
+    pair = [{"size": 2 * GIB, "start": 0},
+            {"size": 1024 * GIB, "start": 1 << 59}]
+    placed = [(0, 2 * GIB - 1), (1 << 59, (1 << 59) + 1024 * GIB - 1)]
+    held.offer({**plain(held, "EDU0"), "windows": pair}, plain(held, "EDU1"))
+    holder = held.claim()
+    first, second = held.now().spaces
+    ok(holder.context.map(second.kernel_id, holder.memory(PAGE), PAGE, GIB))
+    changed = held.space("SetWindows", second.name, windows=pair)
+    for space in (first, changed):
+        assert [(one.start, one.last) for one in space.windows] == placed
+        ok(holder.context.map(space.kernel_id, holder.memory(PAGE), PAGE,
+                              1 << 59))
+    # And the second alone: what is mapped without an address is up there.
+    held.space("SetWindows", second.name, windows=pair[1:])
+    assert ok(holder.context.map(second.kernel_id, holder.memory(PAGE),
+                                 PAGE)).iova > 1 << 59
+    held.space("AttachDevice", first.name, device=held.name("EDU1"))
+    assert len(held.now().spaces[0].attachments) == 2
+
+
+@narrow
+def test_windows_of_a_power_guest_name_the_aperture_of_a_live_space(
+        held: Held, fact: Fact) -> None:
+    """Refused for a space that is used, with the device and where its addresses
+    end; what the space promised stays."""
+    held.offer({**plain(held, "EDU0"), "windows": [
+        {"size": GIB, "start": 0}]})
+    held.claim()
+    space = held.now().spaces[0]
+    with pytest.raises(Refused) as refusal:
+        held.space("SetWindows", space.name, windows=[
+            {"size": 2 * GIB, "start": 0},
+            {"size": 1024 * GIB, "start": 1 << 59}])
+    assert refusal.value.id == "window.unavailable"
+    fact("words", refusal.value.words)
+    assert "it goes beyond an aperture" in refusal.value.words
+    assert held.now().spaces[0].windows == space.windows
+
+
+@translated
 def test_a_device_moves_to_another_space_and_off(held: Held) -> None:
     """Asked for from outside, while its holder uses it."""
     held.offer(plain(held, "EDU0"), plain(held))
@@ -204,6 +185,7 @@ def test_a_device_moves_to_another_space_and_off(held: Held) -> None:
     assert reaches(holder, context, first.kernel_id, edu, 0)
 
 
+@translated
 def test_a_space_is_made_and_ended_while_it_is_held(held: Held) -> None:
     """One that a device is on is not ended."""
     held.offer(plain(held, "EDU0"))
@@ -221,6 +203,7 @@ def test_a_space_is_made_and_ended_while_it_is_held(held: Held) -> None:
     assert len(held.now().spaces) == 1
 
 
+@translated
 def test_a_successor_finds_all_as_it_was(held: Held) -> None:
     """Mappings of a memfd, ids, attachments; DMA has gone on meanwhile."""
     held.offer(plain(held, "EDU0", "EDU1"))
@@ -264,6 +247,7 @@ def test_without_a_successor_all_is_fenced_and_made_safe(
     assert daemon.device("EDU1")["state"] == "READY"
 
 
+@translated
 @pytest.mark.parametrize("own", [False, True], ids=["its space", "another"])
 def test_the_fence_takes_all_from_who_still_has_the_devices(
         held: Held, daemon: Ioasidd, own: bool, fact: Fact) -> None:
@@ -402,6 +386,8 @@ def test_a_device_of_another_lease_is_refused(machine: Machine,
     machine.host("NVME0", "NVME1")
 
 
+@reserving
+@translated
 def test_a_window_over_interrupts_is_refused(held: Held, fact: Fact) -> None:
     """Where the device writes its interrupts; for a device that is there, and
     one that is to come."""
@@ -423,6 +409,7 @@ def test_a_window_over_interrupts_is_refused(held: Held, fact: Fact) -> None:
     assert reaches(holder, holder.context, on.kernel_id, holder.devices[0], 0)
 
 
+@translated
 def test_mappings_stand_against_no_window(held: Held) -> None:
     """They stay where they are, and what is mapped next is within."""
     held.offer(plain(held, "EDU0"))
@@ -440,6 +427,8 @@ def test_mappings_stand_against_no_window(held: Held) -> None:
     assert ok(context.map(space.kernel_id, page, PAGE)).iova == 2 * GIB
 
 
+@reserving
+@translated
 def test_a_device_that_the_holder_has_put_there_stands_against_windows(
         held: Held) -> None:
     """Nobody has told ioasidd of it; the kernel refuses, and all is as it
@@ -470,6 +459,62 @@ def test_a_space_with_a_page_table_of_its_holder_is_not_ended(
     assert len(held.now().spaces) == 1
 
 
+@reserving
+def test_a_mapping_that_a_device_cannot_reach_keeps_it_off(
+        held: Held, fact: Fact) -> None:
+    """What its holder has mapped nobody has told ioasidd; the ranges that the
+    device cannot use are named, and it stays where it was."""
+    held.offer(plain(held, "EDU0"), plain(held))
+    holder = held.claim()
+    on, off = held.now().spaces
+    ranges = holder.context.ranges(on.kernel_id)
+    where = ranges[0][1] + 1
+    ok(holder.context.map(off.kernel_id, holder.memory(PAGE), PAGE, where))
+    before = held.now()
+    with pytest.raises(Refused) as refusal:
+        held.space("AttachDevice", off.name, device=held.name("EDU0"))
+    assert refusal.value.id == "space.occupied"
+    fact("causes", refusal.value.causes)
+    assert refusal.value.causes[0][2].startswith(f"cannot use {where:#x}-")
+    assert held.now() == before
+    ok(holder.context.unmap(off.kernel_id, where, PAGE))
+    held.space("AttachDevice", off.name, device=held.name("EDU0"))
+
+
+@grouped
+def test_a_device_whose_sibling_is_elsewhere_is_refused(
+        machine: Machine, world: World) -> None:
+    """Its holder has taken the two apart as far as it could: the one that is
+    elsewhere is named."""
+    names = [device_name(world.bdf(name)) for name in ("PAIR0", "PAIR1")]
+    machine.free("PAIR0", "PAIR1")
+    machine.prepare("PAIR0", "PAIR1")
+    conn = machine.daemon.native()
+    lease = conn.call("Leases/CreateLease", "Lease", mode="HOLD",
+                      devices=names, claimant={"uid": NOBODY},
+                      memlock_bytes=MIB, spaces=[{"devices": names}, {}, {}])
+    holder = Holder(machine.daemon)
+    machine.holders.append(holder)
+    holder.take(lease.name, "PAIR0", "PAIR1")
+    first, second = holder.devices
+    ok(first.detach())
+    ok(second.attach(lease.spaces[1].kernel_id))
+    with pytest.raises(Refused) as refusal:
+        conn.call("Spaces/AttachDevice", "Space", device=names[0],
+                  name=lease.spaces[2].name)
+    assert refusal.value.id == "space.sibling"
+    assert [cause[:2] for cause in refusal.value.causes] == \
+        [("device", names[1])]
+    assert lease.spaces[0].name in refusal.value.causes[0][2]
+    # With the one that is attached, the other comes.
+    ok(second.detach())
+    moved = conn.call("Spaces/AttachDevice", "Space", device=names[0],
+                      name=lease.spaces[2].name)
+    assert len(moved.attachments) == 2
+    conn.close()
+
+
+@grouped
 def test_a_group_is_on_one_space(machine: Machine, world: World) -> None:
     """With one of it the other comes, and goes."""
     machine.free("PAIR0", "PAIR1")

@@ -4,7 +4,9 @@
 from collections.abc import Callable
 
 from bench import Bench
-from holder import FIXED, PAGE, READ, TOP, WRITE, ok, refused
+from holder import (FIXED, PAGE, READ, TOP, WRITE, ok, refused, reserving,
+                    translated)
+from world import RESERVING
 
 GIB = 1 << 30
 
@@ -31,17 +33,19 @@ def test_mapping_over_another_is_eexist(bench: Bench) -> None:
     ok(context.map(space, pages, PAGE, 6 * PAGE))
 
 
+@reserving
 def test_mapping_where_it_is_reserved_is_einval(bench: Bench) -> None:
     """Between the ranges, above them, and over the end of one."""
     context, pages = bench.context, bench.page(n=2)
     space = bench.attached()
-    for _, last in context.ranges(space):
+    for last in bench.ends(space):
         refused("EINVAL", context.map(space, pages, PAGE, last + 1))
         refused("EINVAL", context.map(space, pages, 2 * PAGE,
                                       last + 1 - PAGE))
         ok(context.map(space, pages, PAGE, last + 1 - PAGE))
 
 
+@reserving
 def test_mapping_over_the_whole_of_a_hole_is_einval(bench: Bench) -> None:
     """Everything is too much."""
     space = bench.attached()
@@ -121,11 +125,12 @@ def test_refused_mapping_leaves_nothing(bench: Bench) -> None:
 
 # --- attach over what is mapped ---
 
+@reserving
 def test_attach_that_would_reserve_what_is_mapped_is_eaddrinuse(
         bench: Bench) -> None:
     """Above what the IOMMU translates, or where interrupts are."""
     context, page, device = bench.context, bench.page(), bench.devices[0]
-    ends = [last for _, last in context.ranges(bench.attached())]
+    ends = bench.ends(bench.attached())
     ok(device.detach())
     for last in ends:
         space = context.space()
@@ -235,11 +240,11 @@ def test_copy_over_a_mapping_is_eexist(bench: Bench) -> None:
     """Or where it is reserved, as any mapping."""
     context, page = bench.context, bench.page()
     source, target = context.space(), bench.attached()
-    last = context.ranges(target)[-1][1]
     ok(context.map(source, page, PAGE, 0))
     ok(context.copy(target, source, PAGE, 0, GIB))
     refused("EEXIST", context.copy(target, source, PAGE, 0, GIB))
-    refused("EINVAL", context.copy(target, source, PAGE, 0, last + 1))
+    for last in bench.ends(target) if RESERVING else []:
+        refused("EINVAL", context.copy(target, source, PAGE, 0, last + 1))
     refused("EINVAL", context.copy(target, source, PAGE, 0, 0x800))
     refused("EOVERFLOW", context.copy(target, source, PAGE, TOP, 0))
     refused("EOVERFLOW", context.copy(target, source, PAGE, 0, TOP))
@@ -303,6 +308,7 @@ def test_pages_beyond_the_end_of_a_file_are_einval_when_pinned(
     holder.close(fd)
 
 
+@translated
 def test_file_opened_for_reading_is_mapped_for_writing(bench: Bench) -> None:
     """The kernel looks at neither: who has a file may write to it so."""
     context, holder = bench.context, bench.holder

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from bench import Bench
-from holder import PAGE, READ, TOP, WRITE, Holder, ok, refused
+from holder import PAGE, READ, TOP, WRITE, Holder, ok, refused, translated
 from world import REAL
 
 GIB = 1 << 30
@@ -54,6 +54,7 @@ def test_memory_for_reading_is_efault_for_writing(bench: Bench) -> None:
 
 
 @only_kernel
+@translated
 def test_pinned_memory_stays_when_its_process_lets_go_of_it(
         bench: Bench) -> None:
     """munmap(2) takes it from the process, not from the device."""
@@ -68,6 +69,7 @@ def test_pinned_memory_stays_when_its_process_lets_go_of_it(
 
 # --- whose it is ---
 
+@translated
 def test_memory_is_of_the_process_that_maps(bench: Bench) -> None:
     """Not of the one that opened the iommufd: two map into one space."""
     context, holder, edu = bench.context, bench.holder, bench.devices[0]
@@ -81,6 +83,7 @@ def test_memory_is_of_the_process_that_maps(bench: Bench) -> None:
     child.end()
 
 
+@translated
 def test_mapping_of_a_dead_process_stays(bench: Bench) -> None:
     """It can be copied, attached to as long as it is pinned, and unmapped."""
     context, holder, edu = bench.context, bench.holder, bench.devices[0]
@@ -101,6 +104,7 @@ def test_mapping_of_a_dead_process_stays(bench: Bench) -> None:
 
 
 @only_kernel
+@translated
 def test_device_reaches_pinned_memory_of_a_dead_process(bench: Bench) -> None:
     """Through the mapping, and through copies of it."""
     context, holder = bench.context, bench.holder
@@ -137,6 +141,7 @@ def test_memory_of_a_dead_process_cannot_be_pinned(bench: Bench) -> None:
         ok(edu.attach(space))
 
 
+@translated
 def test_file_that_a_dead_process_has_mapped_can_be_pinned(
         bench: Bench) -> None:
     """It is nobody's memory but its own."""

@@ -4,7 +4,7 @@
 from collections.abc import Callable
 
 from bench import Bench
-from holder import PAGE, READ, TOP, ok, refused
+from holder import PAGE, READ, TOP, ok, refused, reserving
 
 GIB = 1 << 30
 
@@ -164,6 +164,7 @@ def test_new_space_takes_every_address(bench: Bench) -> None:
     assert ranges == [[0, TOP]]
 
 
+@reserving
 def test_attach_narrows_the_ranges_and_detach_widens_them(
         bench: Bench, fact: Callable[..., None]) -> None:
     """By what the IOMMU cannot translate and what the device reserves."""
@@ -220,10 +221,11 @@ def test_windows_that_overlap_are_einval(bench: Bench) -> None:
     ok(bench.context.allow(space, (GIB, 2 * GIB - 1), (0, GIB - 1)))
 
 
+@reserving
 def test_window_over_what_is_reserved_is_eaddrinuse(bench: Bench) -> None:
     """All of it has to be usable by what is attached."""
     space = bench.attached()
-    last = bench.context.ranges(space)[-1][1]
+    last = bench.ends(space)[-1]
     refused("EADDRINUSE", bench.context.allow(space, (0, last + 1)))
     refused("EADDRINUSE", bench.context.allow(space, (last, last + PAGE)))
     ok(bench.context.allow(space, (0, GIB - 1)))
@@ -250,10 +252,11 @@ def test_new_windows_take_the_place_of_the_old_ones(bench: Bench) -> None:
     ok(context.map(space, page, PAGE))
 
 
+@reserving
 def test_attach_that_would_reserve_in_a_window_is_eaddrinuse(
         bench: Bench) -> None:
     """The window is a promise to those who map."""
-    last = bench.context.ranges(bench.attached())[-1][1]
+    last = bench.ends(bench.attached())[-1]
     ok(bench.devices[0].detach())
     space = bench.context.space()
     ok(bench.context.allow(space, (0, GIB - 1), (last, last + 1)))

@@ -15,6 +15,7 @@ import importlib.util
 import json
 import mmap
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -45,7 +46,12 @@ def load(name: str, path: Path) -> Any:
 
 def kind_of(machine: dict[str, Any]) -> str:
     """Which of the test machine's IOMMUs a description has."""
-    unit = machine["iommus"][0]
+    # That of iommufd's own tests has nothing behind it.
+    used = {device.get("iommu") for device in machine["devices"]}
+    units = [unit for unit in machine["iommus"] if unit["name"] in used]
+    if not units:
+        return "none"
+    unit = units[0]
     if unit["family"] != "vt-d":
         return str(unit["family"]).partition("-")[0]
     # ECAP.SMTS: it has a scalable mode.
@@ -60,10 +66,12 @@ def enter_simulation() -> None:
     there = {device["bdf"] for device in machine["devices"]}
     # It knows where the test machine has its devices.
     module = load("boot", TOP / "tests/vm/boot")
-    for name, bdf in {**module.DEVICES, **module.BRIDGED}.items():
+    ports = {**module.DEVICES, **module.BRIDGED}
+    names = ports if ports["EDU0"] in there else module.FLAT
+    for name in ports:
         os.environ.pop(name, None)
-        if bdf in there:
-            os.environ[name] = bdf
+        if names.get(name) in there:
+            os.environ[name] = names[name]
     os.environ["IOMMU"] = kind_of(machine)
     os.environ["IOASID_BUILD"] = str(BUILD)
     os.environ["PATH"] = f"{BUILD}:{os.environ['PATH']}"
@@ -85,6 +93,13 @@ sys.path.insert(0, str(TOP / "tests/vm/cases"))
 import ioasid  # noqa: E402  (needs the environment and the path above)
 
 IOMMU = os.environ["IOMMU"]
+# What is in front of the devices translates their DMA; it reserves addresses,
+# isolates groups, says what it is; all of 64 bits can be used, but for a hole.
+TRANSLATED = IOMMU != "none" and not ioasid.FLAT
+RESERVING = GROUPED = INFORMED = IOMMU != "none"
+WIDE = IOMMU in ("none", "amd")
+# Each device is alone behind a port of its own.
+PORTED = "EDU0_PORT" in os.environ
 
 
 class Background(threading.Thread):
@@ -172,6 +187,14 @@ class World:
 
     def unsafe_interrupts(self, allowed: bool) -> None:
         """iommufd.allow_unsafe_interrupts."""
+        raise NotImplementedError
+
+    def no_iommu_mode(self, on: bool) -> None:
+        """vfio.enable_unsafe_noiommu_mode."""
+        raise NotImplementedError
+
+    def faults(self, name: str) -> set[int]:
+        """Pages of which the IOMMU has reported that a device was refused."""
         raise NotImplementedError
 
     def switch(self, name: str, driver: str) -> str:
@@ -292,6 +315,25 @@ class RealWorld(World):
         Path("/sys/module/iommufd/parameters/allow_unsafe_interrupts"
              ).write_text("Y" if allowed else "N")
 
+    def faults(self, name: str) -> set[int]:
+        """By the kernel's log, which is where Linux reports them."""
+        bus, place = self.bdf(name).split(":", 1)[1].split(":")
+        slot, function = (int(word, 16) for word in place.split("."))
+        number = int(bus, 16) << 8 | slot << 3 | function
+        forms = (rf"DMAR: .*Request device \[\S*{bus}:{place}\] fault addr "
+                 r"(0x[0-9a-f]+)",
+                 rf"virtio_iommu.* fault from EP {number} at (0x[0-9a-f]+)",
+                 rf"IO_PAGE_FAULT device=\S*{bus}:{place} .*address="
+                 r"(0x[0-9a-f]+)")
+        said = subprocess.run(["dmesg"], capture_output=True, text=True,
+                              check=True).stdout
+        return {int(page, 16) & -4096 for form in forms
+                for page in re.findall(form, said)}
+
+    def no_iommu_mode(self, on: bool) -> None:
+        Path("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
+             ).write_text("Y" if on else "N")
+
 
 class NoTestbed:
     """What class Ioasidd asks of the machine's devices; it has them not."""
@@ -390,6 +432,14 @@ class SimWorld(World):
 
     def unsafe_interrupts(self, allowed: bool) -> None:
         self.poke("unsafe-interrupts", "on" if allowed else "off")
+
+    def faults(self, name: str) -> set[int]:
+        """The last one is enough for a case."""
+        return {int(word.removeprefix("fault="), 16)
+                for word in self.line(name) if word.startswith("fault=")}
+
+    def no_iommu_mode(self, on: bool) -> None:
+        self.poke("no-iommu", "on" if on else "off")
 
 
 def world() -> World:

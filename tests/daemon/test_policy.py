@@ -76,8 +76,10 @@ def test_roles_are_what_they_are_called(policy):
     assert as_uid(policy, "Devices/PrepareDevice", **what)[0] == \
         "permission.denied"
     assert as_uid(policy, "Devices/PrepareDevice", OTHER, **what)[0] == "ok"
-    assert as_uid(policy, "Devices/PrepareDevice", OTHER, force=True,
-                  **what)[0] == "permission.denied"
+    for field in ("force", "allow_no_reset", "allow_unsafe_interrupts",
+                  "allow_no_iommu"):
+        assert as_uid(policy, "Devices/PrepareDevice", OTHER, **{field: True},
+                      **what)[0] == "permission.denied"
     assert as_uid(policy, "Devices/RecoverDevice", OTHER,
                   **what)[0] == "permission.denied"
     assert as_uid(policy, "Policy/CheckPolicy", OTHER, identity=["uid:1"],

@@ -3,6 +3,7 @@
 
 import contextlib
 import ctypes
+import json
 import multiprocessing
 import os
 import random
@@ -18,7 +19,7 @@ import pytest
 from ioasid.v1 import envelope_pb2, lease_pb2
 
 from daemon import NOBODY, Client, Refused, child, open_folder
-from machine import wait
+from machine import MACHINES, wait
 from manager import Manager
 
 EDU, OTHER, NVME = ("devices/pci-0000-01-00.0", "devices/pci-0000-02-00.0",
@@ -199,6 +200,55 @@ def test_spaces_are_changed_or_stay_as_they_were(client):
         "space.not-found"
     assert client.refusal("Spaces/DeleteSpace", name=first.name) == \
         "space.not-found"
+
+
+@pytest.fixture
+def mixed(make_machine, tmp_path):
+    """Two edu behind two IOMMUs: one translates 48 bits, the other 39."""
+    machine = json.loads((MACHINES / "testbed.json").read_text())
+    unit, = machine["iommus"]
+    machine["iommus"].append({**unit, "name": "dmar1", "aperture": {
+        "start": "0x0", "last": "0x7fffffffff"}})
+    for device in machine["devices"]:
+        if device["bdf"] == "0000:02:00.0":
+            device["iommu"] = "dmar1"
+    (tmp_path / "mixed.json").write_text(json.dumps(machine))
+    one = make_machine(tmp_path / "mixed")
+    one.start()
+    for bdf in ("0000:01:00.0", "0000:02:00.0"):
+        one.ctl("prepare", bdf)
+    with one.connect() as conn:
+        yield conn
+
+
+def test_devices_of_two_apertures_share_what_both_have(mixed):
+    """On a live space: whose aperture is in the way is said, and is out of it
+    when that device has left."""
+    high = {"size": GIB, "start": 1 << 40}
+    low = {"size": GIB, "start": 0}
+    lease = mixed.call("Leases/CreateLease", **offer(
+        {"devices": [EDU], "windows": [low, high]}, {}))
+    space, alone = lease.spaces[0].name, lease.spaces[0].iova_ranges
+
+    def refused(method, **fields):
+        with pytest.raises(Refused) as refusal:
+            mixed.call(f"Spaces/{method}", name=space, **fields)
+        assert refusal.value.id == "window.unavailable"
+        return [(one.name, one.detail) for one in refusal.value.error.causes]
+
+    in_the_way = [(OTHER, "its aperture is 0x0-0x7fffffffff")]
+    assert refused("AttachDevice", device=OTHER) == in_the_way
+    mixed.call("Spaces/SetWindows", name=space, windows=[low])
+    mixed.call("Spaces/AttachDevice", name=space, device=OTHER)
+    now = mixed.call("Spaces/GetSpace", name=space)
+    assert on(now) == [EDU, OTHER]
+    assert now.iova_ranges[-1].last == 0x7fffffffff
+    assert refused("SetWindows", windows=[low, high]) == in_the_way
+    assert ranges(mixed.call("Spaces/GetSpace", name=space)) == [(0, GIB - 1)]
+    mixed.call("Spaces/DetachDevice", name=space, device=OTHER)
+    now = mixed.call("Spaces/SetWindows", name=space, windows=[high])
+    assert ranges(now) == [(1 << 40, (1 << 40) + GIB - 1)]
+    assert now.iova_ranges == alone
 
 
 def test_a_space_is_made_once_for_one_request_id(client):

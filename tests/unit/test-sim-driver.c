@@ -290,6 +290,34 @@ static void what_a_vfio_driver_refuses_stays_without(void **state)
 	assert_string_equal(facts(m, EDU)->driver, "vfio-pci");
 }
 
+static void no_iommu_mode_makes_a_group_for_a_loose_function(void **state)
+{
+	struct machine *m = *state;
+	size_t groups = m->sim->n_groups;
+
+	assert_int_equal(override(m, LOOSE, "vfio-pci"), 0);
+	assert_int_equal(probe(m, LOOSE), 0);
+	assert_string_equal(facts(m, LOOSE)->driver, "");
+	assert_true(kernel_no_iommu(facts(m, LOOSE)));
+
+	m->sim->no_iommu_mode = true;
+	assert_int_equal(probe(m, LOOSE), 0);
+	assert_string_equal(facts(m, LOOSE)->driver, "vfio-pci");
+	assert_string_equal(facts(m, LOOSE)->cdev_name, "noiommu-vfio0");
+	/* The lowest free one: the VFs to come have those before it. */
+	assert_int_equal(facts(m, LOOSE)->group, 9);
+	assert_int_equal(m->sim->n_groups, groups + 1);
+	assert_string_equal(m->sim->groups[groups]->facts.type, "unknown");
+	assert_true(kernel_no_iommu(facts(m, LOOSE)));
+	assert_false(kernel_no_iommu(facts(m, EDU)));
+
+	/* It goes with the driver, whatever the mode is by then. */
+	m->sim->no_iommu_mode = false;
+	assert_int_equal(unbind(m, LOOSE), 0);
+	assert_int_equal(facts(m, LOOSE)->group, -1);
+	assert_int_equal(m->sim->n_groups, groups);
+}
+
 static void a_group_with_an_owner_takes_no_host_driver(void **state)
 {
 	struct machine *m = *state;
@@ -905,6 +933,7 @@ int main(void)
 		TEST(an_override_is_read_as_it_was_written),
 		TEST(a_driver_that_is_not_there_is_none),
 		TEST(what_a_vfio_driver_refuses_stays_without),
+		TEST(no_iommu_mode_makes_a_group_for_a_loose_function),
 		TEST(a_group_with_an_owner_takes_no_host_driver),
 		TEST(without_iommufd_there_is_no_cdev),
 		TEST(a_cdev_gets_the_lowest_free_number),

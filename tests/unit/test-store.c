@@ -177,6 +177,7 @@ static struct device_record some_record(void)
 		.prepared = true,
 		.vfio_driver = "vfio-pci",
 		.former_driver = "igb",
+		.no_iommu = true,
 		.trouble = TROUBLE_STUCK,
 		.reason = "a helper hangs: \xc3\xa4",
 		.remedy = "wait",

@@ -254,6 +254,37 @@ static void a_vfio_driver_shows_its_cdev(void **state)
 	kernel_inventory_free(inv);
 }
 
+static void a_cdev_tells_that_there_is_no_iommu(void **state)
+{
+	struct machine *m = *state;
+	struct kernel_inventory *inv;
+
+	tree_file(&m->tree, D "0000:01:00.0/modalias", "");
+	tree_link(&m->tree, D "0000:01:00.0/driver", "../vfio-pci");
+	tree_link(&m->tree, D "0000:01:00.0/iommu_group",
+		  "../../../kernel/iommu_groups/4");
+	tree_file(&m->tree, D "0000:01:00.0/vfio-dev/noiommu-vfio3/dev",
+		  "250:3");
+	tree_file(&m->tree, D "0000:02:00.0/modalias", "");
+	tree_file(&m->tree, D "0000:03:00.0/modalias", "");
+	tree_link(&m->tree, D "0000:03:00.0/iommu_group",
+		  "../../../kernel/iommu_groups/5");
+	inv = inventory(m);
+	assert_string_equal(inv->devices[0].cdev_name, "noiommu-vfio3");
+	assert_int_equal(inv->devices[0].group, 4);
+	assert_true(kernel_no_iommu(&inv->devices[0]));
+	assert_true(kernel_no_iommu(&inv->devices[1]));
+	assert_false(kernel_no_iommu(&inv->devices[2]));
+	assert_false(inv->no_iommu_mode);
+	kernel_inventory_free(inv);
+
+	tree_file(&m->tree, "module/vfio/parameters/enable_unsafe_noiommu_mode",
+		  "Y");
+	inv = inventory(m);
+	assert_true(inv->no_iommu_mode);
+	kernel_inventory_free(inv);
+}
+
 static void groups_tell_type_and_reserved_regions(void **state)
 {
 	struct machine *m = *state;
@@ -450,6 +481,7 @@ int main(void)
 		test(bridges_are_known),
 		test(vfs_are_counted_without_sriov_numvfs),
 		test(a_vfio_driver_shows_its_cdev),
+		test(a_cdev_tells_that_there_is_no_iommu),
 		test(groups_tell_type_and_reserved_regions),
 		test(families_of_iommus_are_known),
 		test(chip_names_tell_of_interrupt_remapping),

@@ -101,6 +101,7 @@ static int write_inventory(int fd, const struct kernel_inventory *inv)
 		.n_groups = inv->n_groups,
 		.n_iommus = inv->n_iommus,
 		.isolated_msi = inv->isolated_msi,
+		.no_iommu_mode = inv->no_iommu_mode,
 	};
 	int r;
 

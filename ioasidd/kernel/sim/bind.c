@@ -99,6 +99,9 @@ static int claim_group(struct sim *sim, const struct sim_device *device,
 
 	if (!group)
 		return -ENODEV;
+	/* There is nothing to be claimed, nor to be isolated. */
+	if (group->no_iommu)
+		return 0;
 	/* Where sysfs does not tell, as on ARM, they are. */
 	if (sim_rule(SIM_RULE_ISOLATED_MSI) && !sim->allow_unsafe &&
 	    sim->isolated_msi == ISOLATED_MSI_NO)

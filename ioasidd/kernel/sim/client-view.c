@@ -62,6 +62,7 @@ static int parse_inventory(const char *data, size_t size,
 	size -= sizeof(head);
 
 	ret->isolated_msi = (enum kernel_isolated_msi)head.isolated_msi;
+	ret->no_iommu_mode = head.no_iommu_mode;
 	ret->devices = take_items(&data, &size, head.n_devices,
 				  sizeof(*ret->devices));
 	ret->n_devices = head.n_devices;

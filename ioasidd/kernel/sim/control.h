@@ -142,7 +142,7 @@ struct control_reply {
 struct control_inventory {
 	uint64_t n_devices, n_groups, n_iommus, n_reserved;
 	uint32_t isolated_msi;
-	uint32_t reserved;
+	uint32_t no_iommu_mode;
 };
 
 #endif

@@ -387,6 +387,8 @@ static const struct describe_key kernel_keys[] = {
 	{ KEY("generic_drivers", ARRAY), .set = set_generic_drivers },
 	{ KEY("allow_unsafe_interrupts", BOOL),
 	  DESCRIBE_FIELD(struct sim, allow_unsafe) },
+	{ KEY("no_iommu_mode", BOOL),
+	  DESCRIBE_FIELD(struct sim, no_iommu_mode) },
 };
 
 static const struct describe_kind kernel_kind = {

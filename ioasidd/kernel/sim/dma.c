@@ -49,6 +49,10 @@ int sim_context_dma(struct sim_context *context, uint32_t id, uint32_t pasid,
 
 	if (sim_object_get(context, id, SIM_OBJECT_DEVICE, &bound) < 0)
 		return -EFAULT;
+	/* It goes to other memory than what is mapped there. */
+	if (sim_no_iommu(bound->device) &&
+	    sim_rule(SIM_RULE_NO_IOMMU_TRANSLATES_NOTHING))
+		return -EFAULT;
 	attachment = sim_attachment_find(bound, pasid);
 	/* What a guest has in its own page table nobody here can read. */
 	if (!attachment || attachment->table->parent)

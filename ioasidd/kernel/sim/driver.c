@@ -125,13 +125,14 @@ static const char *match(const struct sim *sim, const struct sim_device *device)
  * Return: 0; -EINVAL: a bridge, or no IOMMU group; -EBUSY: a PF that has VFs;
  * what the description says.
  */
-static int vfio_accepts(const struct sim_device *device)
+static int vfio_accepts(const struct sim *sim, const struct sim_device *device)
 {
 	if (device->facts.bridge && sim_rule(SIM_RULE_VFIO_TAKES_NO_BRIDGE))
 		return -EINVAL;
 	if (device->facts.sriov_num && sim_rule(SIM_RULE_VFIO_TAKES_NO_PF))
 		return -EBUSY;
-	if (!device->group && sim_rule(SIM_RULE_VFIO_NEEDS_GROUP))
+	if (!device->group && !no_iommu_accepts(sim) &&
+	    sim_rule(SIM_RULE_VFIO_NEEDS_GROUP))
 		return -EINVAL;
 	if (device->probe_error && sim_rule(SIM_RULE_PROBE_CAN_FAIL))
 		return -device->probe_error;
@@ -170,7 +171,8 @@ static void register_vfio(struct sim *sim, struct sim_device *device)
 
 		facts->cdev = makedev(CDEV_MAJOR, number);
 		(void)str_format(facts->cdev_name, sizeof(facts->cdev_name),
-				 "vfio%u", number);
+				 "%svfio%u", sim_no_iommu(device) ?
+				 "noiommu-" : "", number);
 	}
 	driver_announce(sim, "add", "vfio-dev", facts->bdf);
 }
@@ -236,7 +238,8 @@ static int attach(struct sim *sim, struct sim_device *device, bool settle)
 	(void)str_copy(facts->driver, sizeof(facts->driver), driver);
 	if (!settle)
 		sim_delay(sim, device->bind_ms);
-	if (vfio && vfio_accepts(device) < 0) {
+	if (vfio && (vfio_accepts(sim, device) < 0 ||
+		     no_iommu_join(sim, device) < 0)) {
 		facts->driver[0] = '\0';
 		return -ENODEV;
 	}
@@ -321,6 +324,7 @@ void driver_release(struct sim *sim, struct sim_device *device)
 	if (vfio && !early)
 		unregister_vfio(sim, device);
 	free_minor(sim, cdev);
+	no_iommu_leave(sim, device);
 	facts->driver[0] = '\0';
 	driver_announce(sim, "unbind", "pci", facts->bdf);
 }

@@ -29,6 +29,11 @@ struct sim_device *sim_device_free(struct sim_device *device);
 /* sim_group_free() - likewise. */
 struct sim_group *sim_group_free(struct sim_group *group);
 
+/* sim_remove_group() - Take a group out of the machine, and free it: no function
+ * may be in it.
+ */
+void sim_remove_group(struct sim *sim, struct sim_group *group);
+
 /* --- driver.c --- */
 
 /* driver_is_vfio() - Is it one of the VFIO drivers in this kernel? */
@@ -80,6 +85,19 @@ void driver_go(struct sim *sim, struct sim_device *device);
 
 /* sim_errno() - The number of an errno's name, "ENOTTY"; 0 for none. */
 int sim_errno(const char *name);
+
+/* --- no-iommu.c --- */
+
+/* no_iommu_accepts() - Would VFIO take a function without a group? */
+bool no_iommu_accepts(const struct sim *sim);
+
+/* no_iommu_join() - VFIO takes a function: one without a group gets its own, if
+ * no_iommu_accepts(). Return: 0 or -ENOMEM.
+ */
+int no_iommu_join(struct sim *sim, struct sim_device *device);
+
+/* no_iommu_leave() - VFIO lets go of it: that group goes. */
+void no_iommu_leave(struct sim *sim, struct sim_device *device);
 
 /* --- sriov.c --- */
 

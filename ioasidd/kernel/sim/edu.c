@@ -87,8 +87,12 @@ static int dma(struct sim_function *f, uint64_t iova, void *buf, size_t size,
 
 	r = sim_context_dma(bound->context, bound->dev_id, SIM_NO_PASID, iova,
 			    buf, size, write);
-	if (r < 0)
+	/* Nobody sees what goes past all mappings where there is no IOMMU. */
+	if (r < 0 && !sim_no_iommu(f->device) &&
+	    sim_rule(SIM_RULE_FAULT_IS_REPORTED)) {
 		f->n_faults++;
+		f->fault_iova = iova & ~(SIM_PAGE - 1);
+	}
 
 	return r;
 }

@@ -82,7 +82,8 @@ struct function_view {
  * @reset_works:	The reset of BIND succeeded
  * @needs_reset:	It was closed without a reset
  * @n_resets:		Since the machine started
- * @n_faults:		Transfers that the IOMMU has refused
+ * @n_faults:		Transfers that the IOMMU has refused and reported
+ * @fault_iova:		The last of them: its page
  */
 struct sim_function {
 	struct sim_device *device;
@@ -98,6 +99,7 @@ struct sim_function {
 	struct function_view *view;
 	bool reset_works, needs_reset;
 	unsigned int n_resets, n_faults;
+	uint64_t fault_iova;
 };
 
 /* --- function.c --- */

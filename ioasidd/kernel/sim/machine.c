@@ -321,6 +321,21 @@ int sim_add_group_consume(struct sim *sim, struct sim_group *group)
 	return r;
 }
 
+/* sim_remove_group() - Take a group out of the machine, and free it */
+void sim_remove_group(struct sim *sim, struct sim_group *group)
+{
+	bool found;
+	size_t at = place((void *const *)sim->groups, sim->n_groups,
+			  &group->facts.number, compare_number, &found);
+
+	if (!found)
+		return;
+	sim->n_groups--;
+	memmove(&sim->groups[at], &sim->groups[at + 1],
+		(sim->n_groups - at) * sizeof(*sim->groups));
+	(void)sim_group_free(group);
+}
+
 /* sim_add_iommu_consume() - Put an IOMMU into the machine */
 int sim_add_iommu_consume(struct sim *sim, struct sim_iommu *iommu)
 {
@@ -459,6 +474,7 @@ int sim_inventory(struct sim *sim, struct kernel_inventory **ret)
 	for (size_t i = 0; i < sim->n_iommus; i++)
 		inv->iommus[inv->n_iommus++] = sim->iommus[i]->facts;
 	inv->isolated_msi = sim->isolated_msi;
+	inv->no_iommu_mode = sim->no_iommu_mode;
 
 	*ret = TAKE_PTR(inv);
 	return 0;

@@ -203,6 +203,11 @@ static int poke_unsafe_interrupts(struct poke *poke, struct error *err)
 	return on_off(poke, 1, &poke->sim->allow_unsafe, err);
 }
 
+static int poke_no_iommu(struct poke *poke, struct error *err)
+{
+	return on_off(poke, 1, &poke->sim->no_iommu_mode, err);
+}
+
 static int poke_numvfs(struct poke *poke, struct error *err)
 {
 	uint64_t n;
@@ -336,6 +341,7 @@ static const struct command {
 	{ "config", "BDF AT SIZE [VALUE]", 4, 5, true, poke_config },
 	{ "bar", "BDF AT [VALUE]", 3, 4, true, poke_bar },
 	{ "unsafe-interrupts", "on|off", 2, 2, false, poke_unsafe_interrupts },
+	{ "no-iommu", "on|off", 2, 2, false, poke_no_iommu },
 	{ "numvfs", "BDF N", 3, 3, false, poke_numvfs },
 	{ "dead", "BDF on|off", 3, 3, true, poke_dead },
 	{ "reset-error", "BDF ERRNO|0", 3, 3, true, poke_reset_error },

@@ -11,6 +11,7 @@
  *
  *	machine.c	what there is: devices, groups, IOMMUs; inventory
  *	driver.c	driver_override, probe, bind, unbind, uevents; sriov.c: VFs
+ *	no-iommu.c	functions without an IOMMU
  *	function.c	a PCI function: configuration space, BARs, resets
  *	view.c		what vfio-pci shows of configuration space
  *	edu.c		QEMU's edu, the function that does DMA
@@ -106,12 +107,14 @@ struct sim_iommu {
  * @iommu:	Borrowed from the machine; NULL for none
  * @owner:	The context that devices of it are bound to; NULL for none
  * @n_bound:	How many are
+ * @no_iommu:	VFIO has made it for a function without an IOMMU
  */
 struct sim_group {
 	struct kernel_group facts;
 	struct sim_iommu *iommu;
 	struct sim_context *owner;
 	unsigned int n_bound;
+	bool no_iommu;
 };
 
 /**
@@ -168,6 +171,12 @@ struct sim_device {
 	bool present;
 };
 
+/* sim_no_iommu() - Has VFIO a function that no IOMMU is in front of? */
+static inline bool sim_no_iommu(const struct sim_device *device)
+{
+	return device->group && device->group->no_iommu;
+}
+
 /**
  * struct sim - The machine
  * @lock:		Guards all of it
@@ -176,6 +185,7 @@ struct sim_device {
  * @info:		release, boot id, whether there is an iommufd
  * @isolated_msi:	As the inventory says it
  * @allow_unsafe:	iommufd.allow_unsafe_interrupts
+ * @no_iommu_mode:	vfio.enable_unsafe_noiommu_mode
  * @vfio_drivers:	VFIO drivers in this kernel
  * @n_vfio_drivers:	How many
  * @generic_drivers:	Others that take any function that is overridden to them,
@@ -200,7 +210,7 @@ struct sim {
 	pthread_cond_t changed;
 	struct kernel_info info;
 	enum kernel_isolated_msi isolated_msi;
-	bool allow_unsafe;
+	bool allow_unsafe, no_iommu_mode;
 	char vfio_drivers[SIM_VFIO_DRIVERS_MAX][DRIVER_SIZE];
 	size_t n_vfio_drivers;
 	char generic_drivers[SIM_VFIO_DRIVERS_MAX][DRIVER_SIZE];

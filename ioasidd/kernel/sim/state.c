@@ -6,6 +6,7 @@
  * what is as before reads as before.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +44,9 @@ static void write_device(const struct sim_device *device, FILE *out)
 	if (device->bus_dead)
 		fprintf(out, " dead");
 	if (device->function && device->function->n_faults)
-		fprintf(out, " faults=%u", device->function->n_faults);
+		fprintf(out, " faults=%u fault=0x%" PRIx64,
+			device->function->n_faults,
+			device->function->fault_iova);
 	fprintf(out, "\n");
 }
 

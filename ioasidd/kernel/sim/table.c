@@ -112,6 +112,9 @@ static int check_flags(const struct sim_iommu *iommu, uint32_t flags)
 			     str_eq(iommu->facts.family, "amd-vi") ||
 			     str_eq(iommu->facts.family, "smmuv3"));
 
+	/* Without an IOMMU there is one kind; a queue is looked for first. */
+	if (!iommu && flags == UAPI_HWPT_FAULT_ID_VALID)
+		return 0;
 	if (flags & ~TABLE_FLAGS)
 		return sim_rule(SIM_RULE_UNKNOWN_FLAG_EOPNOTSUPP) ?
 			-EOPNOTSUPP : 0;

@@ -56,8 +56,10 @@ DEVICES = ("EDU0", "EDU1", "NVME0", "NVME1", "PAIR0", "PAIR1", "BRIDGED0",
 IOMMU = os.environ["IOMMU"]
 # QEMU 10's AMD IOMMU: no ports, so edu has no reset; DMA is not translated.
 FLAT = IOMMU == "amd" and "EDU0_PORT" not in os.environ
-# What preparing takes on this machine: some IOMMUs do not remap interrupts.
+# What preparing takes on this machine: some IOMMUs do not remap interrupts, and
+# some machines have none.
 ALLOWED = ["--allow-unsafe-interrupts"] * (IOMMU in ("virtio", "amd")) + \
+    ["--allow-no-iommu"] * (IOMMU == "none") + \
     ["--allow-no-reset"] * FLAT
 # How much longer than on a quiet host everything may take. A wait that is over
 # early costs nothing.
@@ -71,9 +73,12 @@ REPORT = re.compile(r"ERROR: (Address|Leak|Thread)Sanitizer|"
 class Refused(Exception):
     """ioasidctl or the daemon said no; `id` is of the error catalogue."""
 
-    def __init__(self, error: str, words: str, status: int = 1) -> None:
+    def __init__(self, error: str, words: str, status: int = 1,
+                 causes: list[tuple[str, str, str]] | None = None) -> None:
         super().__init__(words)
         self.id, self.words, self.status = error, words, status
+        # Kind, name, detail; of what came by the native socket.
+        self.causes = causes or []
 
 
 def wait(condition: Callable[[], Any], seconds: float, what: str) -> Any:
@@ -198,7 +203,9 @@ class Native:
         answer = self.receive()
         assert answer.id == number, answer
         if answer.WhichOneof("body") == "error":
-            raise Refused(answer.error.id, answer.error.message)
+            raise Refused(answer.error.id, answer.error.message, causes=[
+                (one.kind, one.name, one.detail)
+                for one in answer.error.causes])
         return self.messages[reply].FromString(answer.reply.payload)
 
 

@@ -10,13 +10,12 @@ from typing import Any
 
 import pytest
 
-from ioasid import ALLOWED, IOMMU, Ioasidd, wait
+from ioasid import ALLOWED, Ioasidd, wait
 
 pytest_plugins = ["ioasid"]
 
 # What is of a boot, or of a moment, and not of the machine.
 FLEETING = {"revision", "etag", "probed", "bindUs"}
-with_iommu = pytest.mark.skipif(IOMMU == "none", reason="there is no IOMMU")
 
 
 def lasting(value: Any) -> Any:
@@ -74,7 +73,6 @@ def test_simulation_of_the_captured_machine_lists_the_same(
             assert lasting(copy.ask(*what)) == lasting(ioasidd.ask(*what))
 
 
-@with_iommu
 @pytest.mark.parametrize("name", ["EDU0", "NVME0", "PAIR1"])
 def test_simulation_of_the_captured_machine_prepares_the_same(
         ioasidd: Ioasidd, name: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ioasid import DEVICES, Ioasidd, device_name, wait
+from ioasid import DEVICES, FLAT, Ioasidd, device_name, wait
 
 pytest_plugins = ["ioasid"]
 
@@ -21,10 +21,14 @@ IOMMU = os.environ["IOMMU"]
 VTD = IOMMU.startswith("vtd")
 PCI = Path("/sys/bus/pci/devices")
 # Without interrupt remapping nothing is prepared unless that is allowed.
-FLAGS = () if VTD else ("--allow-unsafe-interrupts",)
+FLAGS = () if VTD else ("--allow-no-iommu",) if IOMMU == "none" else \
+    ("--allow-unsafe-interrupts",)
 ALL_FLAGS = (*FLAGS, "--allow-no-reset")
 THERE = [name for name in DEVICES if name in os.environ]
-with_iommu = pytest.mark.skipif(IOMMU == "none", reason="there is no IOMMU")
+with_iommu = pytest.mark.skipif(
+    IOMMU == "none", reason="without an IOMMU each device is a group of its own, "
+    "and nothing is said of interrupts")
+TOP = (1 << 64) - 1
 
 
 def override(name: str) -> str:
@@ -79,7 +83,6 @@ def vtd_ecap() -> int:
     return int(path.read_text(), 16) if IOMMU == "vtd-scalable" else 0
 
 
-@with_iommu
 @pytest.mark.parametrize("name", ["EDU0", "NVME0"])
 def test_prepare_probes_and_restore_gives_back(ioasidd: Ioasidd,
                                                name: str) -> None:
@@ -96,14 +99,19 @@ def test_prepare_probes_and_restore_gives_back(ioasidd: Ioasidd,
         ("READY", "vfio-pci", before[name][0])
     assert (driver(name), override(name)) == ("vfio-pci", "vfio-pci")
     assert not device["noReset"]
-    assert device["unsafeInterrupts"] == (not VTD)
+    assert device["unsafeInterrupts"] == (not VTD and IOMMU != "none")
+    assert device["noIommu"] == (IOMMU == "none")
 
     caps = device["capabilities"]
     ranges = [(int(r["start"]), int(r["last"])) for r in caps["iovaRanges"]]
-    # The interrupt window is what the group has reserved, no more.
-    assert ranges[0] == (0, 0xfedfffff)
-    assert ranges[1][0] == 0xfef00000 and ranges[1][1] >= (1 << 39) - 1
-    assert len(ranges) == 2
+    # The interrupt window is what the group has reserved, no more; on AMD what
+    # HyperTransport has, too.
+    if IOMMU == "none":
+        assert ranges == [(0, TOP)]
+    else:
+        assert ranges[0] == (0, 0xfedfffff)
+        assert ranges[1][0] == 0xfef00000 and ranges[1][1] >= (1 << 39) - 1
+        assert ranges[2:] == ([(1 << 40, TOP)] if IOMMU == "amd" else [])
     assert int(caps["iovaAlignment"]) == 4096
     assert caps["hwInfoType"] == (1 if VTD else 0)
     assert bool(caps["hwInfo"]) == VTD
@@ -144,7 +152,6 @@ def marker() -> str:
     return ""
 
 
-@with_iommu
 def test_former_override_is_put_back(ioasidd: Ioasidd) -> None:
     """Somebody else's driver_override is not ours to clear."""
     path = PCI / os.environ["NVME1"] / "driver_override"
@@ -160,7 +167,6 @@ def test_former_override_is_put_back(ioasidd: Ioasidd) -> None:
         path.write_text("\n")
 
 
-@with_iommu
 @pytest.mark.parametrize("wrong,error", [
     ("no-such-driver", "device.no-driver"),
     # It takes the device, and is no VFIO driver.
@@ -184,7 +190,6 @@ def test_wrong_driver_is_refused_and_all_undone(
          "the host reads its disk")
 
 
-@with_iommu
 def test_dry_run_changes_nothing(ioasidd: Ioasidd) -> None:
     """Neither the machine, nor what ioasidd shows, nor what it has written."""
     ioasidd.prepare("EDU0", *FLAGS)
@@ -206,7 +211,7 @@ def test_dry_run_changes_nothing(ioasidd: Ioasidd) -> None:
     assert unchanged()
     # It refuses what the real one would.
     assert ioasidd.refused("prepare", *FLAGS, "--dry-run",
-                           os.environ["PAIR0"]).id == "device.no-reset"
+                           os.environ["PAIR1"]).id == "device.no-reset"
     assert ioasidd.refused("restore", "--dry-run", os.environ["NVME0"]).id == \
         "device.not-prepared"
     assert unchanged()
@@ -400,9 +405,11 @@ def test_unsafe_interrupts_have_to_be_allowed(ioasidd: Ioasidd) -> None:
         ioasidd.prepare("EDU0", "--allow-unsafe-interrupts")
         assert not ioasidd.device("EDU0")["unsafeInterrupts"]
         return
-    refusal = ioasidd.refused("prepare", os.environ["EDU0"])
-    assert (refusal.id, refusal.status) == ("device.unsafe-interrupts", 1)
-    assert "allow_unsafe_interrupts" in refusal.words
+    # Where nothing tells whether they are isolated, BIND does.
+    if not FLAT:
+        refusal = ioasidd.refused("prepare", os.environ["EDU0"])
+        assert (refusal.id, refusal.status) == ("device.unsafe-interrupts", 1)
+        assert "allow_unsafe_interrupts" in refusal.words
     parameter = Path("/sys/module/iommufd/parameters/allow_unsafe_interrupts")
     parameter.write_text("N")
     try:
@@ -425,14 +432,16 @@ def test_refusals_say_why_and_what_would_work(ioasidd: Ioasidd) -> None:
     before = host()
     bridge = os.environ.get("EDU0_PORT", "0000:00:00.0")
     none = IOMMU == "none"
+    flags = [flag for flag in ALL_FLAGS if flag != "--allow-no-iommu"]
     for target, error, why, remedy in (
             ("0000:7f:1f.7", "device.not-found", "devices/pci-0000-7f-1f.7",
              "ioasidctl devices -a"),
             ("devices/pci-0000-7f-1f.7", "device.not-found", "", "devices -a"),
             (bridge, "device.bridge", "is a bridge", "endpoint"),
-            *([(os.environ["EDU0"], "device.no-group", "in no IOMMU group",
-                "IOMMU on")] if none else [])):
-        for command in (["prepare", *ALL_FLAGS], ["prepare", "--dry-run"],
+            *([(os.environ["EDU0"], "device.no-group",
+                "reach all memory of the host", "allow_no_iommu")]
+              if none else [])):
+        for command in (["prepare", *flags], ["prepare", "--dry-run"],
                         ["--json", "prepare"]):
             done = ioasidd.ctl(*command, target)
             assert done.returncode == 1, words(done)
