@@ -50,10 +50,12 @@ static const char *size_text(const Ioasid__V1__Amount *amount,
  */
 static void add_row(struct table *table, const Ioasid__V1__Usage *usage)
 {
-	char contexts[AMOUNT_SIZE], spaces[AMOUNT_SIZE], pinned[AMOUNT_SIZE];
+	char contexts[AMOUNT_SIZE], spaces[AMOUNT_SIZE];
+	char mappings[AMOUNT_SIZE], pinned[AMOUNT_SIZE];
 
 	table_row(table, usage->owner, count_text(usage->contexts, contexts),
 		  count_text(usage->spaces, spaces),
+		  count_text(usage->mappings, mappings),
 		  size_text(usage->pinned, pinned), NULL);
 }
 
@@ -86,7 +88,7 @@ static int run(struct ctl *ctl, char **args, int n_args)
 		return CTL_DONE;
 	}
 	list = (const Ioasid__V1__ListUsageResponse *)reply;
-	table_row(&table, "OWNER", "LEASES", "SPACES", "MEMORY", NULL);
+	table_row(&table, "OWNER", "LEASES", "SPACES", "MAPPINGS", "MEMORY", NULL);
 	for (size_t i = 0; i < list->n_usage; i++)
 		add_row(&table, list->usage[i]);
 	table_print(&table);

@@ -84,6 +84,8 @@ static Ioasid__V1__Usage *view_usage(const struct call *call,
 	ret->contexts = view_amount(arena, quotas, owner, used,
 				    QUOTA_CONTEXTS);
 	ret->spaces = view_amount(arena, quotas, owner, used, QUOTA_SPACES);
+	ret->mappings = view_amount(arena, quotas, owner, used,
+				    QUOTA_MAPPINGS);
 	ret->pinned = view_amount(arena, quotas, owner, used, QUOTA_PINNED);
 	return ret;
 }

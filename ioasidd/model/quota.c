@@ -17,6 +17,7 @@
 static const char *const kind_names[] = {
 	[QUOTA_CONTEXTS] = "contexts",
 	[QUOTA_SPACES] = "spaces",
+	[QUOTA_MAPPINGS] = "mappings",
 	[QUOTA_PINNED] = "pinned",
 };
 static_assert(ARRAY_SIZE(kind_names) == QUOTA_COUNT, "every kind");
@@ -126,6 +127,9 @@ static uint64_t plus(uint64_t a, uint64_t b)
 void quota_used(const struct registry *reg, const char *owner,
 		uint64_t ret[QUOTA_COUNT])
 {
+	uint64_t bytes;
+	size_t n;
+
 	memset(ret, 0, QUOTA_COUNT * sizeof(*ret));
 	for (size_t i = 0; i < reg->n_leases; i++) {
 		const struct lease *lease = reg->leases[i];
@@ -135,6 +139,10 @@ void quota_used(const struct registry *reg, const char *owner,
 			continue;
 		ret[QUOTA_CONTEXTS]++;
 		ret[QUOTA_SPACES] += lease->n_spaces;
+		if (lease->mapped) {
+			mapped_count(lease->mapped, NULL, &n, &bytes);
+			ret[QUOTA_MAPPINGS] += n;
+		}
 		ret[QUOTA_PINNED] = plus(ret[QUOTA_PINNED], lease->memlock);
 	}
 	for (const struct charge *charge = reg->charges; charge;

@@ -26,11 +26,13 @@ struct registry;
  * enum quota_kind - What is counted
  * @QUOTA_CONTEXTS:	Leases: each has an iommufd
  * @QUOTA_SPACES:	Spaces that ioasidd has made for them
+ * @QUOTA_MAPPINGS:	What is mapped for their holders (guarded leases)
  * @QUOTA_PINNED:	Memory that their holders may lock for them, bytes
  */
 enum quota_kind {
 	QUOTA_CONTEXTS,
 	QUOTA_SPACES,
+	QUOTA_MAPPINGS,
 	QUOTA_PINNED,
 	QUOTA_COUNT
 };
@@ -41,7 +43,7 @@ enum quota_kind {
 #define QUOTA_UNLIMITED UINT64_MAX
 #define QUOTA_AS_ALL (UINT64_MAX - 1)
 
-/* "contexts", "spaces", "pinned"; as in ioasidd.conf(5) */
+/* "contexts", "spaces", "mappings", "pinned"; as in ioasidd.conf(5) */
 const char *quota_kind_name(enum quota_kind kind);
 int quota_kind_from_name(const char *name, enum quota_kind *ret);
 

@@ -236,6 +236,32 @@ static int check_devices(const struct draft *draft,
 }
 
 /**
+ * check_contained() - Is there an IOMMU in front of each device of a guarded
+ *		       lease?
+ *
+ * Without one nothing keeps its holder to what is mapped.
+ *
+ * Return: 0; -EINVAL lease.mode.
+ */
+static int check_contained(const struct lease *offer,
+			   const struct draft *draft, struct error *err)
+{
+	for (size_t i = 0; i < draft->n; i++) {
+		const struct device *device = &draft->copies[i];
+
+		if (offer->mode != LEASE_GUARDED || !device->record.no_iommu)
+			continue;
+		error_set(err, -EINVAL, ERROR_LEASE_MODE,
+			  "%s has no IOMMU that would guard against its holder",
+			  device->name);
+		error_object(err, "%s", device->name);
+		error_remedy(err, "Trust the holder, and use transfer or hold");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/**
  * check_pinned() - Do all live leases and this one fit under max_pinned?
  * @offer:	The offer
  *
@@ -407,6 +433,8 @@ static int offer_devices(struct host *host, struct lease *offer,
 		r = draft_open(host, &offer->devices, &draft, err);
 	if (r == 0)
 		r = check_devices(&draft, &endpoints, err);
+	if (r == 0)
+		r = check_contained(offer, &draft, err);
 	if (r == 0)
 		r = check_pinned(host, offer, err);
 	if (r == 0)

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "ops/context.h"
 #include "ops/guarded.h"
+#include "ops/quota.h"
 
 /**
  * struct mapping_job - A request at work
@@ -83,13 +84,13 @@ void outcome_refuse(struct outcome *outcome, size_t i,
 }
 
 /**
- * check_quota() - May the lease pin so much more?
+ * pin_limit() - How much may be pinned for the lease?
  *
- * The one place for what its owner may have in all, too.
+ * Its owner was charged for that when the lease was made.
  *
  * Return: the most that may be mapped for the lease, bytes.
  */
-static uint64_t check_quota(const struct lease *lease)
+static uint64_t pin_limit(const struct lease *lease)
 {
 	return lease->memlock_unlimited ? UINT64_MAX : lease->memlock;
 }
@@ -134,7 +135,7 @@ static int check_place(const struct space *space,
 static int enter(struct lease *lease, const char *name,
 		 const struct mapping *mapping, struct error *err)
 {
-	const uint64_t limit = check_quota(lease);
+	const uint64_t limit = pin_limit(lease);
 	struct mapping other;
 	int r;
 
@@ -340,6 +341,22 @@ static int map_all(struct mapping_job *job, struct error *err)
 }
 
 /**
+ * map_charged() - The same, if its owner may have so many mappings
+ */
+static int map_charged(struct mapping_job *job, struct error *err)
+{
+	struct charge charge = { .more[QUOTA_MAPPINGS] = job->n };
+	int r;
+
+	str_copy(charge.owner, sizeof(charge.owner), job->lease->owner);
+	r = quota_begin(job->host, &charge, err);
+	if (r == 0)
+		r = map_all(job, err);
+	quota_end(job->host, &charge);
+	return r;
+}
+
+/**
  * job_alloc() - Make room for a request
  *
  * Return: 0 or -ENOMEM; job_free() in any case.
@@ -386,7 +403,7 @@ int memory_map(struct host *host, const struct caller *caller,
 		for (; job.n_looked < n_fds; job.n_looked++)
 			memory_look(fds[job.n_looked], job.lease->mapped,
 				    &job.looked[job.n_looked]);
-		r = map_all(&job, err);
+		r = map_charged(&job, err);
 		guarded_done(job.lease);
 	}
 	job_free(&job);

@@ -78,3 +78,12 @@ def test_it_is_captured_with_the_mode_and_without_its_group(
     for bdf in (EDU, "0000:03:00.0"):
         copy.ctl("prepare", "--allow-no-iommu", bdf)
     assert look(copy) == look(bare)
+
+
+def test_nothing_guards_against_the_holder_of_one(bare):
+    """What is not translated cannot be kept to what is mapped."""
+    bare.ctl("prepare", "--allow-no-iommu", EDU)
+    refused = bare.refused("lease", "create", "--mode", "guarded",
+                           "--volatile", EDU)
+    assert refused.id == "lease.mode"
+    assert bare.device(EDU)["state"] == "READY"

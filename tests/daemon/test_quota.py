@@ -4,6 +4,9 @@
 import subprocess
 import threading
 
+import pytest
+from test_guarded import GIB, PAGE, Guarded
+
 from daemon import Client, Refused, child
 from policies import as_uid
 
@@ -47,6 +50,13 @@ def usage(client, owner="uid:0"):
     one, = client.call("Policy/ListUsage", owner=owner).usage
     return [(amount.used, amount.limit)
             for amount in (one.contexts, one.spaces, one.pinned)]
+
+
+def used(client, kind):
+    """(used, limit) of one kind, of root."""
+    one, = client.call("Policy/ListUsage", owner="uid:0").usage
+    amount = getattr(one, kind)
+    return amount.used, amount.limit
 
 
 def table(policy, *owner):
@@ -93,6 +103,23 @@ def test_spaces_are_counted_over_all_leases(policy):
         assert usage(client)[1] == (3, 3)
 
 
+def test_mappings_are_counted_before_they_are_made(policy):
+    with start(policy, "[quota]\nmappings = 3\n") as client:
+        held = Guarded(client)
+        memory = [held.memory(4 * PAGE)]
+        held.map(memory, held.entry(GIB), held.entry(GIB + PAGE))
+        before = held.mappings()
+        with pytest.raises(Refused) as refused:
+            held.map(memory, held.entry(GIB + 2 * PAGE),
+                     held.entry(GIB + 3 * PAGE))
+        assert refused.value.id == "limit.quota"
+        assert held.mappings() == before
+        assert used(client, "mappings") == (2, 3)
+        held.unmap((GIB, PAGE))
+        held.map(memory, held.entry(GIB + 2 * PAGE), held.entry(GIB))
+        assert used(client, "mappings") == (3, 3)
+
+
 def test_memory_is_counted_in_bytes(policy):
     with start(policy, "[quota]\npinned = 3M\n") as client:
         client.call("Leases/CreateLease", **offer(EDU, memlock=2 * MIB))
@@ -137,15 +164,15 @@ def test_who_may_not_see_all_is_told_of_its_own(policy):
                   client.call("Policy/ListUsage").usage]
         assert listed == ["uid:0", f"uid:{OPERATOR}"]
         assert table(policy) == [
-            "OWNER LEASES SPACES MEMORY".split(),
-            ["uid:0", "1", "0", "1M"], [f"uid:{OPERATOR}", "1", "0", "1M"]]
+            "OWNER LEASES SPACES MAPPINGS MEMORY".split(),
+            ["uid:0", "1", "0", "0", "1M"], [f"uid:{OPERATOR}", "1", "0", "0", "1M"]]
         own = child(table, policy, uid=OPERATOR)
-        assert own[1:] == [[f"uid:{OPERATOR}", "1", "0", "1M"]]
-        assert table(policy, "uid:0")[1:] == [["uid:0", "1", "0", "1M"]]
+        assert own[1:] == [[f"uid:{OPERATOR}", "1", "0", "0", "1M"]]
+        assert table(policy, "uid:0")[1:] == [["uid:0", "1", "0", "0", "1M"]]
         policy.write("[quota]\ncontexts = 9\npinned = 2G\n")
         policy.reload()
         assert table(policy, "uid:0")[1:] == [
-            "uid:0 1 of 9 0 1M of 2G".split()]
+            "uid:0 1 of 9 0 0 1M of 2G".split()]
 
 
 def test_two_at_once_do_not_both_get_the_last(policy):
