@@ -44,6 +44,10 @@ static const struct permission permissions[] = {
 	  .open = true },
 	{ "space.change", ROLE_OPERATOR, .per_device = true,
 	  .labelled = true, .open = true },
+	{ "pagetable.view", ROLE_VIEWER, .per_device = true, .labelled = true,
+	  .open = true },
+	{ "pagetable.change", ROLE_OPERATOR, .per_device = true,
+	  .labelled = true, .open = true },
 	{ "policy.check", ROLE_ADMIN, .open = false },
 };
 

@@ -212,6 +212,8 @@ int store_put_lease(struct store_tx *tx, const struct lease *lease,
 		r = put_lists(tx, lease, err);
 	if (!r)
 		r = store_put_spaces(tx, lease, err);
+	if (!r)
+		r = store_put_tables(tx, lease, err);
 
 	return r;
 }
