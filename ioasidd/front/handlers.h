@@ -3,7 +3,7 @@
  * handlers.h - what answers the methods; bound to them in methods.c
  *
  * Each is a method_fn, see methods.h. reads.c has those that look, changes.c
- * those that change; policy.c and windows.c those of their names.
+ * those that change; the others those of their names.
  */
 #ifndef IOASIDD_FRONT_HANDLERS_H
 #define IOASIDD_FRONT_HANDLERS_H
@@ -41,6 +41,17 @@ int delete_space(struct call *call, struct error *err);
 int set_windows(struct call *call, struct error *err);
 int attach_device(struct call *call, struct error *err);
 int detach_device(struct call *call, struct error *err);
+int list_page_tables(struct call *call, struct error *err);
+int get_page_table(struct call *call, struct error *err);
+int create_page_table(struct call *call, struct error *err);
+int register_page_table(struct call *call, struct error *err);
+int delete_page_table(struct call *call, struct error *err);
+int bind_device_to(struct call *call, struct error *err);
+int unbind_device_from(struct call *call, struct error *err);
+int invalidate_page_table(struct call *call, struct error *err);
+int set_dirty_tracking(struct call *call, struct error *err);
+int get_dirty_bitmap(struct call *call, struct error *err);
+int open_fault_queue(struct call *call, struct error *err);
 
 /**
  * handler_name() - Check a resource name in a request

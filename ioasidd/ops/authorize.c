@@ -8,7 +8,10 @@
 #include <pthread.h>
 
 /* What brings descriptors: not through ioasid-api, which must never have one. */
-static const char handing_over[] = "ioasid.v1.Leases/ClaimLease";
+static const char *const handing_over[] = {
+	"ioasid.v1.Leases/ClaimLease",
+	"ioasid.v1.PageTables/OpenFaultQueue",
+};
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct policy *in_use;	/* guarded by lock */
@@ -174,6 +177,17 @@ static int refuse(const struct asking *a, const struct caller *caller,
 	return r;
 }
 
+/**
+ * hands_over() - Do descriptors come with the reply of a method?
+ */
+static bool hands_over(const char *method)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(handing_over); i++)
+		if (str_eq(method, handing_over[i]))
+			return true;
+	return false;
+}
+
 /* authorize_method() - May the caller call a method at all? */
 int authorize_method(const struct caller *caller, const char *method,
 		     const char *permission, struct error *err)
@@ -188,7 +202,7 @@ int authorize_method(const struct caller *caller, const char *method,
 				 ERROR_PERMISSION_UNAUTHENTICATED,
 				 "the connection has shown no certificate");
 	asking_begin(&a, caller, permission);
-	if (caller->via_api && str_eq(method, handing_over)) {
+	if (caller->via_api && hands_over(method)) {
 		r = error_set(err, -EACCES,
 			      ERROR_PERMISSION_NATIVE_SOCKET_ONLY,
 			      "%s hands descriptors over, which never go through ioasid-api",

@@ -12,6 +12,8 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "ops/bind.h"
+#include "ops/context-tables.h"
+#include "ops/fault-queue.h"
 #include "ops/parked.h"
 #include "store/fdstore.h"
 
@@ -37,11 +39,13 @@ struct context {
  * @lock:	Guards all of it; what hangs there is its lease's owner's
  * @list:	In no order
  * @stored:	How many descriptors the service manager has
+ * @faults:	Of their page tables; guards itself
  */
 struct contexts {
 	pthread_mutex_t lock;
 	struct context *list;
 	size_t stored;
+	struct fault_queues *faults;
 };
 
 /**
@@ -84,25 +88,42 @@ static void stored_name(const char *lease, size_t i,
 }
 
 /**
- * take_room() - Is there room for a context with the service manager?
- *
- * One that is full drops what it is given without a word.
+ * contexts_take_room() - See context.h
  */
-static bool take_room(struct contexts *contexts, struct context *context)
+bool contexts_take_room(struct contexts *contexts, const char *what, size_t n)
 {
 	const size_t room = fdstore_room();
+	bool taken;
 
 	if (!room)
 		return false;
 	pthread_mutex_lock(&contexts->lock);
-	context->stored = contexts->stored + context->n + 1 <= room;
-	if (context->stored)
-		contexts->stored += context->n + 1;
+	taken = contexts->stored + n <= room;
+	if (taken)
+		contexts->stored += n;
 	pthread_mutex_unlock(&contexts->lock);
-	if (!context->stored)
+	if (!taken)
 		log_warning("%s: the service manager keeps %zu descriptors and no more (FileDescriptorStoreMax=)",
-			    context->lease, room);
-	return context->stored;
+			    what, room);
+	return taken;
+}
+
+/**
+ * contexts_give_room() - See context.h
+ */
+void contexts_give_room(struct contexts *contexts, size_t n)
+{
+	pthread_mutex_lock(&contexts->lock);
+	contexts->stored -= n;
+	pthread_mutex_unlock(&contexts->lock);
+}
+
+/**
+ * contexts_faults() - See context.h
+ */
+struct fault_queues *contexts_faults(struct contexts *contexts)
+{
+	return contexts->faults;
 }
 
 /**
@@ -116,7 +137,9 @@ static void store(struct contexts *contexts, struct context *context)
 	struct error err = ERROR_NULL;
 	int r = 0;
 
-	if (!take_room(contexts, context))
+	context->stored = contexts_take_room(contexts, context->lease,
+					     context->n + 1);
+	if (!context->stored)
 		return;
 	for (size_t i = 0; i <= context->n && r == 0; i++) {
 		stored_name(context->lease, i, name);
@@ -139,9 +162,7 @@ static void unstore(struct contexts *contexts, const struct context *context)
 
 	if (!context->stored)
 		return;
-	pthread_mutex_lock(&contexts->lock);
-	contexts->stored -= context->n + 1;
-	pthread_mutex_unlock(&contexts->lock);
+	contexts_give_room(contexts, context->n + 1);
 	for (size_t i = 0; i <= context->n; i++) {
 		stored_name(context->lease, i, name);
 		if (fdstore_remove(name, &err) < 0)
@@ -157,9 +178,13 @@ int contexts_new(struct host *host, struct error *err)
 {
 	struct contexts *contexts = calloc(1, sizeof(*contexts));
 
-	if (!contexts)
+	if (contexts)
+		contexts->faults = fault_queues_new();
+	if (!contexts || !contexts->faults) {
+		free(contexts);
 		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
 				 "no memory");
+	}
 	pthread_mutex_init(&contexts->lock, NULL);
 	host->contexts = contexts;
 	return 0;
@@ -178,6 +203,7 @@ struct contexts *contexts_free(struct contexts *contexts)
 		contexts->list = context->next;
 		context_free(context);
 	}
+	fault_queues_free(contexts->faults);
 	pthread_mutex_destroy(&contexts->lock);
 	free(contexts);
 	return NULL;
@@ -208,6 +234,17 @@ static struct context *find(struct host *host, const struct lease *lease,
 }
 
 /**
+ * context_iommufd() - See context.h
+ */
+int context_iommufd(struct host *host, const struct lease *lease,
+		    struct error *err)
+{
+	const struct context *context = find(host, lease, err);
+
+	return context ? context->iommufd : -ESTALE;
+}
+
+/**
  * cdev_of() - The descriptor of a device
  * @name:	One of the lease's
  */
@@ -218,6 +255,17 @@ static int cdev_of(const struct context *context, const struct lease *lease,
 		if (str_eq(lease->devices.items[i], name))
 			return context->cdevs[i];
 	return -1;
+}
+
+/**
+ * context_cdev() - See context.h
+ */
+int context_cdev(struct host *host, const struct lease *lease,
+		 const char *device, struct error *err)
+{
+	const struct context *context = find(host, lease, err);
+
+	return context ? cdev_of(context, lease, device) : -ESTALE;
 }
 
 /* --- one space, in the kernel --- */
@@ -263,20 +311,20 @@ static int read_ranges(struct host *host, const struct context *context,
 }
 
 /**
- * put_back() - Put a device on the space that a lease has it on; on none if that
- *		has it on none
+ * put_back() - Put a device on the space or page table that a lease has it on; on
+ *		none if that has it on none
  */
 static void put_back(struct host *host, const struct context *context,
 		     const struct lease *lease, const char *device)
 {
-	const struct space *was = lease_space_of(lease, device);
+	const uint32_t was = lease_place_of(lease, device);
 	int r, cdev = cdev_of(context, lease, device);
 	struct error err = ERROR_NULL;
 	uint32_t id;
 
 	if (was)
-		r = host->kernel->ops->vfio_attach(host->kernel, cdev,
-						   was->kernel_id, &id, &err);
+		r = host->kernel->ops->vfio_attach(host->kernel, cdev, was,
+						   &id, &err);
 	else
 		r = host->kernel->ops->vfio_detach(host->kernel, cdev, &err);
 	if (r < 0)
@@ -285,12 +333,13 @@ static void put_back(struct host *host, const struct context *context,
 }
 
 /**
- * attach_all() - Put devices on a space; back where they were if one cannot
+ * attach_all() - Put devices on something; back where they were if one cannot
  * @devices:	Names
+ * @pt_id:	A space or page table
  */
 static int attach_all(struct host *host, const struct context *context,
 		      const struct lease *lease, const struct strv *devices,
-		      const struct space *space, struct error *err)
+		      uint32_t pt_id, struct error *err)
 {
 	uint32_t id;
 	size_t i;
@@ -300,7 +349,7 @@ static int attach_all(struct host *host, const struct context *context,
 		r = host->kernel->ops->vfio_attach(
 			host->kernel,
 			cdev_of(context, lease, devices->items[i]),
-			space->kernel_id, &id, err);
+			pt_id, &id, err);
 		if (r < 0)
 			error_object(err, "%s", devices->items[i]);
 	}
@@ -328,8 +377,8 @@ static int make_space(struct host *host, const struct context *context,
 		return r;
 	r = promise(host, context, space, err);
 	if (r == 0)
-		r = attach_all(host, context, lease, &space->devices, space,
-			       err);
+		r = attach_all(host, context, lease, &space->devices,
+			       space->kernel_id, err);
 	if (r == 0) {
 		r = read_ranges(host, context, space, err);
 		for (size_t i = 0; r < 0 && i < space->devices.n; i++)
@@ -375,17 +424,6 @@ static int bind_all(struct host *host, struct context *context,
 }
 
 /**
- * forget_ids() - There is no iommufd: what it called things means nothing
- * @lease:	A copy of the lease
- */
-static void forget_ids(struct lease *lease)
-{
-	lease->n_device_ids = 0;
-	for (size_t i = 0; i < lease->n_spaces; i++)
-		lease->spaces[i].kernel_id = 0;
-}
-
-/**
  * enter() - From now on it is the lease's
  */
 static void enter(struct host *host, struct context *context)
@@ -426,13 +464,16 @@ int context_open(struct host *host, struct lease *lease,
 		r = make_space(host, context, &nowhere, &lease->spaces[i],
 			       err);
 	if (r < 0) {
-		forget_ids(lease);
+		lease_forget_ids(lease);
 		return r;
 	}
 	lease->kept = true;
 	store(host->contexts, context);
 	enter(host, TAKE_PTR(context));
-	return 0;
+	r = context_make_tables(host, lease, err);
+	if (r < 0)
+		context_close(host, lease);
+	return r;
 }
 
 /**
@@ -466,7 +507,7 @@ static bool is_whole(struct host *host, const struct context *context,
 		else if (r != -ENOENT || space->devices.n)
 			return false;
 	}
-	return true;
+	return context_knows_tables(host, context->iommufd, lease);
 }
 
 /**
@@ -508,6 +549,7 @@ bool context_adopt(struct host *host, const struct lease *lease)
 	}
 	log_notice("%s: the service manager has kept it", lease->name);
 	enter(host, TAKE_PTR(context));
+	context_adopt_faults(host, lease);
 	return true;
 }
 
@@ -526,11 +568,12 @@ void context_close(struct host *host, struct lease *lease)
 	if (context)
 		*at = context->next;
 	pthread_mutex_unlock(&host->contexts->lock);
+	context_drop_faults(host, lease);
 	if (context)
 		unstore(host->contexts, context);
 	context_free(context);
 	lease->kept = false;
-	forget_ids(lease);
+	lease_forget_ids(lease);
 }
 
 /**
@@ -614,6 +657,8 @@ int context_fence(struct host *host, const struct lease *lease,
 	if (!context)
 		return -ESTALE;
 	first = unmap_all(host, context, lease, ret_bytes, err);
+	r = context_detach_pasids(host, lease, &each);
+	first = first_of(first, r, &each, err);
 	/* A holder can have made spaces of its own, whose ids nobody knows. */
 	for (size_t i = 0; i < context->n; i++) {
 		r = host->kernel->ops->vfio_detach(host->kernel,
@@ -622,6 +667,7 @@ int context_fence(struct host *host, const struct lease *lease,
 			error_object(&each, "%s", lease->devices.items[i]);
 		first = first_of(first, r, &each, err);
 	}
+	context_end_tables(host, lease);
 	return first;
 }
 
@@ -669,12 +715,12 @@ int context_promise(struct host *host, const struct lease *lease,
  * context_attach() - See context.h
  */
 int context_attach(struct host *host, const struct lease *lease,
-		   const struct strv *devices, struct space *space,
+		   const struct strv *devices, uint32_t pt_id,
 		   struct error *err)
 {
 	const struct context *context = find(host, lease, err);
 
-	return context ? attach_all(host, context, lease, devices, space,
+	return context ? attach_all(host, context, lease, devices, pt_id,
 				    err) : -ESTALE;
 }
 

@@ -23,6 +23,7 @@
 #include "ops/commit.h"
 
 struct contexts;
+struct fault_queues;
 
 /* contexts_new() - For all leases. Return: 0 or -ENOMEM. */
 int contexts_new(struct host *host, struct error *err);
@@ -31,13 +32,38 @@ int contexts_new(struct host *host, struct error *err);
 struct contexts *contexts_free(struct contexts *contexts);
 
 /**
+ * contexts_take_room() - Is there room with the service manager?
+ * @what:	For what, for the log
+ * @n:		For how many descriptors
+ *
+ * One that is full drops what it is given without a word.
+ *
+ * Return: true: it is kept free; contexts_give_room().
+ */
+bool contexts_take_room(struct contexts *contexts, const char *what, size_t n);
+
+/* contexts_give_room() - It is not needed any more. */
+void contexts_give_room(struct contexts *contexts, size_t n);
+
+/* contexts_faults() - The fault queues of all leases; see fault-queue.h. */
+struct fault_queues *contexts_faults(struct contexts *contexts);
+
+/* context_iommufd(), context_cdev() - A descriptor of a lease, borrowed for as long
+ * as the lease is ours. Return: it; -ESTALE context.lost.
+ */
+int context_iommufd(struct host *host, const struct lease *lease,
+		    struct error *err);
+int context_cdev(struct host *host, const struct lease *lease,
+		 const char *device, struct error *err);
+
+/**
  * context_open() - Make all of a lease's context
  * @lease:	A copy of the lease; gets the kernel's ids and ranges, and is
  *		kept
  * @draft:	Its devices, in its order
  *
  * Bind each device, make each space, let it promise its windows, attach its
- * devices. Devices are reset.
+ * devices; make page tables that were made before. Devices are reset.
  *
  * Return: 0; -errno: there is nothing of it.
  */
@@ -73,8 +99,9 @@ int context_copy(struct host *host, const struct lease *lease, int *fds,
 		 struct error *err);
 
 /**
- * context_fence() - Unmap all that is mapped in any of a lease's spaces, and take
- *		     its devices off whatever its holder has put them on
+ * context_fence() - Unmap all that is mapped in any of a lease's spaces, take its
+ *		     devices off whatever its holder has put them on, and end
+ *		     its page tables
  * @ret_bytes:	How much that was
  *
  * A space that its holder has ended has nothing mapped.
@@ -110,17 +137,18 @@ int context_promise(struct host *host, const struct lease *lease,
 		    const struct space *space, struct error *err);
 
 /**
- * context_attach() - Put devices on a space, wherever they are
+ * context_attach() - Put devices on a space or page table, wherever they are
  * @lease:	As it is; says where they are
  * @devices:	Names
+ * @pt_id:	The kernel's id of the space or page table
  *
  * On failure they are where they were.
  */
 int context_attach(struct host *host, const struct lease *lease,
-		   const struct strv *devices, struct space *space,
+		   const struct strv *devices, uint32_t pt_id,
 		   struct error *err);
 
-/* context_detach() - Take devices off whatever space they are on. */
+/* context_detach() - Take devices off whatever they are on. */
 int context_detach(struct host *host, const struct lease *lease,
 		   const struct strv *devices, struct error *err);
 
