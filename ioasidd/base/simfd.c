@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -62,6 +63,62 @@ static void allow_machine(int fd)
 }
 
 /**
+ * take_fd() - Write the number of a descriptor into the argument
+ * @request:	The call
+ * @offset:	Where in the argument; a stranger may say anything
+ * @fd:		It
+ *
+ * Return: 0; -EPROTO: that is not in the argument.
+ */
+static int take_fd(const struct simfd_request *request, uint64_t offset, int fd)
+{
+	char *arg = (char *)(uintptr_t)request->address;
+	uint32_t size;
+
+	if (request->op != SIMFD_IOCTL || !arg)
+		return -EPROTO;
+	memcpy(&size, arg, sizeof(size));
+	if (size < sizeof(int32_t) || offset > size - sizeof(int32_t))
+		return -EPROTO;
+
+	memcpy(arg + offset, &fd, sizeof(fd));
+	return 0;
+}
+
+/**
+ * receive_answer() - Wait for the answer to a call
+ * @fd:		Where it comes
+ * @request:	The call
+ * @ret:	What the call returns, or -errno
+ *
+ * A descriptor that comes with it is the caller's, by its number in the
+ * argument.
+ *
+ * Return: 0; -errno if none comes.
+ */
+static int receive_answer(int fd, const struct simfd_request *request,
+			  int64_t *ret)
+{
+	struct simfd_reply_fd reply = { .offset = 0 };
+	_cleanup_fd_ int made = -1;
+	size_t n_fds = 0;
+	ssize_t n;
+
+	n = fd_receive(fd, &reply, sizeof(reply), &made, 1, &n_fds);
+	if (n == -EPROTO)
+		return -EMFILE; /* no room in our table */
+	if (n != sizeof(struct simfd_reply) && n != sizeof(reply))
+		return -ENODEV;
+	if (n == sizeof(reply)) {
+		if (n_fds != 1 || take_fd(request, reply.offset, made) < 0)
+			return -ENODEV;
+		(void)TAKE_FD(made);
+	}
+	*ret = reply.result;
+	return 0;
+}
+
+/**
  * call() - Make a call and wait for its answer
  * @fd:		The file
  * @request:	The call
@@ -73,8 +130,7 @@ static void allow_machine(int fd)
 static int64_t call(int fd, const struct simfd_request *request)
 {
 	_cleanup_fd_ int ours = -1, theirs = -1;
-	struct simfd_reply reply;
-	ssize_t n;
+	int64_t result;
 	int ends[2];
 	int r;
 
@@ -88,11 +144,11 @@ static int64_t call(int fd, const struct simfd_request *request)
 	/* Then our end tells when nobody will answer any more. */
 	theirs = fd_close(theirs);
 	if (r == 0) {
-		n = fd_receive(ours, &reply, sizeof(reply), NULL, 0, NULL);
-		if (n == sizeof(reply) && reply.result >= 0)
-			return reply.result;
-		/* Nothing else is ever sent. */
-		r = n == sizeof(reply) ? (int)reply.result : -ENODEV;
+		r = receive_answer(ours, request, &result);
+		if (r == 0 && result >= 0)
+			return result;
+		if (r == 0)
+			r = (int)result;
 	}
 	if (r == -EPIPE || r == -ECONNRESET || r == -ENOTCONN)
 		r = -ENODEV;

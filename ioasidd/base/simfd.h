@@ -55,6 +55,19 @@ struct simfd_reply {
 	int64_t result;
 };
 
+/**
+ * struct simfd_reply_fd - The answer to an ioctl that has made a descriptor,
+ *			   which comes with it
+ * @result:	As above
+ * @offset:	Where in the argument its number belongs, an int32_t: only the
+ *		caller knows it. Within what the argument says of its size, in
+ *		its first 4 bytes
+ */
+struct simfd_reply_fd {
+	int64_t result;
+	uint64_t offset;
+};
+
 /* simfd_is() - Is the descriptor a socket, and so of a simulated machine? */
 bool simfd_is(int fd);
 

@@ -95,6 +95,7 @@ static void every_example_is_a_machine(void **state)
 	} examples[] = {
 		{ "testbed.json", 21, 0 },
 		{ "vtd-server.json", 54, 16 },
+		{ "vtd-nesting.json", 4, 0 },
 		{ "amd-server.json", 37, 4 },
 		{ "arm-smmuv3.json", 12, 4 },
 		{ "power-pseries.json", 5, 0 },

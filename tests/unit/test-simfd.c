@@ -25,6 +25,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct simfd_request asked;
 static int64_t says;
 static bool silent;
+/* Where it says that a descriptor belongs; -1: it gives none. */
+static int64_t gives_at = -1;
 
 /* Say what the machine is to answer. */
 static void let_it_say(int64_t result)
@@ -73,10 +75,16 @@ static void *serve(void *data)
 		if (request.op != SIMFD_PWRITE && request.address)
 			(void)process_vm_writev(caller.pid, &ours, 1, &theirs,
 						1, 0);
-		if (!silent)
+		if (!silent && gives_at >= 0) {
+			const struct simfd_reply_fd made = {
+				says, (uint64_t)gives_at,
+			};
+
+			(void)fd_send(answer, &made, sizeof(made), &fd, 1);
+		} else if (!silent)
 			(void)fd_send(answer, &reply, sizeof(reply), NULL, 0);
-		pthread_mutex_unlock(&lock);
 		fd_close(answer);
+		pthread_mutex_unlock(&lock);
 	}
 
 	return NULL;
@@ -88,6 +96,7 @@ static int setup(void **state)
 
 	before = fd_count();
 	silent = false;
+	gives_at = -1;
 	says = 0;
 	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) ||
 	       setsockopt(ends[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) ||
@@ -156,6 +165,49 @@ static void what_is_refused_has_its_errno(void **state)
 	assert_int_equal(errno, EADDRINUSE);
 }
 
+/* Descriptors, without those of a call that the machine is about to end. */
+static int count(void)
+{
+	int n;
+
+	pthread_mutex_lock(&lock);
+	n = fd_count();
+	pthread_mutex_unlock(&lock);
+	return n;
+}
+
+/* One that is given to it at @offset of an argument of 12 bytes. */
+static int given_at(int64_t offset, uint32_t *arg)
+{
+	if (arg)
+		memset(arg, 0xff, 3 * sizeof(arg[0]));
+	pthread_mutex_lock(&lock);
+	gives_at = offset;
+	pthread_mutex_unlock(&lock);
+	return simfd_ioctl(ends[0], 1, arg);
+}
+
+static void a_descriptor_is_named_in_the_argument_or_not_taken(void **state)
+{
+	uint32_t arg[3];
+	int n = count();
+
+	/* The machine writes the first word, a size of 0x4711. */
+	assert_int_equal(given_at(8, arg), 0);
+	assert_int_equal(count(), n + 1);
+	assert_true(fcntl((int)arg[2], F_GETFD) & FD_CLOEXEC);
+	fd_close((int)arg[2]);
+	assert_int_equal(arg[1], UINT32_MAX);
+
+	assert_int_equal(given_at(0x4711 - 3, arg), -1);
+	assert_int_equal(errno, ENODEV);
+	assert_int_equal(given_at(INT64_MAX, arg), -1);
+	assert_int_equal(given_at(8, NULL), -1);
+	assert_int_equal(count(), n);
+	assert_int_equal(simfd_pread(ends[0], arg, sizeof(arg), 0), -1);
+	assert_int_equal(count(), n);
+}
+
 static void a_machine_that_is_no_more_is_enodev(void **state)
 {
 	pthread_mutex_lock(&lock);
@@ -208,6 +260,7 @@ int main(void)
 		T(a_call_comes_with_its_number_and_its_answer_in_place),
 		T(reads_and_writes_say_where_and_how_much),
 		T(what_is_refused_has_its_errno),
+		T(a_descriptor_is_named_in_the_argument_or_not_taken),
 		T(a_machine_that_is_no_more_is_enodev),
 		T(threads_get_their_own_answers),
 	};

@@ -47,6 +47,8 @@ void sim_context_remove_device(struct sim_context *context, uint32_t id)
 
 	while (bound->n)
 		sim_context_detach(context, id, bound->attachments[0].pasid);
+	if (bound->vdevice)
+		sim_vdevice_lost(bound->vdevice);
 	sim_object_end(context, &bound->object);
 }
 
@@ -205,6 +207,40 @@ static bool suits(const struct sim_table *table, const struct sim_bound *bound)
 	       a->nest_parent == b->nest_parent;
 }
 
+/**
+ * check_table() - Can a device, or a PASID of it, be on a page table?
+ *
+ * VT-d's driver wants a device that asks for pages (PCI's PRI) if faults go to a
+ * queue, and no simulated one does. That of SMMUv3 wants a guest's number for a
+ * device on a guest's page table that translates, and no PASIDs beside it.
+ *
+ * Return: 0; -EINVAL; -ENODEV; -ENOENT; -EBUSY; -EOPNOTSUPP.
+ */
+static int check_table(const struct sim_context *context,
+		       const struct sim_bound *bound, uint32_t pasid,
+		       const struct sim_table *table)
+{
+	int r = check_pasid(context, bound, pasid, table);
+
+	if (r < 0)
+		return r;
+	if (!suits(table, bound))
+		return -EINVAL;
+	if (table->faults && str_eq(table->iommu->facts.family, "vt-d"))
+		return -ENODEV;
+	if (!table->viommu)
+		return 0;
+	if (pasid != SIM_NO_PASID)
+		return -EOPNOTSUPP;
+	if (has_pasids(context, bound))
+		return -EBUSY;
+	if (table->needs_vdevice &&
+	    (!bound->vdevice || bound->vdevice->viommu != table->viommu))
+		return -ENOENT;
+
+	return 0;
+}
+
 /* --- attach, move, detach --- */
 
 /* put_table() - An attachment to it has gone */
@@ -237,11 +273,8 @@ static int attach(struct sim_context *context, struct sim_bound *bound,
 	if (r < 0)
 		return r;
 
-	if (!group) {
-		r = check_pasid(context, bound, pasid, table);
-		if (r >= 0 && !suits(table, bound))
-			r = -EINVAL;
-	}
+	if (!group)
+		r = check_table(context, bound, pasid, table);
 	if (r < 0) {
 		if (pasid == SIM_NO_PASID)
 			sim_ioas_unreserve(&table->space->ioas, bound);
@@ -329,9 +362,7 @@ static int move(struct sim_context *context, struct sim_bound *bound,
 	if (r < 0)
 		return r;
 
-	r = check_pasid(context, bound, pasid, table);
-	if (r >= 0 && !suits(table, bound))
-		r = -EINVAL;
+	r = check_table(context, bound, pasid, table);
 	if (r < 0) {
 		if (elsewhere)
 			unreserve_group(context, table->space, bound);
@@ -463,6 +494,10 @@ int sim_context_attach(struct sim_context *context, uint32_t id, uint32_t pasid,
 			*ret_pt_id = pt_id;
 		break;
 	case SIM_OBJECT_DEVICE:
+	case SIM_OBJECT_FAULTS:
+	case SIM_OBJECT_VIOMMU:
+	case SIM_OBJECT_VDEVICE:
+	case SIM_OBJECT_GONE:
 		r = -EINVAL;
 		break;
 	}

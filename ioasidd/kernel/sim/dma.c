@@ -57,6 +57,8 @@ int sim_context_dma(struct sim_context *context, uint32_t id, uint32_t pasid,
 	for (; size; size -= done) {
 		r = dma_piece(attachment->table, iova, buf, size, write,
 			      &done);
+		if (r >= 0 && write && attachment->table->watched)
+			r = sim_dirty_mark(attachment->table, iova);
 		if (r < 0)
 			return r;
 		iova += done;

@@ -59,6 +59,8 @@ struct end {
  * @caller:	Who
  * @closing:	For end_settle()
  * @answer:	Where to answer; owned
+ * @made:	A file that it has made
+ * @result:	Of the call
  */
 struct end_call {
 	struct end *end;
@@ -66,6 +68,8 @@ struct end_call {
 	struct sim_caller caller;
 	uint64_t closing;
 	int answer;
+	struct sim_made made;
+	int64_t result;
 };
 
 /* --- the last close --- */
@@ -245,23 +249,70 @@ static int64_t make_call(const struct end_call *call)
 }
 
 /**
+ * over() - A call is done
+ * @call:	The call; its answer is the caller's to give
+ *
+ * Before the answer: the caller's close is to be the last one then.
+ */
+static void over(const struct end_call *call)
+{
+	if (atomic_fetch_sub(&call->end->refs, 1) == 1)
+		finish(call->end);
+}
+
+/**
+ * give_made() - On the loop's thread: answer with a descriptor
+ * @data:	The call; freed
+ *
+ * What the file is of stays in its context if that fails, as an object that
+ * nobody has open.
+ */
+static void give_made(void *data)
+{
+	struct end_call *call = data;
+	const struct simfd_reply_fd reply = {
+		.result = call->result,
+		.offset = call->made.offset,
+	};
+	_cleanup_fd_ int fd = -1;
+	int r;
+
+	r = end_new_consume(call->end->server, call->made.file, &fd);
+	over(call);
+	if (r < 0) {
+		reply_consume(call->answer, r);
+	} else {
+		(void)fd_send(call->answer, &reply, sizeof(reply), &fd, 1);
+		(void)fd_close(call->answer);
+	}
+	free(call);
+}
+
+/**
  * call_main() - A thread: make a call
  * @data:	The call; freed
  */
 static void call_main(void *data)
 {
 	struct end_call *call = data;
-	struct end *end = call->end;
-	int64_t result;
+	struct server *server = call->end->server;
 
-	sim_lock(end->server->sim);
-	end_settle(end->server, call->closing);
-	result = make_call(call);
-	sim_unlock(end->server->sim);
-	/* Before the answer: the caller's close is to be the last one then. */
-	if (atomic_fetch_sub(&end->refs, 1) == 1)
-		finish(end);
-	reply_consume(call->answer, result);
+	call->caller.made = &call->made;
+	sim_lock(server->sim);
+	end_settle(server, call->closing);
+	call->result = make_call(call);
+	sim_unlock(server->sim);
+	/* Descriptors are the loop's. */
+	if (call->made.file) {
+		if (!loop_post(server->loop, give_made, call))
+			return;
+		sim_lock(server->sim);
+		(void)sim_close(call->made.file);
+		sim_unlock(server->sim);
+		call->result = -ENOMEM;
+	}
+	over(call);
+	reply_consume(call->answer, call->result);
 	free(call);
 }
 

@@ -77,6 +77,22 @@ int sim_open_cdev(struct sim *sim, const char *bdf, struct sim_file **ret)
 	return 0;
 }
 
+/* sim_open_faults() - The descriptor of a fault queue, which keeps its context */
+int sim_open_faults(struct sim_context *context, uint32_t id,
+		    struct sim_file **ret)
+{
+	struct sim_file *file = add_file(sim_context_machine(context),
+					 SIM_FILE_FAULTS);
+
+	if (!file)
+		return -ENOMEM;
+	file->context = sim_context_ref(context);
+	file->dev_id = id;
+
+	*ret = file;
+	return 0;
+}
+
 /**
  * drop_bound() - Release what is bound to a context that is closed
  *
@@ -138,6 +154,10 @@ struct sim_file *sim_close(struct sim_file *file)
 	case SIM_FILE_CDEV:
 		close_cdev(file);
 		break;
+	case SIM_FILE_FAULTS:
+		sim_faults_closed(file->context, file->dev_id);
+		(void)sim_context_unref(file->context);
+		break;
 	}
 	for (p = &sim->files; *p && *p != file; p = &(*p)->next)
 		;
@@ -182,6 +202,8 @@ long sim_ioctl(struct sim_file *file, const struct sim_caller *caller,
 		return sim_context_ioctl(file->context, caller, request, arg);
 	case SIM_FILE_CDEV:
 		return sim_vfio_ioctl(file, caller, request, arg);
+	case SIM_FILE_FAULTS:
+		break; /* it has none */
 	}
 
 	return -ENOTTY;
@@ -196,6 +218,8 @@ ssize_t sim_pread(struct sim_file *file, const struct sim_caller *caller,
 		return -EINVAL; /* it has no read */
 	case SIM_FILE_CDEV:
 		return sim_vfio_rw(file, caller, buf, size, at, false);
+	case SIM_FILE_FAULTS:
+		return sim_faults_read(size, at);
 	}
 
 	return -EINVAL;
@@ -210,6 +234,8 @@ ssize_t sim_pwrite(struct sim_file *file, const struct sim_caller *caller,
 		return -EINVAL;
 	case SIM_FILE_CDEV:
 		return sim_vfio_rw(file, caller, buf, size, at, true);
+	case SIM_FILE_FAULTS:
+		return sim_faults_write(caller, buf, size, at);
 	}
 
 	return -EINVAL;

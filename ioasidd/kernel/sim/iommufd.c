@@ -4,7 +4,7 @@
  *	       their own
  *
  * What is not simulated is answered as by a kernel that does not have it, with
- * ENOTTY: fault queues, vIOMMUs, dirty tracking, the VFIO container's calls.
+ * ENOTTY: events and queues of vIOMMUs, the VFIO container's calls.
  */
 #include "kernel/sim/iommufd.h"
 
@@ -170,8 +170,21 @@ static const struct call {
 	CALL(UAPI_HWPT_ALLOC, hwpt_alloc, reserved, sim_hwpt_alloc, true,
 	     offsetof(struct uapi_hwpt_alloc, out_hwpt_id)),
 	CALL(UAPI_GET_HW_INFO, hw_info, reserved, sim_get_hw_info, true, 0),
+	CALL(UAPI_HWPT_SET_DIRTY_TRACKING, hwpt_set_dirty_tracking, reserved,
+	     sim_hwpt_set_dirty, false, 0),
+	CALL(UAPI_HWPT_GET_DIRTY_BITMAP, hwpt_get_dirty_bitmap, data,
+	     sim_hwpt_get_dirty, false, 0),
+	CALL(UAPI_HWPT_INVALIDATE, hwpt_invalidate, reserved,
+	     sim_hwpt_invalidate, true, 0),
+	CALL(UAPI_FAULT_QUEUE_ALLOC, fault_alloc, out_fault_fd,
+	     sim_fault_queue_alloc, true,
+	     offsetof(struct uapi_fault_alloc, out_fault_id)),
 	CALL(UAPI_IOAS_MAP_FILE, ioas_map_file, iova, sim_ioas_map_file, true,
 	     0),
+	CALL(UAPI_VIOMMU_ALLOC, viommu_alloc, out_viommu_id, sim_viommu_alloc,
+	     true, offsetof(struct uapi_viommu_alloc, out_viommu_id)),
+	CALL(UAPI_VDEVICE_ALLOC, vdevice_alloc, virt_id, sim_vdevice_alloc,
+	     true, offsetof(struct uapi_vdevice_alloc, out_vdevice_id)),
 #undef CALL
 #undef END
 };
@@ -241,8 +254,11 @@ static int read_cmd(const struct sim_caller *caller, const struct call *call,
 }
 
 /* unmake() - End an object of which the caller was not told */
-static void unmake(struct sim_context *context, uint32_t id)
+static void unmake(struct sim_context *context,
+		   const struct sim_caller *caller, uint32_t id)
 {
+	if (caller->made && caller->made->file)
+		caller->made->file = sim_close(caller->made->file);
 	sim_object_end(context, sim_object_find(context, id));
 }
 
@@ -268,14 +284,17 @@ long sim_context_ioctl(struct sim_context *context,
 		return r;
 
 	result = call->run(context, caller, cmd);
-	/* The one error with an answer: how many ranges there are. */
-	if ((result < 0 && result != -EMSGSIZE) || !call->answers)
+	/* Errors with an answer: how many ranges there are, and how many
+	 * invalidations were done.
+	 */
+	if ((result < 0 && result != -EMSGSIZE &&
+	     request != UAPI_HWPT_INVALIDATE) || !call->answers)
 		return result;
 
 	if (size > call->size)
 		size = (uint32_t)call->size;
 	r = sim_copy_out(caller, arg, cmd, size);
 	if (r < 0 && call->made)
-		unmake(context, *(uint32_t *)(cmd + call->made));
+		unmake(context, caller, *(uint32_t *)(cmd + call->made));
 	return r < 0 ? r : result;
 }

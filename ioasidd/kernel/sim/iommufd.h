@@ -86,6 +86,30 @@ void sim_context_detach(struct sim_context *context, uint32_t id,
 int sim_context_dma(struct sim_context *context, uint32_t id, uint32_t pasid,
 		    uint64_t iova, void *buf, size_t size, bool write);
 
+/* sim_context_machine() - The machine it is of. */
+struct sim *sim_context_machine(const struct sim_context *context);
+
+/* sim_faults_closed() - The descriptor of a fault queue has been closed. */
+void sim_faults_closed(struct sim_context *context, uint32_t id);
+
+/**
+ * sim_faults_read() - read(2) of a fault queue
+ *
+ * No simulated device asks for pages (it would need PCI's PRI), so there never
+ * are any faults. As the kernel does: 0 for none, without waiting.
+ *
+ * Return: 0; -ESPIPE: not a number of whole records, or not from the beginning.
+ */
+ssize_t sim_faults_read(size_t size, uint64_t at);
+
+/**
+ * sim_faults_write() - write(2) of one: an answer to a fault
+ *
+ * Return: 0 for nothing; -EINVAL: no fault waits for it; -ESPIPE; -EFAULT.
+ */
+ssize_t sim_faults_write(const struct sim_caller *caller, uint64_t buf,
+			 size_t size, uint64_t at);
+
 /* sim_context_ioctl() - A call on the iommufd; as sim_ioctl(). */
 long sim_context_ioctl(struct sim_context *context,
 		       const struct sim_caller *caller, unsigned long request,

@@ -26,6 +26,12 @@ int sim_context_new(struct sim *sim, struct sim_context **ret)
 	return 0;
 }
 
+/* sim_context_machine() - The machine it is of */
+struct sim *sim_context_machine(const struct sim_context *context)
+{
+	return context->sim;
+}
+
 /* sim_context_ref() - Hold it */
 struct sim_context *sim_context_ref(struct sim_context *context)
 {
@@ -83,7 +89,8 @@ struct sim_object *sim_object_find(const struct sim_context *context,
 {
 	size_t at = place_of(context, id);
 
-	if (at == context->n_objects || context->objects[at]->id != id)
+	if (at == context->n_objects || context->objects[at]->id != id ||
+	    context->objects[at]->kind == SIM_OBJECT_GONE)
 		return NULL;
 
 	return context->objects[at];
@@ -171,6 +178,16 @@ void sim_object_end(struct sim_context *context, struct sim_object *object)
 		free(((struct sim_bound *)object)->attachments);
 		free(object);
 		break;
+	case SIM_OBJECT_VIOMMU:
+		sim_viommu_free((struct sim_viommu *)object);
+		break;
+	case SIM_OBJECT_VDEVICE:
+		sim_vdevice_free((struct sim_vdevice *)object);
+		break;
+	case SIM_OBJECT_FAULTS:
+	case SIM_OBJECT_GONE:
+		free(object);
+		break;
 	}
 }
 
@@ -200,12 +217,34 @@ static void space_state(const struct sim_space *space, FILE *out)
 /* table_state() - A line for a page table */
 static void table_state(const struct sim_table *table, FILE *out)
 {
-	fprintf(out, "  table %u on %u%s%s%s\n", table->object.id,
+	fprintf(out, "  table %u on %u%s%s%s%s%s\n", table->object.id,
+		table->viommu ? table->viommu->object.id :
 		table->parent ? table->parent->object.id :
 				table->space->object.id,
 		table->automatic ? " automatic" : "",
 		table->nest_parent ? " nest-parent" : "",
-		table->pasid ? " pasid" : "");
+		table->pasid ? " pasid" : "",
+		table->dirty_tracking ? " dirty-tracking" : "",
+		table->watched ? " watched" : "");
+	if (table->faults)
+		fprintf(out, "    faults to %u\n", table->faults->object.id);
+	for (size_t i = 0; i < table->n_dirty; i++)
+		fprintf(out, "    dirty %" PRIx64 "\n", table->dirty[i]);
+}
+
+/* viommu_state() - A line for a guest's share of an IOMMU */
+static void viommu_state(const struct sim_viommu *viommu, FILE *out)
+{
+	fprintf(out, "  viommu %u on %u\n", viommu->object.id,
+		viommu->parent->object.id);
+}
+
+/* vdevice_state() - A line for what a guest calls a device */
+static void vdevice_state(const struct sim_vdevice *vdevice, FILE *out)
+{
+	fprintf(out, "  vdevice %u of viommu %u, device %u as %" PRIx64 "\n",
+		vdevice->object.id, vdevice->viommu->object.id,
+		vdevice->bound->object.id, vdevice->virt_id);
 }
 
 /* bound_state() - A line for a device */
@@ -239,6 +278,18 @@ void sim_context_state(const struct sim_context *context, FILE *out)
 			break;
 		case SIM_OBJECT_DEVICE:
 			bound_state((const struct sim_bound *)object, out);
+			break;
+		case SIM_OBJECT_FAULTS:
+			fprintf(out, "  faults %u\n", object->id);
+			break;
+		case SIM_OBJECT_VIOMMU:
+			viommu_state((const struct sim_viommu *)object, out);
+			break;
+		case SIM_OBJECT_VDEVICE:
+			vdevice_state((const struct sim_vdevice *)object, out);
+			break;
+		case SIM_OBJECT_GONE:
+			fprintf(out, "  gone %u\n", object->id);
 			break;
 		}
 	}

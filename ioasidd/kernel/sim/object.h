@@ -8,6 +8,7 @@
 #ifndef IOASIDD_KERNEL_SIM_OBJECT_H
 #define IOASIDD_KERNEL_SIM_OBJECT_H
 
+#include "base/uapi.h"
 #include "kernel/sim/ioas.h"
 #include "kernel/sim/iommufd.h"
 
@@ -16,6 +17,10 @@ enum sim_object_kind {
 	SIM_OBJECT_TABLE,	/* that translates a space */
 	SIM_OBJECT_NESTED,	/* on another table */
 	SIM_OBJECT_DEVICE,
+	SIM_OBJECT_FAULTS,	/* a queue of page faults */
+	SIM_OBJECT_VIOMMU,
+	SIM_OBJECT_VDEVICE,
+	SIM_OBJECT_GONE,	/* nothing, but its id is not free */
 };
 
 /**
@@ -34,22 +39,61 @@ struct sim_space {
 	struct sim_ioas ioas;
 };
 
+/* struct sim_faults - A queue; used by its descriptor and page tables. */
+struct sim_faults {
+	struct sim_object object;
+};
+
+/**
+ * struct sim_viommu - A guest's share of an IOMMU; used by what is in it
+ * @parent:	What a guest's page tables are nested on
+ */
+struct sim_viommu {
+	struct sim_object object;
+	struct sim_iommu *iommu;
+	struct sim_table *parent;
+};
+
+struct sim_bound;
+
+/**
+ * struct sim_vdevice - What a guest calls a device
+ * @virt_id:	The guest's number
+ */
+struct sim_vdevice {
+	struct sim_object object;
+	struct sim_viommu *viommu;
+	struct sim_bound *bound;
+	uint64_t virt_id;
+};
+
 /**
  * struct sim_table - A page table; used by attachments and those nested on it
  * @space:	What it translates; of a nested one that of its parent
  * @parent:	Of a nested one; NULL
+ * @viommu:	Of one that is nested by way of a vIOMMU; NULL
+ * @faults:	Where faults of its devices go; NULL
  * @iommu:	What it was made for; NULL for a device without
  * @automatic:	Made by an attach to a space: ends with its last attachment
  * @nest_parent: Others may be nested on it
  * @pasid:	PASIDs may be attached to it, and beside it
+ * @needs_vdevice: The guest has to have a name for its devices
  * @installed:	It translates @space
+ * @dirty_tracking: What devices write can be watched
+ * @watched:	It is
+ * @dirty:	Addresses of pages that were written, sorted; @n_dirty of them
  */
 struct sim_table {
 	struct sim_object object;
 	struct sim_space *space;
 	struct sim_table *parent;
+	struct sim_viommu *viommu;
+	struct sim_faults *faults;
 	struct sim_iommu *iommu;
-	bool automatic, nest_parent, pasid, installed;
+	bool automatic, nest_parent, pasid, needs_vdevice, installed;
+	bool dirty_tracking, watched;
+	uint64_t *dirty;
+	size_t n_dirty;
 };
 
 /**
@@ -63,11 +107,13 @@ struct sim_attachment {
 
 /**
  * struct sim_bound - A bound device
+ * @vdevice:	What a guest calls it; NULL
  * @attachments: @n of them, one for each PASID at most
  */
 struct sim_bound {
 	struct sim_object object;
 	struct sim_device *device;
+	struct sim_vdevice *vdevice;
 	struct sim_attachment *attachments;
 	size_t n;
 };
@@ -159,6 +205,66 @@ int sim_hwpt_alloc(struct sim_context *context, const struct sim_caller *caller,
 		   void *cmd);
 int sim_get_hw_info(struct sim_context *context,
 		    const struct sim_caller *caller, void *cmd);
+
+/* sim_table_iommu() - The translation unit of a device; NULL for none. */
+struct sim_iommu *sim_table_iommu(const struct sim_bound *bound);
+
+/* --- nested.c --- */
+
+/**
+ * sim_nested_alloc() - IOMMU_HWPT_ALLOC of a guest's page table
+ * @on:		The page table, or vIOMMU, that it is nested on
+ * @cmd:	The call
+ *
+ * Return: 0 or -errno.
+ */
+int sim_nested_alloc(struct sim_context *context,
+		     const struct sim_caller *caller, struct sim_object *on,
+		     const struct sim_bound *bound,
+		     const struct uapi_hwpt_alloc *cmd,
+		     struct sim_table **ret);
+
+int sim_hwpt_invalidate(struct sim_context *context,
+			const struct sim_caller *caller, void *cmd);
+
+/* --- viommu.c --- */
+
+/* sim_viommu_find() - The device of a guest's number; NULL for none. */
+struct sim_vdevice *sim_viommu_find(const struct sim_context *context,
+				    const struct sim_viommu *viommu,
+				    uint64_t virt_id);
+
+/* sim_viommu_free(), sim_vdevice_free() - For sim_object_end(). */
+void sim_viommu_free(struct sim_viommu *viommu);
+void sim_vdevice_free(struct sim_vdevice *vdevice);
+
+/* sim_vdevice_lost() - Its device is closed: it ends, and its id stays taken
+ * as long as the context is there.
+ */
+void sim_vdevice_lost(struct sim_vdevice *vdevice);
+
+int sim_viommu_alloc(struct sim_context *context,
+		     const struct sim_caller *caller, void *cmd);
+int sim_vdevice_alloc(struct sim_context *context,
+		      const struct sim_caller *caller, void *cmd);
+
+/* --- faults.c --- */
+
+int sim_fault_queue_alloc(struct sim_context *context,
+			  const struct sim_caller *caller, void *cmd);
+
+/* --- dirty.c --- */
+
+/* sim_dirty_mark() - A device has written to a page. -ENOMEM: then it cannot. */
+int sim_dirty_mark(struct sim_table *table, uint64_t iova);
+
+/* sim_dirty_forget() - What is in [@iova, @last] was not written. */
+void sim_dirty_forget(struct sim_table *table, uint64_t iova, uint64_t last);
+
+int sim_hwpt_set_dirty(struct sim_context *context,
+		       const struct sim_caller *caller, void *cmd);
+int sim_hwpt_get_dirty(struct sim_context *context,
+		       const struct sim_caller *caller, void *cmd);
 
 /* --- attach.c --- */
 

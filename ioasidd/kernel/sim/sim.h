@@ -326,6 +326,18 @@ int sim_set_numvfs(struct sim *sim, const char *bdf, unsigned int n);
 enum sim_file_kind {
 	SIM_FILE_IOMMUFD,
 	SIM_FILE_CDEV,
+	SIM_FILE_FAULTS,
+};
+
+/**
+ * struct sim_made - A file that a call has made, besides its answer
+ * @file:	It; NULL for none
+ * @offset:	Where in the call's structure the number of its descriptor
+ *		belongs
+ */
+struct sim_made {
+	struct sim_file *file;
+	size_t offset;
 };
 
 /**
@@ -334,11 +346,13 @@ enum sim_file_kind {
  * @uid:	As the socket says it
  * @root:	It is the machine's ioasidd: there it has every capability, also
  *		where a developer runs it who has none
+ * @made:	Where calls that make a file put it; NULL: he can be given none
  */
 struct sim_caller {
 	pid_t pid;
 	uid_t uid;
 	bool root;
+	struct sim_made *made;
 };
 
 /**
@@ -348,11 +362,13 @@ struct sim_caller {
  * @inode:	Of the end that the descriptor is: by it a number in a process
  *		is found (sim_caller_file()); set by the server
  * @context:	SIM_FILE_IOMMUFD: its context, a reference; SIM_FILE_CDEV: the
- *		one that the device is bound to by this file, a reference; NULL
+ *		one that the device is bound to by this file, a reference; NULL;
+ *		SIM_FILE_FAULTS: the one that the queue is in, a reference
  * @device:	SIM_FILE_CDEV: the function; borrowed, it outlives files
  * @minor:	SIM_FILE_CDEV: which cdev it was opened as: once the function is
  *		registered anew, this file is of one that is no more
- * @dev_id:	SIM_FILE_CDEV, bound: its id in the context
+ * @dev_id:	SIM_FILE_CDEV, bound: its id in the context; SIM_FILE_FAULTS:
+ *		the queue's
  * @next:	In sim.files
  */
 struct sim_file {
@@ -372,6 +388,10 @@ int sim_open_iommufd(struct sim *sim, struct sim_file **ret);
 /* sim_open_cdev() - open(2) of the function's cdev. -ENOENT; -ENODEV. */
 int sim_open_cdev(struct sim *sim, const char *bdf, struct sim_file **ret);
 
+/* sim_open_faults() - The descriptor of a fault queue. -ENOMEM. */
+int sim_open_faults(struct sim_context *context, uint32_t id,
+		    struct sim_file **ret);
+
 /* sim_close() - The last close. Return: NULL. */
 struct sim_file *sim_close(struct sim_file *file);
 
@@ -386,7 +406,9 @@ struct sim_file *sim_close(struct sim_file *file);
 long sim_ioctl(struct sim_file *file, const struct sim_caller *caller,
 	       unsigned long request, uint64_t arg);
 
-/* sim_pread() - pread(2) of a cdev's regions into the caller's memory. */
+/* sim_pread() - pread(2) of a cdev's regions into the caller's memory; read(2)
+ * of a fault queue.
+ */
 ssize_t sim_pread(struct sim_file *file, const struct sim_caller *caller,
 		  uint64_t buf, size_t size, uint64_t at);
 

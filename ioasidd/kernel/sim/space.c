@@ -57,6 +57,11 @@ void sim_space_unmap(struct sim_space *space, size_t at, size_t n)
 
 	if (ioas->n_tables)
 		sim_space_unpin(space, at, n);
+	/* With what is mapped goes that it was written. */
+	for (size_t i = 0; n && i < ioas->n_tables; i++)
+		sim_dirty_forget((struct sim_table *)ioas->tables[i].owner,
+				 ioas->areas[at].iova,
+				 ioas->areas[at + n - 1].last);
 	for (size_t i = at; i < at + n; i++)
 		ioas->areas[i].memory =
 			sim_memory_unref(ioas->areas[i].memory);

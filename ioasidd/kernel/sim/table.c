@@ -18,8 +18,8 @@
 /* A device without IOMMU is translated by nothing. */
 static const struct kernel_range everything = { 0, UINT64_MAX };
 
-/* iommu_of() - The translation unit of a device; NULL for none */
-static struct sim_iommu *iommu_of(const struct sim_bound *bound)
+/* sim_table_iommu() - The translation unit of a device; NULL for none */
+struct sim_iommu *sim_table_iommu(const struct sim_bound *bound)
 {
 	return bound->device->group ? bound->device->group->iommu : NULL;
 }
@@ -36,7 +36,7 @@ int sim_table_new(struct sim_context *context, struct sim_space *space,
 
 	table->object.kind = SIM_OBJECT_TABLE;
 	table->space = space;
-	table->iommu = iommu_of(bound);
+	table->iommu = sim_table_iommu(bound);
 	r = sim_object_add(context, &table->object);
 	if (r < 0) {
 		free(table);
@@ -85,10 +85,15 @@ void sim_table_free(struct sim_table *table)
 			sim_space_unpin(table->space, 0, ioas->n_areas);
 	}
 
-	if (table->parent)
+	if (table->viommu)
+		table->viommu->object.users--;
+	else if (table->parent)
 		table->parent->object.users--;
 	else
 		table->space->object.users--;
+	if (table->faults)
+		table->faults->object.users--;
+	free(table->dirty);
 	free(table);
 }
 
@@ -134,7 +139,7 @@ static int alloc_for_space(struct sim_context *context, struct sim_space *space,
 	struct sim_table *table;
 	int r;
 
-	r = check_flags(iommu_of(bound), cmd->flags);
+	r = check_flags(sim_table_iommu(bound), cmd->flags);
 	if (r < 0)
 		return r;
 	/* No driver of ours wants data for it. */
@@ -147,6 +152,7 @@ static int alloc_for_space(struct sim_context *context, struct sim_space *space,
 
 	table->nest_parent = cmd->flags & UAPI_HWPT_ALLOC_NEST_PARENT;
 	table->pasid = cmd->flags & UAPI_HWPT_ALLOC_PASID;
+	table->dirty_tracking = cmd->flags & UAPI_HWPT_ALLOC_DIRTY_TRACKING;
 	r = sim_table_install(table);
 	if (r < 0) {
 		sim_object_end(context, &table->object);
@@ -157,55 +163,22 @@ static int alloc_for_space(struct sim_context *context, struct sim_space *space,
 	return 0;
 }
 
-/* check_data() - Is the guest's page table described as VT-d's driver wants? */
-static int check_data(const struct sim_caller *caller,
+/* set_faults() - Faults of its devices go to a queue. Return: 0; -ENOENT. */
+static int set_faults(const struct sim_context *context,
+		      struct sim_table *table,
 		      const struct uapi_hwpt_alloc *cmd)
 {
-	struct uapi_hwpt_vtd_s1 data;
-
-	if (cmd->data_type != UAPI_HWPT_DATA_VTD_S1)
-		return -EOPNOTSUPP;
-	if (cmd->data_len < sizeof(data))
-		return -EINVAL;
-
-	/* What is in it shows only to the hardware. */
-	return sim_copy_in(caller, &data, cmd->data_uptr, sizeof(data));
-}
-
-/* alloc_nested() - A guest's page table on a host's */
-static int alloc_nested(struct sim_context *context,
-			const struct sim_caller *caller,
-			struct sim_table *parent, const struct sim_bound *bound,
-			const struct uapi_hwpt_alloc *cmd,
-			struct sim_table **ret)
-{
-	const struct sim_iommu *iommu = iommu_of(bound);
-	struct sim_table *table;
+	struct sim_faults *faults;
 	int r;
 
-	/* Only VT-d's driver nests directly; SMMUv3's wants a vIOMMU. */
-	if (cmd->flags & ~(UAPI_HWPT_FAULT_ID_VALID | UAPI_HWPT_ALLOC_PASID) ||
-	    !cmd->data_len || !iommu || !str_eq(iommu->facts.family, "vt-d"))
-		return -EOPNOTSUPP;
-	if (sim_rule(SIM_RULE_TABLE_NEST_PARENT_EINVAL) &&
-	    (parent->automatic || !parent->nest_parent))
-		return -EINVAL;
-	if (iommu->nested_type != UAPI_HWPT_DATA_VTD_S1)
-		return -EOPNOTSUPP;
-	r = check_data(caller, cmd);
+	if (!(cmd->flags & UAPI_HWPT_FAULT_ID_VALID))
+		return 0;
+	r = sim_object_get(context, cmd->fault_id, SIM_OBJECT_FAULTS, &faults);
 	if (r < 0)
 		return r;
 
-	r = sim_table_new(context, parent->space, bound, &table);
-	if (r < 0)
-		return r;
-
-	table->object.kind = SIM_OBJECT_NESTED;
-	table->pasid = cmd->flags & UAPI_HWPT_ALLOC_PASID;
-	table->parent = parent;
-	parent->object.users++;
-	parent->space->object.users--; /* by its parent */
-	*ret = table;
+	table->faults = faults;
+	faults->object.users++;
 	return 0;
 }
 
@@ -231,18 +204,18 @@ int sim_hwpt_alloc(struct sim_context *context, const struct sim_caller *caller,
 	if (on && on->kind == SIM_OBJECT_SPACE)
 		r = alloc_for_space(context, (struct sim_space *)on, bound, cmd,
 				    &table);
-	else if (on && on->kind == SIM_OBJECT_TABLE)
-		r = alloc_nested(context, caller, (struct sim_table *)on, bound,
-				 cmd, &table);
+	else if (on && (on->kind == SIM_OBJECT_TABLE ||
+			on->kind == SIM_OBJECT_VIOMMU))
+		r = sim_nested_alloc(context, caller, on, bound, cmd, &table);
 	else
 		r = -EINVAL;
 	if (r < 0)
 		return r;
 
-	/* There are no fault queues. */
-	if (cmd->flags & UAPI_HWPT_FAULT_ID_VALID) {
+	r = set_faults(context, table, cmd);
+	if (r < 0) {
 		sim_object_end(context, &table->object);
-		return -ENOENT;
+		return r;
 	}
 
 	cmd->out_hwpt_id = table->object.id;
@@ -297,7 +270,7 @@ int sim_get_hw_info(struct sim_context *context,
 	if (r < 0)
 		return r;
 
-	iommu = iommu_of(bound);
+	iommu = sim_table_iommu(bound);
 	if (iommu && iommu->hw_supported)
 		hw = &iommu->hw;
 	else if (sim_rule(SIM_RULE_HW_INFO_EOPNOTSUPP))
