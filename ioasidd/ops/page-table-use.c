@@ -55,14 +55,12 @@ static int refuse_entry(const struct hold_change *s, int r, uint32_t done,
 
 	if (r == -EINVAL)
 		error_set(err, r, ERROR_PAGETABLE_INVALID,
-			  "%u of %u entries were done; the next one, or the type, is not as the driver wants it",
-			  done, n);
+			  "the next one, or the type, is not as the driver wants it");
 	device = r == -EOPNOTSUPP ?
 		hold_device(&s->draft, s->table->device, NULL) : NULL;
 	if (device)
-		page_table_cannot(device, "invalidate what it remembers of such a page table", err);
-	else if (r != -EINVAL)
-		error_prefix(err, "%u of %u entries were done", done, n);
+		page_table_cannot(device, "do what the next one says, or invalidate such a page table", err);
+	error_prefix(err, "%u of %u entries were done", done, n);
 	error_object(err, "%s", s->table->name);
 	return r;
 }
@@ -183,7 +181,7 @@ int page_table_read_dirty(struct host *host, const struct caller *caller,
 				range->keep, bitmap, err);
 		if (r == -EINVAL)
 			error_set(err, r, ERROR_PAGETABLE_INVALID,
-				  "the kernel does not read the record of this range: dirty tracking is %s",
+				  "dirty tracking is %s; the kernel reads the record of what is mapped, without holes",
 				  s.table->dirty_on ? "on" : "off");
 		if (r < 0)
 			error_object(err, "%s", change->name);
