@@ -477,6 +477,12 @@ int explain_object(int error, const char *call, int iommufd, const char *kind,
 int explain_attach(int error, const char *call, int fd, const char *what,
 		   uint32_t id, struct ioasid_error *err)
 {
+	if (err && error == ENODEV)
+		return fail_set(err, -error, IOASID_ERROR_KERNEL,
+				"%s: the simulated machine, or the device, is "
+				"no more; or page table %" PRIu32 " has a fault "
+				"queue, and the device asks for no pages", call,
+				id);
 	if (!err || explain_descriptor(error, call, fd, what, err))
 		return -error;
 

@@ -11,6 +11,11 @@
 
 #include "libioasid/ioasid.h"
 
+struct uapi_hwpt_alloc;
+struct uapi_hwpt_invalidate;
+struct uapi_vdevice_alloc;
+struct uapi_viommu_alloc;
+
 /* What is mapped. */
 enum source {
 	SOURCE_MEMORY,
@@ -91,6 +96,44 @@ int explain_attach(int error, const char *call, int fd, const char *what,
 /* explain_pin() - Why no page table can be made for a space, likewise. */
 int explain_pin(int error, int iommufd, uint32_t ioas, uint32_t device,
 		struct ioasid_error *err) __attribute__((cold));
+
+/* --- explain-table.c: each with the structure as it was sent ------------- */
+
+/* explain_table() - Why a page table cannot be made. Return: -@error. */
+int explain_table(int error, int iommufd, const struct uapi_hwpt_alloc *alloc,
+		  struct ioasid_error *err) __attribute__((cold));
+
+/* explain_invalidate() - Why an entry was refused; @invalidate->entry_num is how
+ * many were done. Return: -@error.
+ */
+int explain_invalidate(int error, int iommufd,
+		       const struct uapi_hwpt_invalidate *invalidate,
+		       struct ioasid_error *err) __attribute__((cold));
+
+/* explain_dirty() - Why it cannot be told what was written. Return: -@error. */
+int explain_dirty(int error, const char *call, int iommufd, uint32_t table,
+		  struct ioasid_error *err) __attribute__((cold));
+
+/* explain_fault() - Why faults cannot be read, or not be answered. @call: "read"
+ * or "write". Return: -@error.
+ */
+int explain_fault(int error, const char *call, int fd, uint32_t cookie,
+		  struct ioasid_error *err) __attribute__((cold));
+
+/* explain_viommu() - Why there is no such vIOMMU. Return: -@error. */
+int explain_viommu(int error, int iommufd,
+		   const struct uapi_viommu_alloc *alloc,
+		   struct ioasid_error *err) __attribute__((cold));
+
+/* explain_vdevice() - Why a device has no such number. Return: -@error. */
+int explain_vdevice(int error, int iommufd,
+		    const struct uapi_vdevice_alloc *alloc,
+		    struct ioasid_error *err) __attribute__((cold));
+
+/* explain_pasid() - Why a PASID cannot be on a page table. Return: -@error. */
+int explain_pasid(int error, const char *call, int cdev, uint32_t pasid,
+		  uint32_t table, struct ioasid_error *err)
+	__attribute__((cold));
 
 /**
  * explain_descriptor() - What all calls on a descriptor can be refused for

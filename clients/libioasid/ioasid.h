@@ -1492,7 +1492,7 @@ IOASID_PUBLIC int ioasid_ioas_new(int iommufd, uint32_t *ret_ioas,
 				  struct ioasid_error *err);
 
 /**
- * ioasid_object_destroy() - End a space or a page table
+ * ioasid_object_destroy() - End a space, a page table, or what else has an id
  * @id:		Its id
  *
  * Return: 0; -EBUSY: something uses it; -ENOENT: there is none.
@@ -1632,6 +1632,269 @@ IOASID_PUBLIC int ioasid_kvm_add(int vm, int *kvm_device, int cdev,
  */
 IOASID_PUBLIC int ioasid_kvm_remove(int kvm_device, int cdev,
 				    struct ioasid_error *err);
+
+/* --- page tables ----------------------------------------------------------- */
+
+/*
+ * For programs that have a guest's IOMMU carried by the host's, copy a machine
+ * while it runs, or share a device by PASIDs. As under "mapping": one ioctl(2) a
+ * function, no connection, an errno of the kernel; error.id is IOASID_ERROR_
+ * UNSUPPORTED for what the IOMMU cannot do, which is most of this on most
+ * machines: the device's capabilities say so beforehand. Ids are of one context;
+ * ioasid_object_destroy() ends what has one. A device is put on a page table by
+ * ioasid_cdev_attach().
+ *
+ * Seen on the kernel's own mock of an IOMMU (CONFIG_IOMMUFD_TEST), Linux 7.3, and
+ * on simulated machines. No emulated IOMMU carries a guest's page table, so none
+ * of ours was seen to translate a device's accesses.
+ */
+
+/* Flags of a page table: enum iommufd_hwpt_alloc_flags. */
+#define IOASID_TABLE_NEST_PARENT (1u << 0) /* guests' can be nested on it */
+#define IOASID_TABLE_DIRTY (1u << 1)	   /* ioasid_dirty_watch() */
+#define IOASID_TABLE_FAULTS (1u << 2)	   /* faults go to a queue */
+#define IOASID_TABLE_PASID (1u << 3)	   /* for PASIDs, or beside them */
+
+/**
+ * ioasid_table_new() - Make a page table that translates a space
+ * @iommufd:	The context
+ * @device:	Id of a device that it has to suit
+ * @ioas:	Id of the space; all that it maps is pinned from now on
+ * @flags:	IOASID_TABLE_*
+ * @fault_queue: With IOASID_TABLE_FAULTS the id of the queue
+ * @ret_table:	Its id; ends before the space does
+ * @err:	See under "mapping"
+ *
+ * Return: 0; -EOPNOTSUPP: this IOMMU cannot; -ENOENT: no such device or queue;
+ * -EINVAL: no such space; -EADDRINUSE, -EFAULT, -ENOMEM: as
+ * ioasid_cdev_attach().
+ */
+IOASID_PUBLIC int ioasid_table_new(int iommufd, uint32_t device, uint32_t ioas,
+				   uint32_t flags, uint32_t fault_queue,
+				   uint32_t *ret_table,
+				   struct ioasid_error *err);
+
+/**
+ * ioasid_table_nest() - Let the IOMMU use a guest's page table
+ * @parent:	Id of what the guest's memory is translated by: a page table made
+ *		with IOASID_TABLE_NEST_PARENT, or a vIOMMU on one
+ * @flags:	IOASID_TABLE_FAULTS, IOASID_TABLE_PASID
+ * @type:	What @data is: enum iommu_hwpt_data_type
+ * @data:	Where and how the guest has its page table, as the IOMMU's driver
+ *		wants it; @length bytes
+ *
+ * Otherwise as ioasid_table_new(). What the guest changes in its page table has
+ * to be said: ioasid_table_invalidate().
+ *
+ * Return: as ioasid_table_new(); -EINVAL also: @parent is none, or the data has
+ * another length; -EIO: it has what a guest may not set.
+ */
+IOASID_PUBLIC int ioasid_table_nest(int iommufd, uint32_t device,
+				    uint32_t parent, uint32_t flags,
+				    uint32_t fault_queue, uint32_t type,
+				    const void *data, uint32_t length,
+				    uint32_t *ret_table,
+				    struct ioasid_error *err);
+
+/**
+ * ioasid_table_nest_vtd() - The same for a guest with VT-d
+ * @root:	Where its first-stage page table is, in the guest's addresses
+ * @width:	Of what it translates: 48 or 57 bits
+ * @vtd_flags:	enum iommu_hwpt_vtd_s1_flags
+ *
+ * Without a fault queue.
+ */
+IOASID_PUBLIC int ioasid_table_nest_vtd(int iommufd, uint32_t device,
+					uint32_t parent, uint32_t flags,
+					uint64_t root, uint32_t width,
+					uint64_t vtd_flags, uint32_t *ret_table,
+					struct ioasid_error *err);
+
+/**
+ * ioasid_table_invalidate() - A guest has changed its page table
+ * @table:	Id of it, or of a vIOMMU
+ * @type:	enum iommu_hwpt_invalidate_data_type
+ * @entries:	What has changed; @length bytes each
+ * @n:		How many; afterwards, also after a failure, how many were done.
+ *		0: only whether @type is known is looked at
+ *
+ * Return: 0; -EINVAL, -EIO: entries[*n] is not as the IOMMU's driver wants it;
+ * -EOPNOTSUPP: it has what the driver does not know; -ENOENT: no such object.
+ */
+IOASID_PUBLIC int ioasid_table_invalidate(int iommufd, uint32_t table,
+					  uint32_t type, const void *entries,
+					  uint32_t length, uint32_t *n,
+					  struct ioasid_error *err);
+
+/**
+ * ioasid_table_invalidate_vtd() - The same of one range of a guest with VT-d
+ * @address:	First address, a multiple of 4 KiB
+ * @pages:	Of 4 KiB; everything: @address 0, UINT64_MAX
+ * @leaf:	Only entries that map have changed, none that lead to others
+ */
+IOASID_PUBLIC int ioasid_table_invalidate_vtd(int iommufd, uint32_t table,
+					      uint64_t address, uint64_t pages,
+					      bool leaf,
+					      struct ioasid_error *err);
+
+/**
+ * ioasid_dirty_watch() - Begin or end to watch what devices write
+ * @table:	Id of a page table made with IOASID_TABLE_DIRTY
+ * @on:		Begin; what was written before does not count
+ *
+ * Return: 0; -EOPNOTSUPP: it was made without; -ENOENT: it is none that
+ * translates a space.
+ */
+IOASID_PUBLIC int ioasid_dirty_watch(int iommufd, uint32_t table, bool on,
+				     struct ioasid_error *err);
+
+/* Options of ioasid_dirty_read(). */
+#define IOASID_DIRTY_KEEP (1u << 0) /* it stays written: an unmap comes next */
+
+/**
+ * ioasid_dirty_read() - Read what devices have written since the last time
+ * @iova:	First address; a multiple of @page, as is @length
+ * @length:	Bytes, all of them mapped
+ * @page:	What a bit stands for, bytes, a power of two
+ * @options:	IOASID_DIRTY_*
+ * @bitmap:	Bit n % 64 of word n / 64 is set if something was written to
+ *		@page bytes from @iova + n * @page on. None is cleared: begin with
+ *		zeros, or collect
+ *
+ * The IOMMU counts in pages of its own, which may be longer: it may say that
+ * more was written, never less. What was read counts as not written from then
+ * on, also if the call is refused further on.
+ *
+ * Return: 0; -EINVAL: numbers that do not fit each other, a hole in the
+ * mappings, or not watched; -EOPNOTSUPP: it cannot be; -ENOENT; -EOVERFLOW.
+ */
+IOASID_PUBLIC int ioasid_dirty_read(int iommufd, uint32_t table, uint64_t iova,
+				    uint64_t length, uint64_t page,
+				    unsigned int options, uint64_t *bitmap,
+				    struct ioasid_error *err);
+
+/**
+ * ioasid_fault_queue_new() - Make a queue for page faults of devices
+ * @ret_queue:	Its id; ends after its page tables, and after @ret_fd was closed
+ * @ret_fd:	Readable, by poll(2), while faults are there; close-on-exec, the
+ *		caller's to close. It keeps the context
+ *
+ * Needs Linux 6.11. Devices that ask for pages have PCI's PRI.
+ *
+ * Return: 0; -EMFILE; -ENOMEM; -ENOTTY: an older kernel.
+ */
+IOASID_PUBLIC int ioasid_fault_queue_new(int iommufd, uint32_t *ret_queue,
+					 int *ret_fd,
+					 struct ioasid_error *err);
+
+/* @flags and @access of a fault. */
+#define IOASID_FAULT_PASID (1u << 0) /* @pasid is one */
+#define IOASID_FAULT_LAST (1u << 1)  /* of its group: to be answered */
+#define IOASID_FAULT_READ (1u << 0)
+#define IOASID_FAULT_WRITE (1u << 1)
+#define IOASID_FAULT_EXECUTE (1u << 2)
+#define IOASID_FAULT_PRIVILEGED (1u << 3)
+
+/**
+ * struct ioasid_fault - A device wants a page
+ * @flags:	IOASID_FAULT_PASID, IOASID_FAULT_LAST
+ * @device:	Id of the device
+ * @pasid:	Which of its PASIDs
+ * @group:	The device's number for faults that belong together
+ * @access:	What it wants to do: IOASID_FAULT_READ, ...
+ * @reserved:	0
+ * @address:	Where
+ * @length:	How much it expects to want, bytes; 0: it does not say
+ * @cookie:	Of the last one of a group, what the answer has to name
+ */
+struct ioasid_fault {
+	uint32_t flags;
+	uint32_t device;
+	uint32_t pasid;
+	uint32_t group;
+	uint32_t access;
+	uint32_t reserved;
+	uint64_t address;
+	uint32_t length;
+	uint32_t cookie;
+};
+
+/**
+ * ioasid_fault_read() - Take faults out of a queue, without waiting
+ * @fd:		Of ioasid_fault_queue_new()
+ * @faults:	Where they go; whole groups only
+ * @n:		How many there is room for; how many came, 0 for none
+ *
+ * Return: 0; -EINVAL: the first group needs more room.
+ */
+IOASID_PUBLIC int ioasid_fault_read(int fd, struct ioasid_fault *faults,
+				    size_t *n, struct ioasid_error *err);
+
+/**
+ * ioasid_fault_answer() - Answer a group of faults
+ * @cookie:	Of its last one
+ * @retry:	The page is there now; otherwise the device has to give up
+ *
+ * What nobody has answered when its device is detached is answered by the
+ * kernel: the device has to give up.
+ *
+ * Return: 0; -EINVAL: none waits under that cookie.
+ */
+IOASID_PUBLIC int ioasid_fault_answer(int fd, uint32_t cookie, bool retry,
+				      struct ioasid_error *err);
+
+/**
+ * ioasid_viommu_new() - Make a guest's share of an IOMMU
+ * @type:	enum iommu_viommu_type
+ * @device:	Id of a device behind that IOMMU
+ * @parent:	Id of a page table made with IOASID_TABLE_NEST_PARENT
+ * @ret_viommu:	Its id; ends before @parent
+ *
+ * SMMUv3 nests a guest's page table on it; VT-d has none. Needs Linux 6.13.
+ *
+ * Return: 0; -EOPNOTSUPP: not this type, or none at all; -EINVAL: @parent is
+ * none of that IOMMU; -ENOENT: no such device or page table.
+ */
+IOASID_PUBLIC int ioasid_viommu_new(int iommufd, uint32_t type,
+				    uint32_t device, uint32_t parent,
+				    uint32_t *ret_viommu,
+				    struct ioasid_error *err);
+
+/**
+ * ioasid_vdevice_new() - Say what a guest calls a device
+ * @viommu:	Id of the guest's share of the device's IOMMU
+ * @number:	The guest's number for it there: of SMMUv3 its stream id
+ * @ret_vdevice: Its id; ends before @viommu, and before the device is closed, or
+ *		its id is lost to the context
+ *
+ * Return: 0; -EEXIST: the number is taken, or the device has one; -EINVAL: the
+ * device is behind another IOMMU; -ENOENT: no such vIOMMU or device.
+ */
+IOASID_PUBLIC int ioasid_vdevice_new(int iommufd, uint32_t viommu,
+				     uint32_t device, uint64_t number,
+				     uint32_t *ret_vdevice,
+				     struct ioasid_error *err);
+
+/**
+ * ioasid_cdev_attach_pasid() - Put one PASID of a device on a page table
+ * @cdev:	The device's descriptor, bound
+ * @pasid:	Which, 1 or higher
+ * @table:	Id of a page table made with IOASID_TABLE_PASID, or of a space
+ * @ret_table:	Id of the page table it is on now; may be NULL
+ *
+ * What is on one is moved, at once. Needs Linux 6.15.
+ *
+ * Return: as ioasid_cdev_attach(); -EOPNOTSUPP: the driver has no PASIDs;
+ * -EINVAL: the device has no such PASID, or @table, or what the device itself is
+ * on, is not made for them.
+ */
+IOASID_PUBLIC int ioasid_cdev_attach_pasid(int cdev, uint32_t pasid,
+					   uint32_t table, uint32_t *ret_table,
+					   struct ioasid_error *err);
+
+/* ioasid_cdev_detach_pasid() - Take it off; on none: 0. */
+IOASID_PUBLIC int ioasid_cdev_detach_pasid(int cdev, uint32_t pasid,
+					   struct ioasid_error *err);
 
 #ifdef __cplusplus
 }
