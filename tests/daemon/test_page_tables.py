@@ -610,3 +610,66 @@ def test_a_damaged_row_of_a_page_table_is_told(ready):
                           timeout=60, check=False).stderr
     assert "page_table" in said and "hangs on" in said
     os.unlink(ready.state / "state.db")
+
+
+# --- the command line ---
+
+def test_the_command_line_does_all_of_it(ready, client, held):
+    """Each verb, on what the others have made."""
+    lease, made, tenant = held
+    tenant.map(lease.spaces[0].kernel_id, GIB, 16 * PAGE)
+    tenant.enable(0)
+    parent = ready.ctl("bind", "create", "--lease", lease.name, "--on",
+                       lease.spaces[0].name, "--device", OTHER,
+                       "--nest-parent", "--label", "a=b")["name"]
+    guest = ready.ctl("bind", "create", "--lease", lease.name, "--on", parent,
+                      "--device", OTHER, "--type", "vtd-s1", "--data",
+                      NESTED["data"].hex(), "--fault-queue")
+    assert guest["dataType"] == 1 and guest["faultQueue"]
+    plain = ready.ctl("bind", "create", "--lease", lease.name, "--on", parent,
+                      "--device", OTHER, "--type", "1", "--data",
+                      NESTED["data"].hex())["name"]
+    assert ready.ctl("bind", "attach", plain, "16:00.0")["bindings"] == [
+        {"device": OTHER, "pasid": 0}]
+    assert ready.ctl("bind", "show", plain)["parent"] == parent
+    assert ready.ctl("bind", "invalidate", plain,
+                     ENTRY.hex() * 2)["done"] == 2
+    assert not ready.ctl("bind", "detach", plain,
+                         "16:00.0").get("bindings")
+    listed = ready.ctl("bind", "list", "--lease", lease.name)["pageTables"]
+    assert len(listed) == 4
+    assert ready.refused("bind", "delete", parent).id == "pagetable.in-use"
+    assert ready.refused("bind", "attach", "-p", "4", plain,
+                         OTHER).id == "pagetable.unsupported"
+    ready.ctl("bind", "delete", "-n", plain)
+    ready.ctl("bind", "delete", plain)
+    assert ready.ctl("dirty", "on", made.name)["dirtyTrackingOn"]
+    for page in (2, 3, 9):
+        tenant.store(0, GIB + page * PAGE)
+    said = subprocess.run(
+        [ready.build / "ioasidctl", "dirty", "show", "--clear", made.name,
+         hex(GIB), "64K"], env=ready.environment, capture_output=True,
+        text=True, timeout=60, check=True).stdout
+    assert said == ("0x40002000 to 0x40003fff\n0x40009000 to 0x40009fff\n")
+    assert int(ready.ctl("dirty", "show", made.name, hex(GIB),
+                         "64K")["dirtyPages"]) == 0
+    assert not ready.ctl("dirty", "off", made.name).get("dirtyTrackingOn")
+
+
+@pytest.mark.parametrize("words", [
+    ("bind", "create"), ("bind", "create", "--lease", "x", "--on", "y",
+                         "--device", "15:00.0", "--type", "vtd-s1"),
+    ("bind", "create", "--lease", "x", "--on", "y", "--device", "15:00.0",
+     "--type", "0", "--data", "00"),
+    ("bind", "create", "--lease", "x", "--on", "y", "--device", "15:00.0",
+     "--type", "3", "--data", "0"),
+    ("bind", "create", "--lease", "x", "--on", "y", "--device", "15:00.0",
+     "--type", "3", "--data", "0g"),
+    ("bind", "create", "--lease", "x", "--on", "y", "--device", "15:00.0",
+     "--label", "=x"),
+    ("bind", "attach", "x", "15:00.0", "-p", "1048576"),
+    ("bind", "invalidate", "x", "00", "--size", "257"),
+    ("dirty", "show", "x", "y", "z"), ("dirty", "on"),
+], ids=" ".join)
+def test_a_command_line_without_sense_is_told_so(ready, words):
+    assert ready.refused(*words).status == 2
