@@ -68,6 +68,7 @@ EXAMPLE_SRC = $(wildcard clients/examples/*.c)
 UNIT_SRC = $(filter-out $(NOT_BUILT),$(wildcard tests/unit/test-*.c))
 VM_SRC	= $(wildcard tests/vm/progs/*.c)
 BELIEF_SRC = $(wildcard tests/vm/beliefs/*.c)
+MOCK_SRC = $(wildcard tests/vm/mock/*.c)
 BENCH_SRC = $(wildcard tests/bench/*.c)
 CONF_SRC = $(wildcard tests/conformance/*.c)
 
@@ -88,6 +89,7 @@ VM_PROGS = $(VM_SRC:tests/vm/progs/%.c=$(BUILD)/tests/progs/%)
 BELIEFS	= $(BELIEF_SRC:tests/vm/beliefs/%.c=$(BUILD)/tests/beliefs/%)
 CONF_OBJ = $(CONF_SRC:%.c=$(OBJ)/%.o)
 CONF	= $(BUILD)/tests/conformance/client
+MOCK	= $(MOCK_SRC:tests/vm/mock/%.c=$(BUILD)/tests/mock/%)
 BENCH	= $(BENCH_SRC:tests/bench/%.c=$(BUILD)/tests/bench/%)
 LIB_SO	= $(BUILD)/libioasid.so.0
 LIB_A	= $(BUILD)/libioasid.a
@@ -169,7 +171,7 @@ openapi: $(GEN)/openapi.json
 vm-shell: tests
 	tests/vm/boot --build $(BUILD) --shell
 
-tests: all $(UNIT) $(PEER) $(GRPC_PEERS) $(TLS_PEER) $(VM_PROGS) $(BELIEFS) $(BENCH) $(CONF) $(BUILD)/tests/pb/.stamp
+tests: all $(UNIT) $(PEER) $(GRPC_PEERS) $(TLS_PEER) $(VM_PROGS) $(BELIEFS) $(MOCK) $(BENCH) $(CONF) $(BUILD)/tests/pb/.stamp
 
 # --- generated ---------------------------------------------------------------
 
@@ -343,11 +345,21 @@ $(BUILD)/tests/unit/%: $(OBJ)/tests/unit/%.o $(SIM_A) $(DAEMON_OBJ) $(BASE_OBJ) 
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FAULT_LDFLAGS) -o $@ $^ -lcmocka -lprotobuf-c -lsqlite3 -linih -ljson-c $(API_LIBS) -pthread
 
+# It has the examples' device, which have the installed header.
+$(OBJ)/tests/vm/progs/pagetable.o: ALL_CFLAGS += -Iclients/libioasid
+
 $(BUILD)/tests/progs/%: $(OBJ)/tests/vm/progs/%.o $(DAEMON_OBJ) $(LIB_A)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -linih -pthread
 
 $(BUILD)/tests/beliefs/%: $(OBJ)/tests/vm/beliefs/%.o $(DAEMON_OBJ) $(BASE_OBJ) $(PROTO_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -linih -pthread
+
+# The daemon's table and libioasid, asked the same of the kernel's mock.
+$(OBJ)/tests/vm/mock/%.o: ALL_CFLAGS += -Itests
+
+$(BUILD)/tests/mock/%: $(OBJ)/tests/vm/mock/%.o $(DAEMON_OBJ) $(LIB_A)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lprotobuf-c -lsqlite3 -linih -pthread
 

@@ -140,9 +140,9 @@ int explain_dirty(int error, const char *call, int iommufd, uint32_t table,
 		return -error;
 	case EINVAL:
 		return fail_set(err, -error, IOASID_ERROR_ARGUMENT,
-				"not all of the range is mapped, address or "
-				"length are no multiples of the page, or page "
-				"table %" PRIu32 " is not watched", table);
+				"address or length are 0 or no multiples of "
+				"the page, or page table %" PRIu32
+				" is not watched", table);
 	case EOVERFLOW:
 		return fail_set(err, -error, IOASID_ERROR_MAP_RANGE,
 				"the range goes beyond the last address");

@@ -2001,7 +2001,7 @@ IOASID_PUBLIC int ioasid_dirty_watch(int iommufd, uint32_t table, bool on,
 /**
  * ioasid_dirty_read() - Read what devices have written since the last time
  * @iova:	First address; a multiple of @page, as is @length
- * @length:	Bytes, all of them mapped
+ * @length:	Bytes; all of them have to be mapped
  * @page:	What a bit stands for, bytes, a power of two
  * @options:	IOASID_DIRTY_*
  * @bitmap:	Bit n % 64 of word n / 64 is set if something was written to
@@ -2010,10 +2010,11 @@ IOASID_PUBLIC int ioasid_dirty_watch(int iommufd, uint32_t table, bool on,
  *
  * The IOMMU counts in pages of its own, which may be longer: it may say that
  * more was written, never less. What was read counts as not written from then
- * on, also if the call is refused further on.
+ * on. At a hole in the mappings the kernel ends and says nothing of it (seen with
+ * Linux 7.3): what is behind is not read. So read each mapping for itself.
  *
- * Return: 0; -EINVAL: numbers that do not fit each other, a hole in the
- * mappings, or not watched; -EOPNOTSUPP: it cannot be; -ENOENT; -EOVERFLOW.
+ * Return: 0; -EINVAL: numbers that do not fit each other, or, with some IOMMUs,
+ * not watched; -EOPNOTSUPP: it cannot be; -ENOENT; -EOVERFLOW.
  */
 IOASID_PUBLIC int ioasid_dirty_read(int iommufd, uint32_t table, uint64_t iova,
 				    uint64_t length, uint64_t page,

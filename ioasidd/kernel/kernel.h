@@ -471,7 +471,8 @@ struct kernel_ops {
 
 	/* hwpt_get_dirty - IOMMU_HWPT_GET_DIRTY_BITMAP: bit (address - @iova) /
 	 * @page_size is set in @bitmap for what was written, and that counts as
-	 * not written from then on, unless @keep.
+	 * not written from then on, unless @keep. At a hole in what is mapped
+	 * it ends, and is 0: ask mapping by mapping.
 	 */
 	int (*hwpt_get_dirty)(struct kernel *k, int iommufd, uint32_t hwpt_id,
 			      uint64_t iova, uint64_t length,

@@ -71,10 +71,13 @@ int pagetable_set_dirty(int fd, uint32_t id, bool on, struct error *err);
  * @bitmap:	Bits are set in it, none cleared; 64 to a word
  * @err:	Filled on failure
  *
- * Source: IOMMU_HWPT_GET_DIRTY_BITMAP.
+ * Source: IOMMU_HWPT_GET_DIRTY_BITMAP. Two things it does not say (seen with
+ * 7.3): at a hole in what is mapped it ends, and what is behind is not read, so
+ * ask mapping by mapping; and what is set where @bitmap is no memory is lost.
  *
- * Return: 0; -EINVAL if tracking is off, or a number does not fit the others;
- * -EOPNOTSUPP if it was made without; -ENOENT; others unchanged.
+ * Return: 0; -EINVAL if a number does not fit the others, and with some IOMMUs if
+ * tracking is off; -EOPNOTSUPP if it was made without; -ENOENT; -EOVERFLOW;
+ * others unchanged.
  */
 int pagetable_get_dirty(int fd, uint32_t id, uint64_t iova, uint64_t length,
 			uint64_t page_size, bool keep, uint64_t *bitmap,

@@ -67,7 +67,8 @@ def test_holder_without_a_lease_is_told_so_in_words(sim):
     assert "[lease.not-found]" in holder.said(), holder.said()
 
 
-@pytest.mark.parametrize("name", ["map", "batch", "cdev", "ioas", "kvm"])
+@pytest.mark.parametrize("name", ["map", "batch", "cdev", "ioas", "kvm",
+                                  "pagetable", "dirty", "fault"])
 def test_map_path_neither_allocates_nor_locks_nor_talks(name):
     """By what the objects ask of others: a call, and the words of a refusal."""
     said = subprocess.run(
@@ -81,6 +82,10 @@ def test_map_path_neither_allocates_nor_locks_nor_talks(name):
         "ioasid_map", "ioasid_map_file", "ioasid_copy", "ioasid_unmap",
         "explain_map", "explain_unmap", "explain_allow", "explain_object",
         "explain_attach", "explain_pin", "explain_descriptor", "fail_set",
+        "explain_table", "explain_invalidate", "explain_dirty",
+        "explain_viommu", "explain_vdevice", "explain_pasid", "explain_fault",
+        "ioasid_table_nest", "ioasid_table_invalidate",
+        "read", "write", "simfd_is", "simfd_pread", "simfd_pwrite",
         "str_copy", "str_format", "memset", "memcpy"}, asked
 
 
