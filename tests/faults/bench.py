@@ -47,8 +47,8 @@ COLUMNS = {"revision", "created_us", "ended_us", "since_us", "until_us",
            "at_us", "took_us", "bind_us", "probed_us", "pid", "start_ticks",
            "pidfd_inode", "stuck_pid", "stuck_start_ticks", "expires_us",
            "step", "request_id", "number", "boot_id", "stuck_boot_id",
-           "kernel_id"}
-NAMES = [(re.compile(r"(leases|operations|spaces)/[0-9a-z]{26}"), r"\1/*"),
+           "kernel_id", "fault_id"}
+NAMES = [(re.compile(r"(leases|operations|spaces|pageTables)/[0-9a-z]{26}"), r"\1/*"),
          (re.compile(r"\bvfio\d+\b"), "vfio*")]
 
 ROWS = {
@@ -63,6 +63,8 @@ ROWS = {
     "space_window": "SELECT * FROM space_window",
     "space_range": "SELECT * FROM space_range",
     "space_device": "SELECT * FROM space_device",
+    "page_table": "SELECT * FROM page_table",
+    "page_table_binding": "SELECT * FROM page_table_binding",
     "holder": "SELECT * FROM holder WHERE until_us = 0 AND lease IN "
               "(SELECT name FROM lease WHERE state <> 'ended')",
     "operation": "SELECT * FROM operation WHERE state = 'running'",
@@ -370,6 +372,7 @@ class Bench:
             *self.call("Groups/ListGroups").groups,
             *self.call("Iommus/ListIommus").iommus,
             *self.call("Leases/ListLeases").leases,
+            *self.call("PageTables/ListPageTables").page_tables,
             *(op for op in self.call("Operations/ListOperations").operations
               if op.state == op.RUNNING),
         ]
