@@ -868,7 +868,7 @@ IOASID_PUBLIC int ioasid_page_table_unbind(struct ioasid *conn,
  * @conn:	The connection
  * @name:	"pageTables/<ULID>"
  * @type:	Of the entries: enum iommu_hwpt_invalidate_data_type
- * @entries:	One behind the other; at most 64 KiB
+ * @entries:	One behind the other; at most 32 KiB
  * @entry_size:	Of one, bytes; at most 256
  * @n:		How many
  * @err:	See the head of this file; says how many were done
@@ -902,7 +902,9 @@ IOASID_PUBLIC int ioasid_page_table_track(struct ioasid *conn,
  * @conn:	The connection
  * @name:	"pageTables/<ULID>"
  * @iova:	From where; a multiple of @page_size
- * @length:	How much, bytes; likewise, all of it mapped
+ * @length:	How much, bytes; likewise. All of it has to be mapped: at the
+ *		first hole the kernel ends without a word, and what is behind
+ *		reads as not written
  * @page_size:	What one bit stands for: a power of two, 4,096 to 2^30
  * @keep:	Clear nothing
  * @bitmap:	A bit for each page, the lowest bit of the first word first; room

@@ -20,16 +20,23 @@
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
 
-/* Bytes of bitmap in one answer. */
+/* Bytes of bitmap in one answer. A memfd is our memory as long as its receiver
+ * keeps it.
+ */
 #define BITMAP_IN_REPLY (64u << 10)
-#define BITMAP_IN_MEMFD (16u << 20)
+#define BITMAP_IN_MEMFD (2u << 20)
+
+/* What takes memory of a memfd at once. */
+#define MEMFD_PAGE 4096
 
 /* What a bit can stand for. */
 #define DIRTY_PAGE_MIN UINT64_C(4096)
 #define DIRTY_PAGE_MAX (UINT64_C(1) << 30)
 
-/* Bytes of entries in one request, and of one of them. */
-#define ENTRIES_MAX (64u << 10)
+/* Bytes of entries in one request, which has to fit what is read of strangers
+ * (STRANGER_BUDGET); and of one of them.
+ */
+#define ENTRIES_MAX (32u << 10)
 #define ENTRY_MAX 256
 
 /* --- InvalidatePageTable --- */
@@ -138,27 +145,38 @@ static uint64_t count_bits(const uint64_t *bitmap, size_t size)
 }
 
 /**
- * sealed_memfd() - A memfd with these bytes, and never others
+ * write_pages() - Write into a memfd, and leave holes where there are zeroes
+ *
+ * Return: whether that worked; otherwise errno is set.
+ */
+static bool write_pages(int fd, const uint64_t *words, size_t size)
+{
+	for (size_t at = 0; at < size; at += MEMFD_PAGE) {
+		size_t n = size - at < MEMFD_PAGE ? size - at : MEMFD_PAGE;
+		const uint64_t *page = words + at / sizeof(*words);
+
+		if (count_bits(page, n) &&
+		    pwrite(fd, page, n, (off_t)at) != (ssize_t)n)
+			return false;
+	}
+	return true;
+}
+
+/**
+ * sealed_memfd() - A memfd with these words, and never others
  *
  * Return: the descriptor; -errno, kernel.system.
  */
-static int sealed_memfd(const void *data, size_t size, struct error *err)
+static int sealed_memfd(const uint64_t *words, size_t size, struct error *err)
 {
 	const unsigned int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
 	_cleanup_fd_ int fd = memfd_create("ioasid-dirty",
 					   flags | MFD_NOEXEC_SEAL);
-	size_t done = 0;
 
 	if (fd < 0 && errno == EINVAL)
 		fd = memfd_create("ioasid-dirty", flags);
-	while (fd >= 0 && done < size) {
-		ssize_t n = write(fd, (const char *)data + done, size - done);
-
-		if (n < 0 && errno != EINTR)
-			break;
-		done += n > 0 ? (size_t)n : 0;
-	}
-	if (fd < 0 || done < size || lseek(fd, 0, SEEK_SET) < 0 ||
+	if (fd < 0 || ftruncate(fd, (off_t)size) < 0 ||
+	    !write_pages(fd, words, size) ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW |
 				   F_SEAL_WRITE) < 0)
 		return error_set(err, -errno, ERROR_KERNEL_SYSTEM,

@@ -116,6 +116,24 @@ static int check_dirty(const struct page_table *table, struct error *err)
 }
 
 /**
+ * check_on() - Is what is written being recorded, as far as we know?
+ *
+ * If not the kernel would say that nothing was.
+ *
+ * Return: 0; -EINVAL pagetable.invalid.
+ */
+static int check_on(const struct page_table *table, struct error *err)
+{
+	if (table->dirty_on)
+		return 0;
+	error_set(err, -EINVAL, ERROR_PAGETABLE_INVALID,
+		  "dirty tracking of %s is off: there is no record to read",
+		  table->name);
+	error_object(err, "%s", table->name);
+	return -EINVAL;
+}
+
+/**
  * set_dirty() - Turn it on or off, and record it
  */
 static int set_dirty(struct hold_change *s, bool on, struct error *err)
@@ -172,6 +190,8 @@ int page_table_read_dirty(struct host *host, const struct caller *caller,
 	if (r < 0)
 		return r;
 	r = check_dirty(s.table, err);
+	if (r == 0)
+		r = check_on(s.table, err);
 	if (r == 0 && !change->dry_run) {
 		iommufd = context_iommufd(host, s.lease, err);
 		r = iommufd < 0 ? iommufd :
@@ -179,10 +199,6 @@ int page_table_read_dirty(struct host *host, const struct caller *caller,
 				host->kernel, iommufd, s.table->kernel_id,
 				range->iova, range->length, range->page_size,
 				range->keep, bitmap, err);
-		if (r == -EINVAL)
-			error_set(err, r, ERROR_PAGETABLE_INVALID,
-				  "dirty tracking is %s; the kernel reads the record of what is mapped, without holes",
-				  s.table->dirty_on ? "on" : "off");
 		if (r < 0)
 			error_object(err, "%s", change->name);
 	}

@@ -785,10 +785,12 @@ NESTING = [
         "data_type": 9}, "pagetable.invalid"),
     Row("PageTables/DeletePageTable", {"name": "{parent}"},
         "pagetable.in-use"),
-    Row("PageTables/SetDirtyTracking", {"name": "{watched}", "on": True}),
     Row("PageTables/GetDirtyBitmap", {
         "name": "{watched}", "length": 4096, "page_size": 4096},
         "pagetable.invalid"),
+    Row("PageTables/SetDirtyTracking", {"name": "{watched}", "on": True}),
+    Row("PageTables/GetDirtyBitmap", {
+        "name": "{watched}", "length": 4096, "page_size": 4096}),
     Row("PageTables/GetDirtyBitmap", {
         "name": "{watched}", "length": 2 ** 40, "page_size": 4096,
         "dry_run": True}),
