@@ -471,6 +471,9 @@ int context_open(struct host *host, struct lease *lease,
 	store(host->contexts, context);
 	enter(host, TAKE_PTR(context));
 	r = context_make_tables(host, lease, err);
+	/* Page tables narrow the spaces that they hang on. */
+	for (i = 0; i < lease->n_spaces && lease->n_tables && r == 0; i++)
+		r = context_read(host, lease, &lease->spaces[i], err);
 	if (r < 0)
 		context_close(host, lease);
 	return r;
