@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * page-table.h - what page-table.c and page-table-use.c share
+ * page-table.h - what page-table.c, page-table-bind.c and page-table-use.c share
  */
 #ifndef IOASIDD_OPS_PAGE_TABLE_H
 #define IOASIDD_OPS_PAGE_TABLE_H
