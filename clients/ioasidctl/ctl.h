@@ -79,7 +79,10 @@ extern const struct verb verb_devices, verb_device_show, verb_device_recover,
 	verb_map_list, verb_space_list, verb_space_show, verb_space_create,
 	verb_space_delete, verb_space_attach, verb_space_detach,
 	verb_window_set, verb_window_add, verb_window_resize,
-	verb_window_remove, verb_window_plan, verb_usage;
+	verb_window_remove, verb_window_plan, verb_bind_list, verb_bind_show,
+	verb_bind_create, verb_bind_delete, verb_bind_attach,
+	verb_bind_detach, verb_bind_invalidate, verb_dirty_on,
+	verb_dirty_off, verb_dirty_show, verb_usage;
 
 /* No option; what ends a table of them. */
 #define NO_MORE_OPTIONS { .name = NULL }
@@ -197,8 +200,9 @@ void ctl_show_steps(Ioasid__V1__Step *const *steps, size_t n);
 int ctl_device_name(const char *arg, char ret[CTL_NAME_SIZE]);
 
 /**
- * ctl_object_name() - The resource name of a lease, a space or an operation
- * @kind:	"leases", "spaces" or "operations"
+ * ctl_object_name() - The resource name of a lease, a space, a page table or an
+ *		       operation
+ * @kind:	"leases", "spaces", "pageTables" or "operations"
  * @arg:	The name, with "<kind>/" in front or without
  * @ret:	With it
  *

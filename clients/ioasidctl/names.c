@@ -93,7 +93,8 @@ int ctl_object_name(const char *kind, const char *arg, char ret[CTL_NAME_SIZE])
 
 	if (!rest || *rest != '/')
 		rest = NULL;
-	if (name_valid(arg) && (rest ? str_copy(ret, CTL_NAME_SIZE, arg) :
+	/* Of the kinds one has a capital, "pageTables". */
+	if (name_valid(rest ? rest : arg) && (rest ? str_copy(ret, CTL_NAME_SIZE, arg) :
 	    !strchr(arg, '/') &&
 	    str_format(ret, CTL_NAME_SIZE, "%s/%s", kind, arg)))
 		return CTL_DONE;

@@ -683,6 +683,255 @@ IOASID_PUBLIC int ioasid_space_detach(struct ioasid *conn, const char *name,
 				      struct ioasid_space **ret,
 				      struct ioasid_error *err);
 
+/* --- page tables of a lease ---------------------------------------------- */
+
+/*
+ * Page tables that ioasidd makes with its copy of a hold lease's iommufd, or that
+ * the lease's holder has made (see "page tables" below) and registers, so that
+ * they are known after a restart and ended in order.
+ */
+
+/**
+ * struct ioasid_binding - A device on a page table
+ * @device:	Its name
+ * @pasid:	Of the DMA that goes through it; 0 for that without one
+ */
+struct ioasid_binding {
+	const char *device;
+	uint32_t pasid;
+};
+
+/**
+ * struct ioasid_page_table - A page table of a hold lease
+ * @name:	"pageTables/<ULID>"
+ * @revision:	Of the lease
+ * @etag:	The lease's
+ * @lease:	Name of its lease
+ * @parent:	Name of the space, or of a guest's the page table, that it hangs
+ *		on
+ * @device:	Name of the device that it was made for
+ * @flags:	IOASID_TABLE_NEST_PARENT, _DIRTY, _PASID and _FAULTS
+ * @data_type:	enum iommu_hwpt_data_type; 0 for a host's
+ * @registered:	Its holder has made it
+ * @dirty_on:	What is written is being recorded, as far as ioasidd knows
+ * @kernel_id:	Its id in the lease's iommufd; 0 if there is none now
+ * @n_bindings:	How many @bindings there are
+ * @bindings:	Who is on it
+ * @n_labels:	How many @labels there are
+ * @labels:	What its owner calls it
+ * @created_us:	When it was made, microseconds since 1970
+ */
+struct ioasid_page_table {
+	const char *name;
+	uint64_t revision;
+	const char *etag;
+	const char *lease;
+	const char *parent;
+	const char *device;
+	uint32_t flags;
+	uint32_t data_type;
+	bool registered;
+	bool dirty_on;
+	uint32_t kernel_id;
+	size_t n_bindings;
+	const struct ioasid_binding *bindings;
+	size_t n_labels;
+	const struct ioasid_label *labels;
+	int64_t created_us;
+};
+
+/**
+ * struct ioasid_page_table_list - Page tables, newest first
+ * @n:		How many
+ * @items:	The page tables
+ * @revision:	What the list is of, to watch from: ioasid_watch_start()
+ */
+struct ioasid_page_table_list {
+	size_t n;
+	struct ioasid_page_table **items;
+	uint64_t revision;
+};
+
+/**
+ * struct ioasid_page_table_wish - A page table that somebody needs, or has made
+ * @parent:	Name of a space, or of a guest's of a page table made with
+ *		IOASID_TABLE_NEST_PARENT
+ * @device:	Name of the device of the lease that it suits
+ * @flags:	IOASID_TABLE_*; a fault queue is made for what is made here only
+ * @data_type:	enum iommu_hwpt_data_type; 0 for a host's
+ * @data:	Of a guest's that is to be made: what describes it
+ * @data_size:	Bytes of it, at most 256
+ * @kernel_id:	Of one that its holder has made: its id. 0 of others
+ * @labels:	What you call it
+ * @n_labels:	How many, at most IOASID_MAX_LABELS
+ */
+struct ioasid_page_table_wish {
+	const char *parent;
+	const char *device;
+	uint32_t flags;
+	uint32_t data_type;
+	const void *data;
+	size_t data_size;
+	uint32_t kernel_id;
+	const struct ioasid_label *labels;
+	size_t n_labels;
+};
+
+/* ioasid_page_table_list() - List page tables: of a lease, or with NULL all that
+ * the caller may see. Return: 0; errors as above.
+ */
+IOASID_PUBLIC int ioasid_page_table_list(struct ioasid *conn, const char *lease,
+					 struct ioasid_page_table_list **ret,
+					 struct ioasid_error *err);
+
+/* ioasid_page_table_list_free() - Free a list and its page tables; returns NULL. */
+IOASID_PUBLIC struct ioasid_page_table_list *
+ioasid_page_table_list_free(struct ioasid_page_table_list *list);
+
+/* ioasid_page_table_get() - Read one, "pageTables/<ULID>". Return: 0; errors as
+ * above, of the daemon: pagetable.not-found.
+ */
+IOASID_PUBLIC int ioasid_page_table_get(struct ioasid *conn, const char *name,
+					struct ioasid_page_table **ret,
+					struct ioasid_error *err);
+
+/* ioasid_page_table_free() - Free a page table; returns NULL. */
+IOASID_PUBLIC struct ioasid_page_table *
+ioasid_page_table_free(struct ioasid_page_table *table);
+
+/**
+ * ioasid_page_table_create() - Have a page table made in a hold lease, or, if
+ *				@wish has its id, tell of one that was made
+ * @conn:	The connection
+ * @lease:	"leases/<ULID>"
+ * @wish:	What is needed
+ * @terms:	NULL for none
+ * @ret:	The page table; ioasid_page_table_free(); may be NULL
+ * @err:	See the head of this file
+ *
+ * No device is put on it.
+ *
+ * Return: 0; errors as above, of the daemon: lease.not-found, lease.state,
+ * lease.devices, space.mode, space.not-found, pagetable.not-found,
+ * pagetable.parent, pagetable.invalid, pagetable.unsupported: the words name the
+ * device, its IOMMU and what that cannot do; pagetable.kernel-id, context.lost,
+ * limit.page-tables, permission.denied, kernel.*.
+ */
+IOASID_PUBLIC int ioasid_page_table_create(
+	struct ioasid *conn, const char *lease,
+	const struct ioasid_page_table_wish *wish,
+	const struct ioasid_terms *terms, struct ioasid_page_table **ret,
+	struct ioasid_error *err);
+
+/* ioasid_page_table_delete() - End one that no device is on and no other hangs on;
+ * @ret is as it was, may be NULL. Return: 0; errors as above, of the daemon:
+ * pagetable.not-found, pagetable.in-use, context.lost, permission.denied,
+ * kernel.*.
+ */
+IOASID_PUBLIC int ioasid_page_table_delete(struct ioasid *conn,
+					   const char *name,
+					   const struct ioasid_terms *terms,
+					   struct ioasid_page_table **ret,
+					   struct ioasid_error *err);
+
+/**
+ * ioasid_page_table_bind() - Let a page table translate for a device
+ * @conn:	The connection
+ * @name:	"pageTables/<ULID>"
+ * @device:	Name of a device of the lease; with it come the others of its
+ *		group. Without a PASID it leaves what it is on at one moment
+ * @pasid:	Only the DMA with this PASID; 0 for that without one
+ * @terms:	NULL for none
+ * @ret:	The page table as it is then; ioasid_page_table_free(); may be
+ *		NULL
+ * @err:	See the head of this file
+ *
+ * Return: 0; errors as above, of the daemon: pagetable.not-found, lease.devices,
+ * pagetable.unsupported, pagetable.invalid, window.unavailable, context.lost,
+ * permission.denied, kernel.*.
+ */
+IOASID_PUBLIC int ioasid_page_table_bind(struct ioasid *conn, const char *name,
+					 const char *device, uint32_t pasid,
+					 const struct ioasid_terms *terms,
+					 struct ioasid_page_table **ret,
+					 struct ioasid_error *err);
+
+/* ioasid_page_table_unbind() - Take it off: its DMA, or that with the PASID, is
+ * blocked. Otherwise as ioasid_page_table_bind(); pagetable.not-bound.
+ */
+IOASID_PUBLIC int ioasid_page_table_unbind(struct ioasid *conn,
+					   const char *name,
+					   const char *device, uint32_t pasid,
+					   const struct ioasid_terms *terms,
+					   struct ioasid_page_table **ret,
+					   struct ioasid_error *err);
+
+/**
+ * ioasid_page_table_invalidate() - Drop what the IOMMU remembers of a guest's
+ * @conn:	The connection
+ * @name:	"pageTables/<ULID>"
+ * @type:	Of the entries: enum iommu_hwpt_invalidate_data_type
+ * @entries:	One behind the other; at most 32 KiB
+ * @entry_size:	Of one, bytes; at most 256
+ * @n:		How many
+ * @err:	See the head of this file; says how many were done
+ *
+ * The lease's holder does it faster on its own descriptor:
+ * ioasid_table_invalidate().
+ *
+ * Return: 0: all were done; errors as above, of the daemon: pagetable.not-found,
+ * pagetable.invalid, pagetable.unsupported, context.lost, permission.denied,
+ * kernel.*.
+ */
+IOASID_PUBLIC int ioasid_page_table_invalidate(struct ioasid *conn,
+					       const char *name, uint32_t type,
+					       const void *entries,
+					       uint32_t entry_size, uint32_t n,
+					       struct ioasid_error *err);
+
+/* ioasid_page_table_track() - Record what devices write through it from now on, or
+ * do not. @ret may be NULL. Return: 0; errors as above, of the daemon:
+ * pagetable.not-found, pagetable.unsupported, context.lost, permission.denied,
+ * kernel.*.
+ */
+IOASID_PUBLIC int ioasid_page_table_track(struct ioasid *conn,
+					  const char *name, bool on,
+					  const struct ioasid_terms *terms,
+					  struct ioasid_page_table **ret,
+					  struct ioasid_error *err);
+
+/**
+ * ioasid_page_table_dirty() - Read what devices have written
+ * @conn:	The connection
+ * @name:	"pageTables/<ULID>"
+ * @iova:	From where; a multiple of @page_size
+ * @length:	How much, bytes; likewise. All of it has to be mapped: at the
+ *		first hole the kernel ends without a word, and what is behind
+ *		reads as not written
+ * @page_size:	What one bit stands for: a power of two, 4,096 to 2^30
+ * @keep:	Clear nothing
+ * @bitmap:	A bit for each page, the lowest bit of the first word first; room
+ *		for whole words of 64. On failure what was read before that
+ * @err:	See the head of this file
+ *
+ * Return: 0; errors as above, of the daemon: pagetable.not-found,
+ * pagetable.invalid, pagetable.unsupported, context.lost, permission.denied,
+ * kernel.*.
+ */
+IOASID_PUBLIC int ioasid_page_table_dirty(struct ioasid *conn,
+					  const char *name, uint64_t iova,
+					  uint64_t length, uint64_t page_size,
+					  bool keep, uint64_t *bitmap,
+					  struct ioasid_error *err);
+
+/* ioasid_page_table_open_faults() - The descriptor of its fault queue, for the
+ * lease's holder; close(2) ends it. Return: 0; errors as above, of the daemon:
+ * pagetable.not-found, pagetable.no-faults, lease.not-claimant.
+ */
+IOASID_PUBLIC int ioasid_page_table_open_faults(struct ioasid *conn,
+						const char *name, int *ret_fd,
+						struct ioasid_error *err);
+
 /* --- leases -------------------------------------------------------------- */
 
 /* Where a lease stands; see Lease.State in ioasid/v1/lease.proto. */

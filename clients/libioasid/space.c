@@ -273,28 +273,6 @@ int ioasid_space_get(struct ioasid *conn, const char *name,
 	return space_call(conn, "Spaces/GetSpace", &request.base, ret, err);
 }
 
-/**
- * set_terms() - Say on which terms a change is to be made
- * @request:	A request that has etag, request_id and dry_run
- * @terms:	NULL for none
- */
-static void set_terms(const ProtobufCMessage *request,
-		      const struct ioasid_terms *terms)
-{
-	char **etag, **request_id;
-
-	if (!terms)
-		return;
-	etag = message_field(request, "etag", PROTOBUF_C_TYPE_STRING);
-	*etag = (char *)(terms->etag ?: "");
-	request_id = message_field(request, "request_id",
-				   PROTOBUF_C_TYPE_STRING);
-	*request_id = (char *)(terms->request_id ?: "");
-	*(protobuf_c_boolean *)message_field(request, "dry_run",
-					     PROTOBUF_C_TYPE_BOOL) =
-		terms->dry_run;
-}
-
 /* ioasid_space_create() - See ioasid.h. */
 int ioasid_space_create(struct ioasid *conn, const char *lease,
 			const struct ioasid_space_wish *wish,
@@ -311,7 +289,7 @@ int ioasid_space_create(struct ioasid *conn, const char *lease,
 		return r;
 	request.lease = (char *)lease;
 	request.space = &space.msg;
-	set_terms(&request.base, terms);
+	wish_terms(&request.base, terms);
 	return space_call(conn, "Spaces/CreateSpace", &request.base, ret, err);
 }
 
@@ -324,7 +302,7 @@ int ioasid_space_delete(struct ioasid *conn, const char *name,
 		IOASID__V1__DELETE_SPACE_REQUEST__INIT;
 
 	request.name = (char *)name;
-	set_terms(&request.base, terms);
+	wish_terms(&request.base, terms);
 	return space_call(conn, "Spaces/DeleteSpace", &request.base, ret, err);
 }
 
@@ -346,7 +324,7 @@ int ioasid_space_set_windows(struct ioasid *conn, const char *name,
 	request.name = (char *)name;
 	request.windows = wishes.pointers;
 	request.n_windows = n_windows;
-	set_terms(&request.base, terms);
+	wish_terms(&request.base, terms);
 	return space_call(conn, "Spaces/SetWindows", &request.base, ret, err);
 }
 
@@ -360,7 +338,7 @@ int ioasid_space_attach(struct ioasid *conn, const char *name,
 
 	request.name = (char *)name;
 	request.device = (char *)device;
-	set_terms(&request.base, terms);
+	wish_terms(&request.base, terms);
 	return space_call(conn, "Spaces/AttachDevice", &request.base, ret, err);
 }
 
@@ -374,6 +352,6 @@ int ioasid_space_detach(struct ioasid *conn, const char *name,
 
 	request.name = (char *)name;
 	request.device = (char *)device;
-	set_terms(&request.base, terms);
+	wish_terms(&request.base, terms);
 	return space_call(conn, "Spaces/DetachDevice", &request.base, ret, err);
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "libioasid/fail.h"
+#include "libioasid/message.h"
 #include "libioasid/wish.h"
 
 /* libioasid's numbers are the contract's. */
@@ -75,4 +76,22 @@ int wish_space_fill(const struct ioasid_space_wish *wish,
 	ret->msg.labels = ret->label_pointers;
 	ret->msg.n_labels = wish->n_labels;
 	return 0;
+}
+
+/* wish_terms() - See wish.h. */
+void wish_terms(const ProtobufCMessage *request,
+		const struct ioasid_terms *terms)
+{
+	char **etag, **request_id;
+
+	if (!terms)
+		return;
+	etag = message_field(request, "etag", PROTOBUF_C_TYPE_STRING);
+	*etag = (char *)(terms->etag ?: "");
+	request_id = message_field(request, "request_id",
+				   PROTOBUF_C_TYPE_STRING);
+	*request_id = (char *)(terms->request_id ?: "");
+	*(protobuf_c_boolean *)message_field(request, "dry_run",
+					     PROTOBUF_C_TYPE_BOOL) =
+		terms->dry_run;
 }

@@ -55,4 +55,10 @@ int wish_windows_fill(const struct ioasid_window_wish *wishes, size_t n,
 int wish_space_fill(const struct ioasid_space_wish *wish,
 		    struct wish_space *ret, struct ioasid_error *err);
 
+/* wish_terms() - Say on which terms a change is to be made, in a request that has
+ * etag, request_id and dry_run; NULL for none.
+ */
+void wish_terms(const ProtobufCMessage *request,
+		const struct ioasid_terms *terms);
+
 #endif

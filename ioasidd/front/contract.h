@@ -13,6 +13,7 @@
 #include "ioasid/v1/link.pb-c.h"
 #include "ioasid/v1/memory.pb-c.h"
 #include "ioasid/v1/operation.pb-c.h"
+#include "ioasid/v1/page_table.pb-c.h"
 #include "ioasid/v1/policy.pb-c.h"
 #include "ioasid/v1/window.pb-c.h"
 
@@ -34,6 +35,7 @@ typedef Ioasid__V1__Lease pb_lease;
 typedef Ioasid__V1__Lease__LabelsEntry pb_label;
 typedef Ioasid__V1__LinkPacket pb_link_packet;
 typedef Ioasid__V1__Operation pb_operation;
+typedef Ioasid__V1__PageTable pb_page_table;
 typedef Ioasid__V1__PciDetails pb_pci;
 typedef Ioasid__V1__PlanWindowsRequest pb_plan_windows;
 typedef Ioasid__V1__PlanWindowsResponse pb_plan_response;

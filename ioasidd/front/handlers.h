@@ -3,8 +3,7 @@
  * handlers.h - what answers the methods; bound to them in methods.c
  *
  * Each is a method_fn, see methods.h. reads.c has those that look, changes.c
- * those that change; policy.c and windows.c those of their
- * names; so have spaces.c and memory.c.
+ * those that change; the others those of their names.
  */
 #ifndef IOASIDD_FRONT_HANDLERS_H
 #define IOASIDD_FRONT_HANDLERS_H
@@ -47,6 +46,17 @@ int create_memory(struct call *call, struct error *err);
 int map_memory(struct call *call, struct error *err);
 int unmap_memory(struct call *call, struct error *err);
 int list_mappings(struct call *call, struct error *err);
+int list_page_tables(struct call *call, struct error *err);
+int get_page_table(struct call *call, struct error *err);
+int create_page_table(struct call *call, struct error *err);
+int register_page_table(struct call *call, struct error *err);
+int delete_page_table(struct call *call, struct error *err);
+int bind_device_to(struct call *call, struct error *err);
+int unbind_device_from(struct call *call, struct error *err);
+int invalidate_page_table(struct call *call, struct error *err);
+int set_dirty_tracking(struct call *call, struct error *err);
+int get_dirty_bitmap(struct call *call, struct error *err);
+int open_fault_queue(struct call *call, struct error *err);
 
 /**
  * handler_name() - Check a resource name in a request

@@ -217,6 +217,32 @@ static void collect_spaces(struct listing *listing)
 	}
 }
 
+/**
+ * collect_page_tables() - Page tables, likewise
+ * @listing:	Where they go
+ */
+static void collect_page_tables(struct listing *listing)
+{
+	struct registry *reg = listing->reg;
+	const char *of = listing->page->filter.lease;
+	size_t n = 0;
+
+	for (size_t i = 0; i < reg->n_leases; i++)
+		n += reg->leases[i]->n_tables;
+	n = listing_room(listing, n);
+	for (size_t i = 0; n && i < reg->n_leases; i++) {
+		const struct lease *lease = reg->leases[i];
+
+		if (lease->state == LEASE_ENDED ||
+		    (*of && !str_eq(of, lease->name)) ||
+		    !lease_visible(reg, lease, listing->page->caller))
+			continue;
+		for (size_t k = 0; k < lease->n_tables; k++)
+			listing_add(listing, lease->tables[k].name,
+				    &lease->tables[k]);
+	}
+}
+
 /* show_device() - view_device() as struct kind wants it */
 static void *show_device(const struct listing *listing, const void *object)
 {
@@ -257,6 +283,17 @@ static void *show_space(const struct listing *listing, const void *object)
 			  space);
 }
 
+/* show_page_table() - view_page_table() likewise */
+static void *show_page_table(const struct listing *listing, const void *object)
+{
+	const struct page_table *table = object;
+
+	return view_page_table(listing->arena,
+			       registry_lease_of_table(listing->reg,
+						       table->name),
+			       table);
+}
+
 /**
  * struct kind - How one collection is listed
  * @prefix:		Of its resource names
@@ -281,6 +318,8 @@ static const struct kind {
 	[COLLECTION_OPERATIONS] = { "operations/", true, collect_operations,
 				    show_operation },
 	[COLLECTION_SPACES] = { "spaces/", true, collect_spaces, show_space },
+	[COLLECTION_PAGE_TABLES] = { "pageTables/", true, collect_page_tables,
+				     show_page_table },
 };
 static_assert(ARRAY_SIZE(kinds) == COLLECTION_COUNT,
 	      "each collection can be listed");

@@ -687,6 +687,10 @@ static void view_kept(struct arena *arena, const struct lease *lease,
 					     sizeof(*ret->device_ids));
 	for (size_t i = 0; ret->device_ids && i < lease->n_device_ids; i++)
 		ret->device_ids[ret->n_device_ids++] = lease->device_ids[i];
+	ret->page_tables = view_array(arena, lease->n_tables);
+	for (size_t i = 0; ret->page_tables && i < lease->n_tables; i++)
+		ret->page_tables[ret->n_page_tables++] =
+			arena_text(arena, lease->tables[i].name);
 	ret->spaces = view_array(arena, lease->n_spaces);
 	for (size_t i = 0; ret->spaces && i < lease->n_spaces; i++) {
 		pb_space *space = view_space(arena, lease, &lease->spaces[i]);

@@ -49,6 +49,8 @@ pb_timestamp *view_time(struct arena *arena, uint64_t us);
 char *view_etag(struct arena *arena, uint64_t revision);
 pb_space *view_space(struct arena *arena, const struct lease *lease,
 		     const struct space *space);
+pb_page_table *view_page_table(struct arena *arena, const struct lease *lease,
+			       const struct page_table *table);
 
 /**
  * enum collection - What can be listed, and in which order
@@ -58,6 +60,7 @@ pb_space *view_space(struct arena *arena, const struct lease *lease,
  * @COLLECTION_LEASES:		Newest first
  * @COLLECTION_OPERATIONS:	Newest first
  * @COLLECTION_SPACES:		Newest first
+ * @COLLECTION_PAGE_TABLES:	Newest first
  */
 enum collection {
 	COLLECTION_DEVICES,
@@ -66,6 +69,7 @@ enum collection {
 	COLLECTION_LEASES,
 	COLLECTION_OPERATIONS,
 	COLLECTION_SPACES,
+	COLLECTION_PAGE_TABLES,
 	COLLECTION_COUNT
 };
 
@@ -96,7 +100,7 @@ int view_operation_state(const struct operation *op);
  * @by_device:	Likewise of @device
  * @group:	Devices: only those of this group; empty for any
  * @by_node:	Devices: only those of NUMA node @node
- * @lease:	Spaces: only those of this lease; empty for any
+ * @lease:	Spaces, page tables: only those of this lease; empty for any
  */
 struct filter {
 	int state;

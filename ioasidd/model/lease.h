@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "model/device.h"
 #include "model/mapped.h"
+#include "model/page-table.h"
 #include "model/space.h"
 
 #define LEASE_DEVICES_MAX 64
@@ -101,6 +102,8 @@ struct holder {
  * @grace_ms:		If lease_is_kept(): for so long after its holder's end a
  *			successor may claim it
  * @spaces:		Likewise: its spaces; @n_spaces of them
+ * @tables:		Likewise: its page tables, parents before what hangs on
+ *			them; @n_tables of them
  * @kept:		Likewise: we have its descriptors. Not in the database
  * @device_ids:		Likewise: of @devices, in the iommufd; @n_device_ids is
  *			as many, or 0 if there is no iommufd
@@ -140,6 +143,8 @@ struct lease {
 	uint32_t grace_ms;
 	struct space *spaces;
 	size_t n_spaces;
+	struct page_table *tables;
+	size_t n_tables;
 	bool kept;
 	uint32_t device_ids[LEASE_DEVICES_MAX];
 	size_t n_device_ids;
@@ -180,6 +185,51 @@ struct space *lease_space(const struct lease *lease, const char *name);
 
 /* lease_space_of() - The space that a device is on; NULL for none. */
 struct space *lease_space_of(const struct lease *lease, const char *device);
+
+/* lease_add_table() - Append a page table. Return: 0: @table is empty now;
+ * -ENOMEM.
+ */
+int lease_add_table(struct lease *lease, struct page_table *table);
+
+/* lease_drop_table() - Take the @i-th page table out. */
+void lease_drop_table(struct lease *lease, size_t i);
+
+/* lease_table() - A page table by its name; NULL if the lease has none of it. */
+struct page_table *lease_table(const struct lease *lease, const char *name);
+
+/* lease_table_of() - The page table that a device is on, without a PASID; NULL for
+ * none.
+ */
+struct page_table *lease_table_of(const struct lease *lease,
+				  const char *device);
+
+/* lease_place_of() - The kernel's id of what a device is on, space or page table,
+ * without a PASID; 0 for nothing.
+ */
+uint32_t lease_place_of(const struct lease *lease, const char *device);
+
+/* lease_root_of() - The space that a page table hangs on, at last; NULL if the
+ * lease has none of it.
+ */
+struct space *lease_root_of(const struct lease *lease,
+			    const struct page_table *table);
+
+/* lease_users_of() - The devices whose DMA a space is for: those on it, and on
+ * page tables that hang on it. Return: 0; -ENOMEM.
+ */
+int lease_users_of(const struct lease *lease, const struct space *space,
+		   struct strv *ret);
+
+/* lease_move() - Devices leave what they are on, without a PASID, but for a space or
+ * page table of this name; NULL for all.
+ */
+void lease_move(struct lease *lease, const struct strv *devices,
+		const char *but);
+
+/* lease_forget_ids() - There is no iommufd any more: what it called things means
+ * nothing.
+ */
+void lease_forget_ids(struct lease *lease);
 
 /* lease_holder() - The holder of now, the last one; NULL if there was none. */
 struct holder *lease_holder(struct lease *lease);

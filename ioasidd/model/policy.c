@@ -46,6 +46,10 @@ static const struct permission permissions[] = {
 	  .labelled = true, .open = true },
 	{ "usage.view", ROLE_VIEWER, .open = true },
 	{ "memory.map", ROLE_NONE, .open = true },
+	{ "pagetable.view", ROLE_VIEWER, .per_device = true, .labelled = true,
+	  .open = true },
+	{ "pagetable.change", ROLE_OPERATOR, .per_device = true,
+	  .labelled = true, .open = true },
 	{ "policy.check", ROLE_ADMIN, .open = false },
 };
 

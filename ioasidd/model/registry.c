@@ -443,6 +443,17 @@ struct lease *registry_lease_of_space(struct registry *reg, const char *name)
 }
 
 /**
+ * registry_lease_of_table() - See registry.h
+ */
+struct lease *registry_lease_of_table(struct registry *reg, const char *name)
+{
+	for (size_t i = reg->n_leases; i-- > 0;)
+		if (lease_table(reg->leases[i], name))
+			return reg->leases[i];
+	return NULL;
+}
+
+/**
  * struct ended - What has ended, of one collection
  * @n:		How many that nobody may ask for again
  * @oldest:	Of these

@@ -168,6 +168,9 @@ struct operation *registry_operation(struct registry *reg, const char *name);
 /* registry_lease_of_space() - The lease that has a space; NULL for none. */
 struct lease *registry_lease_of_space(struct registry *reg, const char *name);
 
+/* registry_lease_of_table() - The lease that has a page table; likewise. */
+struct lease *registry_lease_of_table(struct registry *reg, const char *name);
+
 /* registry_group_of() - The group a device is in; NULL for none. */
 struct group *registry_group_of(struct registry *reg,
 				const struct device *device);

@@ -13,6 +13,8 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "ops/bind.h"
+#include "ops/context-tables.h"
+#include "ops/fault-queue.h"
 #include "ops/guarded.h"
 #include "ops/stored.h"
 
@@ -37,11 +39,13 @@ struct context {
  * @lock:	Guards all of it; what hangs there is its lease's owner's
  * @list:	In no order
  * @stored:	What the service manager has
+ * @faults:	Of their page tables; guards itself
  */
 struct contexts {
 	pthread_mutex_t lock;
 	struct context *list;
 	struct stored stored;
+	struct fault_queues *faults;
 };
 
 /**
@@ -67,15 +71,35 @@ static void context_freep(struct context **context)
 #define _cleanup_context_ __attribute__((cleanup(context_freep)))
 
 /**
+ * contexts_stored() - See context.h
+ */
+struct stored *contexts_stored(struct contexts *contexts)
+{
+	return &contexts->stored;
+}
+
+/**
+ * contexts_faults() - See context.h
+ */
+struct fault_queues *contexts_faults(struct contexts *contexts)
+{
+	return contexts->faults;
+}
+
+/**
  * contexts_new() - See context.h
  */
 int contexts_new(struct host *host, struct error *err)
 {
 	struct contexts *contexts = calloc(1, sizeof(*contexts));
 
-	if (!contexts)
+	if (contexts)
+		contexts->faults = fault_queues_new();
+	if (!contexts || !contexts->faults) {
+		free(contexts);
 		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
 				 "no memory");
+	}
 	pthread_mutex_init(&contexts->lock, NULL);
 	pthread_mutex_init(&contexts->stored.lock, NULL);
 	host->contexts = contexts;
@@ -95,6 +119,7 @@ struct contexts *contexts_free(struct contexts *contexts)
 		contexts->list = context->next;
 		context_free(context);
 	}
+	fault_queues_free(contexts->faults);
 	pthread_mutex_destroy(&contexts->stored.lock);
 	pthread_mutex_destroy(&contexts->lock);
 	free(contexts);
@@ -132,6 +157,17 @@ static int iommufd_of(const struct context *context)
 }
 
 /**
+ * context_iommufd() - See context.h
+ */
+int context_iommufd(struct host *host, const struct lease *lease,
+		    struct error *err)
+{
+	const struct context *context = find(host, lease, err);
+
+	return context ? iommufd_of(context) : -ESTALE;
+}
+
+/**
  * cdev_of() - The descriptor of a device
  * @name:	One of the lease's
  */
@@ -142,6 +178,17 @@ static int cdev_of(const struct context *context, const struct lease *lease,
 		if (str_eq(lease->devices.items[i - 1], name))
 			return context->fds[i];
 	return -1;
+}
+
+/**
+ * context_cdev() - See context.h
+ */
+int context_cdev(struct host *host, const struct lease *lease,
+		 const char *device, struct error *err)
+{
+	const struct context *context = find(host, lease, err);
+
+	return context ? cdev_of(context, lease, device) : -ESTALE;
 }
 
 /* --- one space, in the kernel --- */
@@ -187,20 +234,20 @@ static int read_ranges(struct host *host, const struct context *context,
 }
 
 /**
- * put_back() - Put a device on the space that a lease has it on; on none if that
- *		has it on none
+ * put_back() - Put a device on the space or page table that a lease has it on; on
+ *		none if that has it on none
  */
 static void put_back(struct host *host, const struct context *context,
 		     const struct lease *lease, const char *device)
 {
-	const struct space *was = lease_space_of(lease, device);
+	const uint32_t was = lease_place_of(lease, device);
 	int r, cdev = cdev_of(context, lease, device);
 	struct error err = ERROR_NULL;
 	uint32_t id;
 
 	if (was)
-		r = host->kernel->ops->vfio_attach(host->kernel, cdev,
-						   was->kernel_id, &id, &err);
+		r = host->kernel->ops->vfio_attach(host->kernel, cdev, was,
+						   &id, &err);
 	else
 		r = host->kernel->ops->vfio_detach(host->kernel, cdev, &err);
 	if (r < 0)
@@ -209,12 +256,13 @@ static void put_back(struct host *host, const struct context *context,
 }
 
 /**
- * attach_all() - Put devices on a space; back where they were if one cannot
+ * attach_all() - Put devices on something; back where they were if one cannot
  * @devices:	Names
+ * @pt_id:	A space or page table
  */
 static int attach_all(struct host *host, const struct context *context,
 		      const struct lease *lease, const struct strv *devices,
-		      const struct space *space, struct error *err)
+		      uint32_t pt_id, struct error *err)
 {
 	uint32_t id;
 	size_t i;
@@ -224,7 +272,7 @@ static int attach_all(struct host *host, const struct context *context,
 		r = host->kernel->ops->vfio_attach(
 			host->kernel,
 			cdev_of(context, lease, devices->items[i]),
-			space->kernel_id, &id, err);
+			pt_id, &id, err);
 		if (r < 0)
 			error_object(err, "%s", devices->items[i]);
 	}
@@ -251,8 +299,8 @@ static int make_space(struct host *host, const struct context *context,
 		return r;
 	r = promise(host, context, space, err);
 	if (r == 0)
-		r = attach_all(host, context, lease, &space->devices, space,
-			       err);
+		r = attach_all(host, context, lease, &space->devices,
+			       space->kernel_id, err);
 	if (r == 0) {
 		r = read_ranges(host, context, space, err);
 		for (size_t i = 0; r < 0 && i < space->devices.n; i++)
@@ -321,17 +369,6 @@ static int bind_all(struct host *host, struct context *context,
 }
 
 /**
- * forget_ids() - There is no iommufd: what it called things means nothing
- * @lease:	A copy of the lease
- */
-static void forget_ids(struct lease *lease)
-{
-	lease->n_device_ids = 0;
-	for (size_t i = 0; i < lease->n_spaces; i++)
-		lease->spaces[i].kernel_id = 0;
-}
-
-/**
  * enter() - From now on it is the lease's
  */
 static void enter(struct host *host, struct context *context)
@@ -375,14 +412,20 @@ int context_open(struct host *host, struct lease *lease,
 	if (r == 0)
 		r = settle(host, context, lease, err);
 	if (r < 0) {
-		forget_ids(lease);
+		lease_forget_ids(lease);
 		return r;
 	}
 	lease->kept = true;
 	if (lease->mapped)
 		atomic_store(&lease->mapped->closed, false);
 	enter(host, TAKE_PTR(context));
-	return 0;
+	r = context_make_tables(host, lease, err);
+	/* Page tables narrow the spaces that they hang on. */
+	for (i = 0; i < lease->n_spaces && lease->n_tables && r == 0; i++)
+		r = context_read(host, lease, &lease->spaces[i], err);
+	if (r < 0)
+		context_close(host, lease);
+	return r;
 }
 
 /**
@@ -416,7 +459,7 @@ static bool is_whole(struct host *host, const struct context *context,
 		else if (r != -ENOENT || space->devices.n)
 			return false;
 	}
-	return true;
+	return context_knows_tables(host, iommufd_of(context), lease);
 }
 
 /**
@@ -450,6 +493,7 @@ bool context_adopt(struct host *host, const struct lease *lease)
 	}
 	log_notice("%s: the service manager has kept it", lease->name);
 	enter(host, TAKE_PTR(context));
+	context_adopt_faults(host, lease);
 	return true;
 }
 
@@ -468,13 +512,14 @@ void context_close(struct host *host, struct lease *lease)
 	if (context)
 		*at = context->next;
 	pthread_mutex_unlock(&host->contexts->lock);
+	context_drop_faults(host, lease);
 	if (context && context->stored)
 		stored_drop(&host->contexts->stored, lease->name, context->n);
 	context_free(context);
 	if (lease->mapped)
 		mapped_clear(lease->mapped);
 	lease->kept = false;
-	forget_ids(lease);
+	lease_forget_ids(lease);
 }
 
 /**
@@ -586,6 +631,8 @@ int context_fence(struct host *host, const struct lease *lease,
 	 */
 	if (!find_uncontained(host, lease, uncontained))
 		first = unmap_all(host, context, lease, ret_bytes, err);
+	r = context_detach_pasids(host, lease, &each);
+	first = first_of(first, r, &each, err);
 	/* A holder can have made spaces of its own, whose ids nobody knows. */
 	for (size_t i = 1; i < context->n; i++) {
 		if (uncontained[i - 1])
@@ -597,6 +644,7 @@ int context_fence(struct host *host, const struct lease *lease,
 				     lease->devices.items[i - 1]);
 		first = first_of(first, r, &each, err);
 	}
+	context_end_tables(host, lease);
 	return first;
 }
 
@@ -656,12 +704,12 @@ int context_promise(struct host *host, const struct lease *lease,
  * context_attach() - See context.h
  */
 int context_attach(struct host *host, const struct lease *lease,
-		   const struct strv *devices, struct space *space,
+		   const struct strv *devices, uint32_t pt_id,
 		   struct error *err)
 {
 	const struct context *context = find(host, lease, err);
 
-	return context ? attach_all(host, context, lease, devices, space,
+	return context ? attach_all(host, context, lease, devices, pt_id,
 				    err) : -ESTALE;
 }
 

@@ -23,12 +23,27 @@
 #include "ops/commit.h"
 
 struct contexts;
+struct fault_queues;
 
 /* contexts_new() - For all leases. Return: 0 or -ENOMEM. */
 int contexts_new(struct host *host, struct error *err);
 
 /* contexts_free() - Let go of all. Return: NULL. */
 struct contexts *contexts_free(struct contexts *contexts);
+
+/* contexts_stored() - What the service manager has of all; see stored.h. */
+struct stored *contexts_stored(struct contexts *contexts);
+
+/* contexts_faults() - The fault queues of all leases; see fault-queue.h. */
+struct fault_queues *contexts_faults(struct contexts *contexts);
+
+/* context_iommufd(), context_cdev() - A descriptor of a lease, borrowed for as long
+ * as the lease is ours. Return: it; -ESTALE context.lost.
+ */
+int context_iommufd(struct host *host, const struct lease *lease,
+		    struct error *err);
+int context_cdev(struct host *host, const struct lease *lease,
+		 const char *device, struct error *err);
 
 /**
  * context_open() - Make all of a lease's context
@@ -37,7 +52,7 @@ struct contexts *contexts_free(struct contexts *contexts);
  * @draft:	Its devices, in its order
  *
  * Bind each device, make each space, let it promise its windows, attach its
- * devices. Devices are reset.
+ * devices; make page tables that were made before. Devices are reset.
  *
  * Return: 0; -ENOTCONN store.absent; -errno: there is nothing of it.
  */
@@ -74,8 +89,9 @@ int context_copy(struct host *host, const struct lease *lease, int *fds,
 		 struct error *err);
 
 /**
- * context_fence() - Unmap all that is mapped in any of a lease's spaces, and take
- *		     its devices off whatever its holder has put them on
+ * context_fence() - Unmap all that is mapped in any of a lease's spaces, take its
+ *		     devices off whatever its holder has put them on, and end
+ *		     its page tables
  * @ret_bytes:	How much that was
  *
  * A space that its holder has ended has nothing mapped. A device without an IOMMU
@@ -113,17 +129,18 @@ int context_promise(struct host *host, const struct lease *lease,
 		    const struct space *space, struct error *err);
 
 /**
- * context_attach() - Put devices on a space, wherever they are
+ * context_attach() - Put devices on a space or page table, wherever they are
  * @lease:	As it is; says where they are
  * @devices:	Names
+ * @pt_id:	The kernel's id of the space or page table
  *
  * On failure they are where they were.
  */
 int context_attach(struct host *host, const struct lease *lease,
-		   const struct strv *devices, struct space *space,
+		   const struct strv *devices, uint32_t pt_id,
 		   struct error *err);
 
-/* context_detach() - Take devices off whatever space they are on. */
+/* context_detach() - Take devices off whatever they are on. */
 int context_detach(struct host *host, const struct lease *lease,
 		   const struct strv *devices, struct error *err);
 

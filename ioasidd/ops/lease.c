@@ -47,9 +47,7 @@ void lease_end(struct lease *lease, const char *why)
 	lease->kept = false;
 	if (lease->mapped)
 		mapped_clear(lease->mapped);
-	lease->n_device_ids = 0;
-	for (size_t i = 0; i < lease->n_spaces; i++)
-		lease->spaces[i].kernel_id = 0;
+	lease_forget_ids(lease);
 	lease->has_token = false;
 	memset(lease->token_hash, 0, sizeof(lease->token_hash));
 	str_copy(lease->end_reason, sizeof(lease->end_reason), why);

@@ -148,6 +148,85 @@ int space_detach(struct host *host, const struct caller *caller,
 		 const struct change *change, const char *device,
 		 struct error *err);
 
+/* --- page tables of hold leases; errors as in page_table.proto --- */
+
+/**
+ * page_table_create() - Make a page table (PageTables.CreatePageTable), or take
+ *			 note of one (RegisterPageTable)
+ * @change:	Names the lease
+ * @wish:	What it is to be: all but names, ids of ours and times; with
+ *		@registered its kernel_id. page_table_deinit() in any case; on a
+ *		dry run it is the page table that there would be
+ * @ret:	Name of the page table; "" on a dry run
+ */
+int page_table_create(struct host *host, const struct caller *caller,
+		      const struct change *change, struct page_table *wish,
+		      char ret[NAME_SIZE], struct error *err);
+
+/**
+ * page_table_delete() - End a page table (DeletePageTable)
+ * @ret:	The page table as it was; page_table_deinit()
+ * @ret_lease:	The lease that had it
+ */
+int page_table_delete(struct host *host, const struct caller *caller,
+		      const struct change *change, struct page_table *ret,
+		      char ret_lease[NAME_SIZE], struct error *err);
+
+/* page_table_attach() - Put a device on a page table, with its group (BindDevice);
+ * all its DMA, or that with a PASID.
+ */
+int page_table_attach(struct host *host, const struct caller *caller,
+		      const struct change *change, const char *device,
+		      uint32_t pasid, struct error *err);
+
+/* page_table_detach() - Take one off, with its group (UnbindDevice). */
+int page_table_detach(struct host *host, const struct caller *caller,
+		      const struct change *change, const char *device,
+		      uint32_t pasid, struct error *err);
+
+/**
+ * page_table_invalidate() - Drop what is remembered of it (InvalidatePageTable)
+ * @data_type:	Of the entries
+ * @entries:	Of @entry_size bytes each
+ * @inout_n:	How many; how many were done, on failure too
+ */
+int page_table_invalidate(struct host *host, const struct caller *caller,
+			  const struct change *change, uint32_t data_type,
+			  const void *entries, uint32_t entry_size,
+			  uint32_t *inout_n, struct error *err);
+
+/* page_table_track() - Record what is written (SetDirtyTracking), or do not. */
+int page_table_track(struct host *host, const struct caller *caller,
+		     const struct change *change, bool on, struct error *err);
+
+/**
+ * struct dirty_range - What of the record is read
+ * @iova:	From where, bytes
+ * @length:	How much, bytes
+ * @page_size:	What one bit stands for, bytes
+ * @keep:	Clear nothing
+ */
+struct dirty_range {
+	uint64_t iova, length, page_size;
+	bool keep;
+};
+
+/**
+ * page_table_read_dirty() - What was written (GetDirtyBitmap)
+ * @bitmap:	Zeroes; a bit for each page of @range
+ */
+int page_table_read_dirty(struct host *host, const struct caller *caller,
+			  const struct change *change,
+			  const struct dirty_range *range, uint64_t *bitmap,
+			  struct error *err);
+
+/* page_table_open_faults() - A copy of the fault queue's descriptor, for the holder
+ * (OpenFaultQueue).
+ */
+int page_table_open_faults(struct host *host, const struct caller *caller,
+			   const struct change *change, int *ret_fd,
+			   struct error *err);
+
 /**
  * lease_claim() - Hand a lease's descriptors over (Leases.ClaimLease)
  * @token:	Of the lease: whoever has it may claim; empty to claim as whom it

@@ -46,7 +46,8 @@ static bool want(void *data, const char *name, int fd)
 	struct parked *parked = data;
 	struct one *more;
 
-	if (!str_starts(name, "iommufd-") && !str_starts(name, "cdev-"))
+	if (!str_starts(name, "iommufd-") && !str_starts(name, "cdev-") &&
+	    !str_starts(name, "faults-"))
 		return false;
 	more = reallocarray(parked->all, parked->n + 1, sizeof(*more));
 	if (!more)

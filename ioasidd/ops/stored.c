@@ -26,11 +26,9 @@ static void name_of(const char *lease, size_t i,
 }
 
 /**
- * take_room() - Is there room for so many more?
- *
- * A manager that is full drops what it is given without a word.
+ * stored_take_room() - See stored.h
  */
-static bool take_room(struct stored *stored, const char *lease, size_t n)
+bool stored_take_room(struct stored *stored, const char *what, size_t n)
 {
 	const size_t room = fdstore_room();
 	bool fits;
@@ -44,8 +42,18 @@ static bool take_room(struct stored *stored, const char *lease, size_t n)
 	pthread_mutex_unlock(&stored->lock);
 	if (!fits)
 		log_warning("%s: the service manager keeps %zu descriptors and no more (FileDescriptorStoreMax=)",
-			    lease, room);
+			    what, room);
 	return fits;
+}
+
+/**
+ * stored_give_room() - See stored.h
+ */
+void stored_give_room(struct stored *stored, size_t n)
+{
+	pthread_mutex_lock(&stored->lock);
+	stored->n -= n;
+	pthread_mutex_unlock(&stored->lock);
 }
 
 /**
@@ -56,9 +64,7 @@ void stored_drop(struct stored *stored, const char *lease, size_t n)
 	char name[FDSTORE_NAME_MAX + 1];
 	struct error err = ERROR_NULL;
 
-	pthread_mutex_lock(&stored->lock);
-	stored->n -= n;
-	pthread_mutex_unlock(&stored->lock);
+	stored_give_room(stored, n);
 	for (size_t i = 0; i < n; i++) {
 		name_of(lease, i, name);
 		if (fdstore_remove(name, &err) < 0)
@@ -77,7 +83,7 @@ bool stored_put(struct stored *stored, const char *lease, const int *fds,
 	struct error err = ERROR_NULL;
 	int r = 0;
 
-	if (!take_room(stored, lease, n))
+	if (!stored_take_room(stored, lease, n))
 		return false;
 	for (size_t i = 0; i < n && r == 0; i++) {
 		name_of(lease, i, name);

@@ -25,6 +25,19 @@ struct stored {
 };
 
 /**
+ * stored_take_room() - Is there room with the manager for so many more?
+ * @what:	Whose, for the log
+ *
+ * A manager that is full drops what it is given without a word.
+ *
+ * Return: true: they count as kept, until stored_give_room().
+ */
+bool stored_take_room(struct stored *stored, const char *what, size_t n);
+
+/* stored_give_room() - So many are kept no more. */
+void stored_give_room(struct stored *stored, size_t n);
+
+/**
  * stored_put() - Have the manager keep a context, if there is one that does
  * @lease:	Name of its lease
  * @fds:	Its descriptors; borrowed

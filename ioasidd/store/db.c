@@ -39,6 +39,10 @@
 #define SPACE                                                       \
 	"name, kernel_id, alignment, created_us, request_id,"       \
 	"fingerprint, maker"
+#define TABLE                                                       \
+	"name, parent, device, nest_parent, dirty_tracking, pasid," \
+	"data_type, data, registered, faults, dirty_on, kernel_id," \
+	"fault_id, created_us, request_id, fingerprint, maker"
 #define WINDOW "start, last, page_sizes, purpose"
 #define MEMORY "inode, size, page_size"
 #define MAPPING "space, iova, length, memory, offset, writable"
@@ -97,6 +101,13 @@ static const char *const sql[] = {
 	[DB_DROP_MAPPINGS_NOWHERE] =
 		"DELETE FROM mapping WHERE lease = ?1 AND space NOT IN "
 		"(SELECT name FROM space WHERE lease = ?1)",
+	[DB_PUT_TABLE] = "INSERT INTO page_table (lease, position, " TABLE ")"
+			 "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	[DB_PUT_TABLE_BINDING] = "INSERT INTO page_table_binding"
+				 "(page_table, position, device, pasid)"
+				 "VALUES (?,?,?,?)",
+	[DB_PUT_TABLE_LABEL] = "INSERT INTO page_table_label"
+			       "(page_table, key, value) VALUES (?,?,?)",
 	[DB_PUT_OPERATION] =
 		"INSERT INTO operation (" OPERATION ")"
 		"VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
@@ -143,6 +154,13 @@ static const char *const sql[] = {
 	[DB_GET_MEMORIES] = "SELECT " MEMORY " FROM memory WHERE lease = ?",
 	[DB_GET_MAPPINGS] = "SELECT " MAPPING " FROM mapping "
 			    "WHERE lease = ? ORDER BY space, iova",
+	[DB_GET_TABLES] = "SELECT " TABLE " FROM page_table "
+			  "WHERE lease = ? ORDER BY position",
+	[DB_GET_TABLE_BINDINGS] = "SELECT position, device, pasid "
+				  "FROM page_table_binding "
+				  "WHERE page_table = ? ORDER BY position",
+	[DB_GET_TABLE_LABELS] = "SELECT key, value FROM page_table_label "
+				"WHERE page_table = ? ORDER BY key",
 	[DB_GET_OPERATIONS] = "SELECT " OPERATION " FROM operation "
 			      "ORDER BY created_us, name",
 	[DB_GET_STEPS] = "SELECT " STEP " FROM step "

@@ -449,6 +449,8 @@ static int load_leases(struct db *db, const struct store_loader *loader,
 		if (!g.r && lease->mode == LEASE_GUARDED)
 			g.r = store_load_mappings(db, lease, err);
 		if (!g.r)
+			g.r = store_load_tables(db, lease, err);
+		if (!g.r)
 			g.r = loader->lease(data, lease);
 		else
 			lease_free(lease);

@@ -216,6 +216,8 @@ int store_put_lease(struct store_tx *tx, const struct lease *lease,
 		r = store_put_spaces(tx, lease, err);
 	if (!r && lease->mode == LEASE_GUARDED)
 		r = store_trim_mappings(tx, lease, err);
+	if (!r)
+		r = store_put_tables(tx, lease, err);
 
 	return r;
 }

@@ -200,4 +200,11 @@ int store_load_mappings(struct db *db, struct lease *lease,
 /* store_load_spaces() - Read the spaces of a lease. Return: 0 or -errno. */
 int store_load_spaces(struct db *db, struct lease *lease, struct error *err);
 
+/* store_put_tables(), store_load_tables() - Likewise its page tables; the spaces
+ * come first.
+ */
+int store_put_tables(struct store_tx *tx, const struct lease *lease,
+		     struct error *err);
+int store_load_tables(struct db *db, struct lease *lease, struct error *err);
+
 #endif

@@ -38,7 +38,8 @@ _ioasidctl() {
 		esac
 	done
 	case ${verb[0]-} in
-	device | lease | space | window | operation | machine | policy) ;;
+	device | lease | space | window | bind | dirty | operation | machine | \
+		policy) ;;
 	*) verb=("${verb[@]:0:1}") ;;
 	esac
 
@@ -65,11 +66,15 @@ _ioasidctl() {
 		case "$cur/${verb[*]}" in
 		-*) words=$(_ioasidctl_options "${verb[@]}") ;;
 		*/) words='devices device groups prepare restore lease space
-			window operation watch run machine policy usage version' ;;
+			window bind dirty operation watch run machine policy
+			usage version' ;;
 		*/device) words='show recover' ;;
 		*/lease) words='create list show release token' ;;
 		*/space) words='list show create delete attach detach' ;;
 		*/window) words='set add resize remove plan' ;;
+		*/bind) words='create list show delete attach detach
+			invalidate' ;;
+		*/dirty) words='on off show' ;;
 		*/operation) words='list show wait cancel' ;;
 		*/watch) words='devices groups iommus leases operations' ;;
 		*/machine) words=capture ;;
@@ -84,6 +89,11 @@ _ioasidctl() {
 		*/space\ attach | */space\ detach)
 			words="$(_ioasidctl_names "space list")
 				$(_ioasidctl_names devices)" ;;
+		*/bind\ attach | */bind\ detach)
+			words="$(_ioasidctl_names "bind list")
+				$(_ioasidctl_names devices)" ;;
+		*/bind\ show | */bind\ delete | */bind\ invalidate | */dirty\ *)
+			words=$(_ioasidctl_names "bind list") ;;
 		*/window\ plan) words=size= ;;
 		*/space\ show | */space\ delete | */window\ *)
 			words=$(_ioasidctl_names "space list") ;;

@@ -489,6 +489,9 @@ GUARDED = [
          "devices": [name(EDU)]}]), keep="guarded"),
     Row("Leases/GetLease", {"name": "{guarded}"}),
     Row("Spaces/CreateSpace", {"lease": "{guarded}"}, "space.windows-differ"),
+    Row("PageTables/CreatePageTable", {
+        "lease": "{guarded}", "parent": f"spaces/{ULID}",
+        "device": name(EDU)}, "space.mode"),
     Row("Memory/CreateMemory", {"lease": "{guarded}", "size": 4096},
         "permission.native-socket-only", native="lease.state", why=FDS),
     Row("Memory/MapMemory", {"lease": "{guarded}"},
@@ -525,6 +528,114 @@ GUARDED = [
     Row("Leases/GetLease", {"name": "{guarded}"}),
     do("its holder dies",
        lambda told: told.holder_dies("guarded", "READY")),
+
+def table(**more: object) -> dict[str, object]:
+    """A request for a page table of the lease's space."""
+    return {"lease": "{bind}", "parent": "{space}", "device": name(EDU),
+            **more}
+
+
+# The IOMMU of the test machine has PASIDs, but neither nesting nor a record of
+# what is written.
+PAGE_TABLES = [
+    Row("PageTables/ListPageTables"),
+    Row("PageTables/ListPageTables", {"lease": "x"}, "request.invalid"),
+    Row("PageTables/ListPageTables", {"page_token": "bad"},
+        "list.bad-token"),
+    Row("Leases/CreateLease", offer(mode="HOLD", grace_ms=2000),
+        keep="bind"),
+    Row("Spaces/CreateSpace", {"lease": "{bind}", "space": {
+        "devices": [name(EDU)]}}, keep="space"),
+    Row("PageTables/CreatePageTable", table(pasid=True, dry_run=True)),
+    Row("PageTables/CreatePageTable", table(
+        pasid=True, labels={"a": "1"}, request_id="table"), keep="table"),
+    Row("PageTables/CreatePageTable", table(
+        pasid=True, labels={"a": "1"}, request_id="table")),
+    Row("PageTables/CreatePageTable", table(request_id="table"),
+        "request.id-reused"),
+    Row("PageTables/CreatePageTable", table(etag="x"),
+        "request.etag-mismatch"),
+    Row("PageTables/CreatePageTable", table(nest_parent=True),
+        "pagetable.unsupported"),
+    Row("PageTables/CreatePageTable", table(dirty_tracking=True),
+        "pagetable.unsupported"),
+    Row("PageTables/CreatePageTable", table(
+        known_type="PAGE_TABLE_TYPE_VTD_S1", data=b"\0" * 24),
+        "pagetable.parent"),
+    Row("PageTables/CreatePageTable", table(
+        known_type="PAGE_TABLE_TYPE_VTD_S1", data=b"\0" * 23),
+        "pagetable.invalid"),
+    Row("PageTables/CreatePageTable", table(type_number=7, data=b"\0" * 257),
+        "pagetable.invalid"),
+    Row("PageTables/CreatePageTable", table(type_number=0),
+        "request.invalid"),
+    Row("PageTables/CreatePageTable", table(device=name(NVME)),
+        "lease.devices"),
+    Row("PageTables/CreatePageTable", table(parent=f"spaces/{ULID}"),
+        "space.not-found"),
+    Row("PageTables/CreatePageTable", table(parent="{table}"),
+        "pagetable.parent"),
+    Row("PageTables/CreatePageTable", table(), "lease.not-found",
+        uid=NOBODY),
+    Row("PageTables/RegisterPageTable", table(kernel_id=77), "lease.state"),
+    Row("PageTables/RegisterPageTable", table(), "request.invalid"),
+    Row("PageTables/GetPageTable", {"name": "{table}"}),
+    Row("PageTables/GetPageTable", {"name": "{table}"},
+        "pagetable.not-found", uid=NOBODY),
+    nowhere(Row("PageTables/GetPageTable", {"name": "things/x"},
+                "request.invalid")),
+    Row("PageTables/ListPageTables", {"lease": "{bind}"}),
+    Row("PageTables/ListPageTables", {}, uid=NOBODY),
+    Row("PageTables/BindDevice", {"name": "{table}", "device": "x"},
+        "request.invalid"),
+    Row("PageTables/BindDevice", {"name": "{table}", "device": name(NVME)},
+        "lease.devices"),
+    Row("PageTables/BindDevice", {"name": "{table}", "device": name(EDU),
+                                  "pasid": 5}, "pagetable.unsupported"),
+    Row("PageTables/BindDevice", {"name": "{table}", "device": name(EDU),
+                                  "dry_run": True}),
+    Row("PageTables/BindDevice", {"name": "{table}", "device": name(EDU)}),
+    Row("Leases/GetLease", {"name": "{bind}"}),
+    Row("Spaces/DeleteSpace", {"name": "{space}"}, "space.in-use"),
+    Row("PageTables/DeletePageTable", {"name": "{table}"},
+        "pagetable.in-use"),
+    Row("PageTables/UnbindDevice", {"name": "{table}", "device": name(EDU),
+                                    "pasid": 5}, "pagetable.not-bound"),
+    Row("PageTables/UnbindDevice", {"name": "{table}", "device": name(EDU)},
+        "pagetable.not-found", uid=NOBODY),
+    Row("PageTables/UnbindDevice", {"name": "{table}", "device": name(EDU)}),
+    Row("PageTables/InvalidatePageTable", {
+        "name": "{table}", "entries": b"\0" * 24, "entry_size": 24},
+        "pagetable.invalid"),
+    Row("PageTables/InvalidatePageTable", {
+        "name": "{table}", "entries": b"\0" * 25, "entry_size": 24},
+        "request.invalid"),
+    Row("PageTables/SetDirtyTracking", {"name": "{table}", "on": True},
+        "pagetable.unsupported"),
+    Row("PageTables/GetDirtyBitmap", {
+        "name": "{table}", "length": 2 ** 40, "page_size": 4096},
+        "pagetable.unsupported"),
+    Row("PageTables/GetDirtyBitmap", {
+        "name": "{table}", "length": 4096, "page_size": 4095},
+        "request.invalid"),
+    Row("PageTables/GetDirtyBitmap", {
+        "name": "{table}", "length": 4096, "page_size": 4096,
+        "as_memfd": True}, "permission.native-socket-only",
+        native="pagetable.unsupported", why=FDS),
+    Row("PageTables/OpenFaultQueue", {"name": "{table}"},
+        "permission.native-socket-only", native="lease.not-claimant",
+        why=FDS),
+    Row("PageTables/DeletePageTable", {"name": "{table}", "dry_run": True}),
+    Row("PageTables/DeletePageTable", {"name": "{table}"}),
+    Row("PageTables/DeletePageTable", {"name": "{table}"},
+        "pagetable.not-found"),
+    Row("Leases/ReleaseLease", {"name": "{bind}"}),
+    Row("PageTables/CreatePageTable", table(), "lease.state"),
+    Row("Leases/CreateLease", offer(), keep="lease"),
+    Row("PageTables/CreatePageTable", {
+        "lease": "{lease}", "parent": "{space}", "device": name(EDU)},
+        "space.mode"),
+    Row("Leases/ReleaseLease", {"name": "{lease}"}),
 ]
 
 TOKEN = [
@@ -685,5 +796,64 @@ WATCH = [
         "revision": "{first}", "collections": ["leases"]}, uid=NOBODY),
 ]
 
-STORY = [*READS, *PREPARE, *WINDOWS, *CANCEL, *LEASE, *SPACES, *GUARDED, *TOKEN, *POLICIES,
-         *RECLAIM, *RECOVER, *RESTORE, *READS, *WATCH]
+STORY = [*READS, *PREPARE, *WINDOWS, *CANCEL, *LEASE, *SPACES, *GUARDED,
+         *PAGE_TABLES, *TOKEN, *POLICIES, *RECLAIM, *RECOVER, *RESTORE, *READS, *WATCH]
+
+# On a machine whose IOMMU nests and records what is written.
+NEST = "0000:15:00.0"
+GUEST = {"known_type": "PAGE_TABLE_TYPE_VTD_S1",
+         "data": bytes(8) + b"\0\x10" + bytes(6) + b"\x30" + bytes(7)}
+
+
+def nested(**more: object) -> dict[str, object]:
+    """A request for a page table for its edu."""
+    return {"lease": "{bind}", "parent": "{space}", "device": name(NEST),
+            **more}
+
+
+NESTING = [
+    *prepared(NEST, "op"),
+    Row("Devices/GetDevice", {"name": name(NEST)}),
+    Row("Leases/CreateLease", offer(mode="HOLD", devices=[name(NEST)]),
+        keep="bind"),
+    Row("Spaces/CreateSpace", {"lease": "{bind}", "space": {
+        "devices": [name(NEST)]}}, keep="space"),
+    do("it is claimed", lambda told: told.claim("bind")),
+    # The page table that the space has made by itself is none of ours yet.
+    Row("PageTables/RegisterPageTable", nested(kernel_id=3, dry_run=True)),
+    Row("PageTables/RegisterPageTable", nested(kernel_id=2),
+        "pagetable.kernel-id"),
+    Row("PageTables/CreatePageTable", nested(nest_parent=True),
+        keep="parent"),
+    Row("PageTables/CreatePageTable", nested(
+        parent="{parent}", fault_queue=True, **GUEST), keep="guest"),
+    Row("PageTables/CreatePageTable", nested(
+        parent="{parent}", dirty_tracking=True, **GUEST),
+        "pagetable.invalid"),
+    Row("PageTables/CreatePageTable", nested(dirty_tracking=True),
+        keep="watched"),
+    Row("PageTables/OpenFaultQueue", {"name": "{guest}", "dry_run": True},
+        "permission.native-socket-only", native="ok", why=FDS),
+    Row("PageTables/OpenFaultQueue", {"name": "{watched}"},
+        "permission.native-socket-only", native="pagetable.no-faults",
+        why=FDS),
+    Row("PageTables/InvalidatePageTable", {
+        "name": "{guest}", "entries": bytes(48), "entry_size": 24}),
+    Row("PageTables/InvalidatePageTable", {
+        "name": "{guest}", "entries": bytes(48), "entry_size": 24,
+        "data_type": 9}, "pagetable.invalid"),
+    Row("PageTables/DeletePageTable", {"name": "{parent}"},
+        "pagetable.in-use"),
+    Row("PageTables/GetDirtyBitmap", {
+        "name": "{watched}", "length": 4096, "page_size": 4096},
+        "pagetable.invalid"),
+    Row("PageTables/SetDirtyTracking", {"name": "{watched}", "on": True}),
+    Row("PageTables/GetDirtyBitmap", {
+        "name": "{watched}", "length": 4096, "page_size": 4096}),
+    Row("PageTables/GetDirtyBitmap", {
+        "name": "{watched}", "length": 2 ** 40, "page_size": 4096,
+        "dry_run": True}),
+    Row("PageTables/ListPageTables", {"page_size": 2}, keep="page"),
+    Row("PageTables/ListPageTables", {
+        "page_size": 2, "page_token": "{page.next_page_token}"}),
+]

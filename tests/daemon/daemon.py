@@ -18,7 +18,8 @@ import traceback
 
 from google.protobuf import symbol_database
 from ioasid.v1 import (common_pb2, device_pb2, envelope_pb2, lease_pb2,
-                       memory_pb2, operation_pb2, policy_pb2, space_pb2,
+                       memory_pb2, operation_pb2, page_table_pb2, policy_pb2,
+                       space_pb2,
                        window_pb2)
 
 NOBODY = 65534
@@ -35,7 +36,8 @@ def methods():
     found = {}
     classes = symbol_database.Default()
     for module in (common_pb2, device_pb2, lease_pb2, memory_pb2,
-                   operation_pb2, policy_pb2, space_pb2, window_pb2):
+                   operation_pb2, page_table_pb2, policy_pb2, space_pb2,
+                   window_pb2):
         for service in module.DESCRIPTOR.services_by_name.values():
             for method in service.methods:
                 found[f"{service.full_name}/{method.name}"] = (

@@ -19,7 +19,13 @@ OPEN = {"Host/GetVersion", "Devices/ListDevices", "Devices/GetDevice",
         "Operations/WaitOperation", "Operations/CancelOperation",
         "Spaces/ListSpaces", "Spaces/GetSpace", "Spaces/CreateSpace",
         "Spaces/DeleteSpace", "Spaces/SetWindows", "Spaces/AttachDevice",
-        "Spaces/DetachDevice", "Windows/PlanWindows", "Policy/ListUsage"}
+        "Spaces/DetachDevice", "Windows/PlanWindows",
+        "PageTables/ListPageTables", "PageTables/GetPageTable",
+        "PageTables/CreatePageTable", "PageTables/RegisterPageTable",
+        "PageTables/DeletePageTable", "PageTables/BindDevice",
+        "PageTables/UnbindDevice", "PageTables/InvalidatePageTable",
+        "PageTables/SetDirtyTracking", "PageTables/GetDirtyBitmap",
+        "PageTables/OpenFaultQueue", "Policy/ListUsage"}
 
 
 def refusals(path):

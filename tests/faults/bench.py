@@ -47,8 +47,8 @@ COLUMNS = {"revision", "created_us", "ended_us", "since_us", "until_us",
            "at_us", "took_us", "bind_us", "probed_us", "pid", "start_ticks",
            "pidfd_inode", "stuck_pid", "stuck_start_ticks", "expires_us",
            "step", "request_id", "number", "boot_id", "stuck_boot_id",
-           "kernel_id"}
-NAMES = [(re.compile(r"(leases|operations|spaces)/[0-9a-z]{26}"), r"\1/*"),
+           "kernel_id", "fault_id"}
+NAMES = [(re.compile(r"(leases|operations|spaces|pageTables)/[0-9a-z]{26}"), r"\1/*"),
          (re.compile(r"\bvfio\d+\b"), "vfio*")]
 
 # Of what has ended the record stays.
@@ -66,6 +66,10 @@ ROWS = {
     "space_window": f"SELECT * FROM space_window WHERE space IN {SPACES}",
     "space_range": f"SELECT * FROM space_range WHERE space IN {SPACES}",
     "space_device": f"SELECT * FROM space_device WHERE space IN {SPACES}",
+    "page_table": f"SELECT * FROM page_table WHERE lease IN {LIVE}",
+    "page_table_binding": "SELECT * FROM page_table_binding WHERE "
+                          f"page_table IN (SELECT name FROM page_table WHERE "
+                          f"lease IN {LIVE})",
     "holder": "SELECT * FROM holder WHERE until_us = 0 AND lease IN "
               f"{LIVE}",
     "operation": "SELECT * FROM operation WHERE state = 'running'",
@@ -383,6 +387,7 @@ class Bench:
             *self.call("Groups/ListGroups").groups,
             *self.call("Iommus/ListIommus").iommus,
             *self.call("Leases/ListLeases").leases,
+            *self.call("PageTables/ListPageTables").page_tables,
             *(op for op in self.call("Operations/ListOperations").operations
               if op.state == op.RUNNING),
         ]

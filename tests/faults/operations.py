@@ -18,6 +18,7 @@ import contextlib
 import dataclasses
 import shutil
 import signal
+import struct
 import time
 import uuid
 from collections.abc import Callable
@@ -81,6 +82,33 @@ def kept(bench: Bench) -> None:
     lease = bench.call("Leases/CreateLease", **hold())
     bench.lease, bench.space = lease.name, lease.spaces[0].name
     bench.other_space = lease.spaces[1].name
+
+
+def tabled(bench: Bench) -> None:
+    """And with a page table that has a guest's on it, and one of each other
+    kind.
+
+    No device was on a space before: a context that is made anew at a start has
+    the same numbers.
+    """
+    prepared(bench)
+    lease = bench.call("Leases/CreateLease", **{
+        **hold(), "spaces": [{}, {}]})
+    bench.lease, bench.other_space = lease.name, lease.spaces[1].name
+    ask = {"lease": bench.lease, "parent": bench.other_space,
+           "device": PAIR[0]}
+    bench.parent = bench.call("PageTables/CreatePageTable", **ask,
+                              nest_parent=True).name
+    bench.guest = bench.call("PageTables/CreatePageTable", **{
+        **ask, "parent": bench.parent}, **GUEST).name
+    bench.watched = bench.call("PageTables/CreatePageTable", **ask,
+                               dirty_tracking=True, pasid=True).name
+    bench.call("PageTables/BindDevice", name=bench.watched, device=PAIR[0])
+
+
+# A guest's page table as VT-d has it: a root, and how wide addresses are.
+GUEST = {"known_type": "PAGE_TABLE_TYPE_VTD_S1",
+         "data": struct.pack("=QQII", 0, 0x1000, 48, 0)}
 
 
 def hold() -> dict[str, object]:
@@ -410,6 +438,34 @@ OPERATIONS = (
     Operation("end a space", ready=kept,
               act=lambda bench: bench.ask(
                   "Spaces/DeleteSpace", name=bench.other_space)),
+    Operation("make a page table", ready=tabled,
+              act=lambda bench: bench.ask(
+                  "PageTables/CreatePageTable", lease=bench.lease,
+                  parent=bench.parent, device=PAIR[0], fault_queue=True,
+                  **GUEST)),
+    Operation("move devices to a guest's page table", ready=tabled,
+              act=lambda bench: bench.ask(
+                  "PageTables/BindDevice", name=bench.guest,
+                  device=PAIR[1])),
+    Operation("give a PASID its page table", ready=tabled,
+              act=lambda bench: bench.ask(
+                  "PageTables/BindDevice", name=bench.watched,
+                  device=PAIR[1], pasid=5)),
+    Operation("take devices off a page table", ready=tabled,
+              act=lambda bench: bench.ask(
+                  "PageTables/UnbindDevice", name=bench.watched,
+                  device=PAIR[0])),
+    Operation("record what is written", ready=tabled,
+              act=lambda bench: bench.ask(
+                  "PageTables/SetDirtyTracking", name=bench.watched,
+                  on=True)),
+    Operation("end a page table", ready=tabled,
+              act=lambda bench: bench.ask(
+                  "PageTables/DeletePageTable", name=bench.guest)),
+    Operation("release a lease with page tables", ready=tabled,
+              act=lambda bench: bench.ask("Leases/ReleaseLease",
+                                          name=bench.lease),
+              none={"kernel": "descriptors are closed, which does not fail"}),
     Operation("release a hold lease", ready=kept,
               act=lambda bench: bench.ask("Leases/ReleaseLease",
                                           name=bench.lease),

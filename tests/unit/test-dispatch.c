@@ -377,7 +377,7 @@ static void every_method_is_bound_and_guarded(void **state)
 				 change);
 		open += !change;
 	}
-	assert_int_equal(open, 26);
+	assert_int_equal(open, 37);
 	assert_null(method_find("ioasid.v1.Host/GetVersio", &binding));
 	assert_null(method_find("", &binding));
 }

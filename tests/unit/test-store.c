@@ -382,6 +382,28 @@ static void add_space(struct lease *lease, const char *name,
 	assert_int_equal(lease_add_space(lease, &space), 0);
 }
 
+/* A page table with all that it can have. */
+static void add_table(struct lease *lease, const char *name,
+		      const char *parent)
+{
+	struct page_table table = {
+		.nest_parent = true, .pasid = true, .faults = true,
+		.data_type = UINT32_MAX,
+		.data = { 0xff, 0, 1 }, .n_data = PAGE_TABLE_DATA_MAX,
+		.kernel_id = UINT32_MAX, .fault_id = 3, .created_us = 12,
+		.request_id = "r3", .fingerprint = "f3", .maker = "uid:1001",
+	};
+
+	str_copy(table.name, sizeof(table.name), name);
+	str_copy(table.parent, sizeof(table.parent), parent);
+	str_copy(table.device, sizeof(table.device), "devices/a");
+	assert_int_equal(page_table_bind(&table, "devices/a", PASID_MAX), 0);
+	assert_int_equal(page_table_bind(&table, "devices/b", 1), 0);
+	strv_add(&table.labels, "of");
+	strv_add(&table.labels, "guest");
+	assert_int_equal(lease_add_table(lease, &table), 0);
+}
+
 /* The same lease, of a mode that has spaces. */
 static struct lease *some_hold_lease(void)
 {
@@ -396,6 +418,10 @@ static struct lease *some_hold_lease(void)
 	/* In this order, which is not that of their names. */
 	add_space(lease, "spaces/01brz3ndektsv4rrffq69g5fav", "devices/a");
 	add_space(lease, "spaces/01arz3ndektsv4rrffq69g5fav", "devices/b");
+	add_table(lease, "pageTables/01crz3ndektsv4rrffq69g5fav",
+		  "spaces/01arz3ndektsv4rrffq69g5fav");
+	add_table(lease, "pageTables/01arz3ndektsv4rrffq69g5fav",
+		  "pageTables/01crz3ndektsv4rrffq69g5fav");
 	return lease;
 }
 
@@ -453,6 +479,54 @@ static void spaces_come_back_as_they_were(void **state)
 	assert_int_equal(back->spaces[0].n_windows, 0);
 	assert_null(back->spaces[0].windows);
 	assert_int_equal(back->spaces[0].devices.n, 0);
+	lease_free(lease);
+}
+
+static void check_table(const struct page_table *was,
+			const struct page_table *back)
+{
+	assert_string_equal(back->name, was->name);
+	assert_string_equal(back->parent, was->parent);
+	assert_string_equal(back->device, "devices/a");
+	assert_true(back->nest_parent && back->pasid && back->faults);
+	assert_false(back->dirty_tracking || back->registered ||
+		     back->dirty_on);
+	assert_true(back->data_type == UINT32_MAX);
+	assert_int_equal(back->n_data, PAGE_TABLE_DATA_MAX);
+	assert_memory_equal(back->data, was->data, PAGE_TABLE_DATA_MAX);
+	assert_true(back->kernel_id == UINT32_MAX);
+	assert_int_equal(back->fault_id, 3);
+	assert_int_equal(back->created_us, 12);
+	assert_string_equal(back->request_id, "r3");
+	assert_string_equal(back->fingerprint, "f3");
+	assert_string_equal(back->maker, "uid:1001");
+	assert_int_equal(back->n_bindings, 2);
+	assert_true(page_table_is_on(back, "devices/a", PASID_MAX));
+	assert_true(page_table_is_on(back, "devices/b", 1));
+	assert_int_equal(back->labels.n, 2);
+	assert_string_equal(back->labels.items[1], "guest");
+}
+
+static void page_tables_come_back_as_they_were(void **state)
+{
+	struct lease *lease = some_hold_lease(), *back;
+
+	assert_int_equal(store_write(store, put_lease, lease, NULL), 0);
+	assert_int_equal(store_write(store, put_lease, lease, NULL), 0);
+	reload();
+	back = loaded.leases[0];
+	assert_int_equal(back->n_tables, 2);
+	for (size_t i = 0; i < 2; i++)
+		check_table(&lease->tables[i], &back->tables[i]);
+	lease_drop_table(lease, 1);
+	lease->tables[0].n_bindings = 0;
+	lease->tables[0].n_data = 0;
+	assert_int_equal(store_write(store, put_lease, lease, NULL), 0);
+	reload();
+	back = loaded.leases[0];
+	assert_int_equal(back->n_tables, 1);
+	assert_int_equal(back->tables[0].n_bindings, 0);
+	assert_int_equal(back->tables[0].n_data, 0);
 	lease_free(lease);
 }
 
@@ -892,6 +966,32 @@ static void damaged_rows_are_named(void **state)
 		  "SELECT 'spaces/01arz3ndektsv4rrffq69g5f' || i, lease, i,"
 		  "0, alignment, 0, '', '', '' FROM n, space "
 		  "WHERE position = 0", "space", "spaces/01", "maker" },
+		{ "UPDATE page_table SET parent = 'spaces/none'",
+		  "page_table", "pageTables/01", "parent" },
+		{ "UPDATE page_table SET nest_parent = 0", "page_table",
+		  "pageTables/01", "parent" },
+		{ "UPDATE page_table SET device = 'devices/c'", "page_table",
+		  "pageTables/01", "device" },
+		{ "UPDATE page_table SET data = zeroblob(257)", "page_table",
+		  "pageTables/01", "data" },
+		{ "UPDATE page_table SET data_type = 4294967296",
+		  "page_table", "pageTables/01", "data_type" },
+		{ "INSERT INTO page_table WITH RECURSIVE n (i) AS "
+		  "(SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 72) "
+		  "SELECT 'pageTables/01arz3ndektsv4rrffq69g5f' || i, lease,"
+		  "i, parent, device, 1, 0, 0, 0, x'', 0, 0, 0, 0, 0, 0, '',"
+		  "'', '' FROM n, page_table WHERE position = 0",
+		  "page_table", "pageTables/01", "maker" },
+		{ "UPDATE page_table_binding SET pasid = 1048576",
+		  "page_table_binding", "pageTables/01", "pasid" },
+		{ "UPDATE page_table_binding SET pasid = 0",
+		  "page_table_binding", "pageTables/01", "pasid" },
+		{ "UPDATE page_table_binding SET device = 'devices/c'",
+		  "page_table_binding", "pageTables/01", "pasid" },
+		{ "DELETE FROM page_table_binding WHERE position = 0",
+		  "page_table_binding", "pageTables/01", "position" },
+		{ "UPDATE page_table_label SET key = hex(zeroblob(40))",
+		  "page_table_label", "pageTables/01", "key" },
 		{ "UPDATE space_window SET last = zeroblob(8) "
 		  "WHERE start > zeroblob(8)", "space_window", "spaces/01",
 		  "last" },
@@ -1418,6 +1518,7 @@ int main(void)
 		T(devices_come_back_as_they_were),
 		T(leases_come_back_as_they_were),
 		T(spaces_come_back_as_they_were),
+		T(page_tables_come_back_as_they_were),
 		T(leases_of_version_2_are_kept_whole),
 		T(operations_come_back_as_they_were),
 		T(steps_are_written_once),

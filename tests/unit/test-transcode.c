@@ -145,7 +145,7 @@ static void tables_agree_with_protobuf_c(void **state)
 {
 	tables_are_protobuf_c_s(&contract_ioasid);
 	tables_are_protobuf_c_s(&contract_everything);
-	assert_int_equal(contract_ioasid.n_rpcs, 35);
+	assert_int_equal(contract_ioasid.n_rpcs, 46);
 	assert_non_null(contract_rpc(&contract_ioasid,
 				     "ioasid.v1.Host/GetVersion", 25));
 	assert_null(contract_rpc(&contract_ioasid,

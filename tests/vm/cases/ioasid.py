@@ -159,11 +159,11 @@ class Native:
         # pylint: disable=import-outside-toplevel
         from ioasid.v1 import (  # type: ignore[import-not-found]
             common_pb2, device_pb2, envelope_pb2, lease_pb2, operation_pb2,
-            space_pb2)
+            page_table_pb2, space_pb2)
         self.envelope = envelope_pb2.Envelope
         self.messages = {**vars(common_pb2), **vars(device_pb2),
                          **vars(lease_pb2), **vars(operation_pb2),
-                         **vars(space_pb2)}
+                         **vars(page_table_pb2), **vars(space_pb2)}
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.sock.settimeout(seconds)
         self.sock.connect(str(path))
