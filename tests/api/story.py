@@ -528,6 +528,8 @@ GUARDED = [
     Row("Leases/GetLease", {"name": "{guarded}"}),
     do("its holder dies",
        lambda told: told.holder_dies("guarded", "READY")),
+]
+
 
 def table(**more: object) -> dict[str, object]:
     """A request for a page table of the lease's space."""
