@@ -18,7 +18,7 @@ import tempfile
 import time
 
 from google.protobuf import json_format
-from ioasid.v1 import envelope_pb2, lease_pb2
+from ioasid.v1 import envelope_pb2, lease_pb2, memory_pb2
 
 from daemon import ALARM, Client, Daemon, Refused, packet
 from plan import Plan
@@ -47,9 +47,13 @@ COLUMNS = {"revision", "created_us", "ended_us", "since_us", "until_us",
            "at_us", "took_us", "bind_us", "probed_us", "pid", "start_ticks",
            "pidfd_inode", "stuck_pid", "stuck_start_ticks", "expires_us",
            "step", "request_id", "number", "boot_id", "stuck_boot_id",
-           "kernel_id", "fault_id"}
+           "kernel_id", "fault_id",
+           # Of a memfd: its inode.
+           "inode", "memory"}
 NAMES = [(re.compile(r"(leases|operations|spaces|pageTables)/[0-9a-z]{26}"), r"\1/*"),
-         (re.compile(r"\bvfio\d+\b"), "vfio*")]
+         (re.compile(r"\bvfio\d+\b"), "vfio*"),
+         # The inode of what is mapped.
+         (re.compile(r"\bof \d+, (\d+) pinned"), r"of *, \1 pinned")]
 
 # Of what has ended the record stays.
 LIVE = "(SELECT name FROM lease WHERE state <> 'ended')"
@@ -66,6 +70,8 @@ ROWS = {
     "space_window": f"SELECT * FROM space_window WHERE space IN {SPACES}",
     "space_range": f"SELECT * FROM space_range WHERE space IN {SPACES}",
     "space_device": f"SELECT * FROM space_device WHERE space IN {SPACES}",
+    "memory": f"SELECT * FROM memory WHERE lease IN {LIVE}",
+    "mapping": f"SELECT * FROM mapping WHERE lease IN {LIVE}",
     "page_table": f"SELECT * FROM page_table WHERE lease IN {LIVE}",
     "page_table_binding": "SELECT * FROM page_table_binding WHERE "
                           f"page_table IN (SELECT name FROM page_table WHERE "
@@ -147,6 +153,30 @@ class SimDaemon(Daemon):
                                             stdout=log)
 
 
+# What a holder has mapped, and where.
+MEMORY, AT = 16384, 1 << 29
+
+# What it asks for, by the word that it is told with.
+REQUESTS = {
+    "claim": lambda lease: (
+        "Leases/ClaimLease", lease_pb2.ClaimLeaseRequest(name=lease)),
+    "acknowledge": lambda lease: (
+        "Leases/AcknowledgeLease",
+        lease_pb2.AcknowledgeLeaseRequest(name=lease)),
+    "memory": lambda lease: (
+        "Memory/CreateMemory",
+        memory_pb2.CreateMemoryRequest(lease=lease, size=MEMORY)),
+    "map": lambda lease, space: (
+        "Memory/MapMemory", memory_pb2.MapMemoryRequest(
+            lease=lease, entries=[{"space": space, "length": MEMORY,
+                                   "iova": AT, "writable": True}])),
+    "unmap": lambda lease, space: (
+        "Memory/UnmapMemory", memory_pb2.UnmapMemoryRequest(
+            lease=lease, entries=[{"space": space, "length": MEMORY,
+                                   "iova": AT}])),
+}
+
+
 class Holder:
     """A process of its own that claims a lease and has its descriptors."""
 
@@ -170,31 +200,30 @@ class Holder:
         fds: list[int] = []
         control.send(b"connected")
         while True:
-            word, _, name = control.recv(256).decode().partition(" ")
+            word, _, names = control.recv(256).decode().partition(" ")
             if not word:
                 return
             if word == "close":
                 client.close()
                 control.send(b"ok")
                 continue
-            method, request = {
-                "claim": ("Leases/ClaimLease", lease_pb2.ClaimLeaseRequest),
-                "acknowledge": ("Leases/AcknowledgeLease",
-                                lease_pb2.AcknowledgeLeaseRequest),
-            }[word]
+            method, request = REQUESTS[word](*names.split())
             said = "cut"
             with contextlib.suppress(OSError):
-                client.send_raw(packet(
-                    method, request(name=name).SerializeToString(),
-                    client.next_id()))
+                client.send_raw(
+                    packet(method, request.SerializeToString(),
+                           client.next_id()),
+                    fds[-1:] if word == "map" else ())
                 data, more, _, _ = socket.recv_fds(client.sock, 1 << 18, 65)
                 fds += more
-                said = outcome_of(data) if data else "cut"
+                said = outcome_of(word, data) if data else "cut"
+            if word == "memory" and said == "ok":
+                os.posix_fallocate(fds[-1], 0, MEMORY)
             control.send(said.encode())
 
-    def tell(self, word: str, name: str = "") -> str:
+    def tell(self, word: str, *names: str) -> str:
         """Have it do something; what it was answered."""
-        self.control.send(f"{word} {name}".encode())
+        self.control.send(" ".join((word, *names)).encode())
         return self.control.recv(256).decode()
 
     def end(self) -> None:
@@ -206,10 +235,15 @@ class Holder:
             self.pid = 0
 
 
-def outcome_of(data: bytes) -> str:
-    """ "ok", or the id of the error that a packet has."""
+def outcome_of(word: str, data: bytes) -> str:
+    """ "ok", or the id of the error that a packet has, or its one entry."""
     answer = envelope_pb2.Envelope.FromString(data)
-    return answer.error.id if answer.WhichOneof("body") == "error" else "ok"
+    if answer.WhichOneof("body") == "error":
+        return answer.error.id
+    if word not in ("map", "unmap"):
+        return "ok"
+    reply = memory_pb2.MapMemoryResponse.FromString(answer.reply.payload)
+    return reply.errors[0].id if any(reply.results) else "ok"
 
 
 class Bench:

@@ -156,6 +156,28 @@ def kept_alone(bench: Bench) -> None:
     stopped(bench)
 
 
+def guarded(bench: Bench) -> None:
+    """A guarded lease whose holder has memory to be mapped."""
+    prepared(bench)
+    lease = bench.call("Leases/CreateLease", **{
+        **hold(), "mode": "GUARDED", "volatile": True, "spaces": [
+            {"devices": PAIR, "windows": [{"size": 1 << 30, "start": 0}]}]})
+    bench.lease, bench.space = lease.name, lease.spaces[0].name
+    bench.holder = Holder(bench.daemon.socket)
+    for word in ("claim", "acknowledge", "memory"):
+        said = bench.holder.tell(word, bench.lease)
+        assert said == "ok", f"{word}: {said}"
+    bench.quiet()
+
+
+def mapped(bench: Bench) -> None:
+    """And is mapped."""
+    guarded(bench)
+    said = bench.holder.tell("map", bench.lease, bench.space)
+    assert said == "ok", said
+    bench.quiet()
+
+
 def quarantined(bench: Bench) -> None:
     """The disk was leased, and its reset failed when the holder ended."""
     assert bench.change("PrepareDevice", name=DISK) == "ok"
@@ -485,6 +507,20 @@ OPERATIONS = (
               act=lambda bench: bench.ask("Leases/ReleaseLease",
                                           name=bench.lease),
               parts=True, outcomes=("trouble", "ended")),
+    # A daemon that is started anew has nothing of a lease that is volatile.
+    Operation("map for a guarded lease", ready=guarded, once=True,
+              act=lambda bench: bench.holder.tell(
+                  "map", bench.lease, bench.space),
+              outcomes=("alone",)),
+    Operation("unmap for a guarded lease", ready=mapped, once=True,
+              act=lambda bench: bench.holder.tell(
+                  "unmap", bench.lease, bench.space),
+              outcomes=("alone",)),
+    Operation("the holder of a guarded lease dies", ready=mapped,
+              act=let_holder_die,
+              until="a successor may claim it|cannot be reclaimed",
+              outcomes=("ended",),
+              none={"kernel": "it is only offered again"}),
     Operation("start with a hold lease", start, ready=kept_alone,
               starts=True, outcomes=("ended",)),
     Operation("the holder dies", ready=held, act=let_holder_die,
