@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/log.h"
 #include "base/str.h"
 #include "ops/workers.h"
 
@@ -119,6 +120,22 @@ static struct job *next_work(struct workers *workers)
 }
 
 /**
+ * give_back() - The last worker ends: what the work had is free by now
+ *
+ * How much is in use is told, since what is resident does not: memory goes back
+ * in whole pages, and what is kept lies in the midst of what was freed.
+ */
+static void give_back(void)
+{
+	struct mallinfo2 info;
+
+	(void)malloc_trim(0);
+	info = mallinfo2();
+	log_debug("no work: %zu bytes of memory are in use",
+		  info.uordblks + info.hblkhd);
+}
+
+/**
  * worker_main() - One thread: work until the pool ends
  * @data:	The pool
  */
@@ -142,7 +159,7 @@ static void *worker_main(void *data)
 			workers->slots[i].ended = true;
 	pthread_mutex_unlock(&workers->lock);
 	if (last)
-		(void)malloc_trim(0); /* what the work had is free by now */
+		give_back();
 	return NULL;
 }
 

@@ -320,7 +320,7 @@ def test_reflection_tells_the_whole_contract(
         .file_descriptor_response.file_descriptor_proto
     assert sorted(answers(all_extension_numbers_of_type=options)
                   .all_extension_numbers_response.extension_number) == \
-        [51801, 72295728]
+        [51801, 51802, 51803, 72295728]
     for question in ({"file_by_filename": "nope"},
                      {"file_containing_symbol": "ioasid.v1.Nope"},
                      {"all_extension_numbers_of_type": "nope"},

@@ -118,7 +118,7 @@ def fuzz_as_nobody(connect, seed):
 def test_damaged_packets_of_others_are_answered(daemon):
     with daemon.others_served():
         said = child(fuzz_as_nobody, daemon.connect, SEED + 100)
-    assert said["permission.denied"] > 500
+    assert said["permission.denied"] > 250  # most methods are for everybody
     assert "device.not-found" in said
 
 

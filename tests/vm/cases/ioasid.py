@@ -375,10 +375,12 @@ class Ioasidd:
             table.append(re.sub(r"\[\d+\]$", "", target))
         return sorted(table)
 
-    def quiet_rss(self) -> int:
-        """Resident memory, KiB, once the threads of what was done have ended.
+    def quiet_memory(self) -> tuple[int, int]:
+        """Memory that is in use, and what is resident, KiB, once the threads of
+        what was done have ended.
 
-        The loop and the writer are left; a sanitizer has one, too.
+        The loop and the writer are left; a sanitizer has one, too, and its own
+        memory, of which nothing is known here.
         """
         tasks = Path(f"/proc/{self.pid}/task")
         wait(lambda: len(list(tasks.iterdir())) <= 2 or self.sanitizer(), 60,
@@ -386,7 +388,9 @@ class Ioasidd:
         words = Path(f"/proc/{self.pid}/status").read_text()
         match = re.search(r"^VmRSS:\s+(\d+)", words, re.M)
         assert match
-        return int(match[1])
+        used = re.findall(r"no work: (\d+) bytes of memory are in use",
+                          self.log.read_text(errors="replace"))
+        return int(used[-1]) // 1024, int(match[1])
 
     def sanitizer(self) -> str:
         """The one that it was built with: asan, tsan or an empty string."""
