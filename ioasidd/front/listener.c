@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -30,6 +31,12 @@
 
 /* How long not to accept when there are no descriptors or memory for it. */
 #define PAUSE_MS 100
+
+/* How long a socket of an earlier life may be listened on, and how often it is
+ * looked at meanwhile.
+ */
+#define LINGER_MS 1000
+#define LINGER_STEP_MS 20
 
 /**
  * struct listener - The socket; loop thread only
@@ -103,6 +110,29 @@ void listener_hold(struct listener *listener, bool hold)
 }
 
 /**
+ * is_listened_on() - Does anybody listen on a socket?
+ * @address:	Where
+ * @type:	What kind of socket
+ *
+ * Refused: nobody does. All else, EAGAIN and EPROTOTYPE too, means that somebody
+ * does.
+ *
+ * Return: 1 or 0; -errno.
+ */
+static int is_listened_on(const struct sockaddr_un *address, int type,
+			  struct error *err)
+{
+	_cleanup_fd_ int fd = -1;
+
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return error_set(err, -errno, ERROR_KERNEL_SYSTEM,
+				 "socket: %m");
+	return !connect(fd, (const struct sockaddr *)address,
+			sizeof(*address)) || errno != ECONNREFUSED;
+}
+
+/**
  * clear_path() - Remove a socket that nobody listens on
  * @address:	Where
  * @type:	What kind of socket
@@ -112,8 +142,9 @@ void listener_hold(struct listener *listener, bool hold)
 static int clear_path(const struct sockaddr_un *address, int type,
 		      struct error *err)
 {
-	_cleanup_fd_ int fd = -1;
+	const struct timespec moment = { .tv_nsec = LINGER_STEP_MS * 1000000 };
 	struct stat st;
+	int r;
 
 	if (lstat(address->sun_path, &st))
 		return errno == ENOENT ? 0 :
@@ -124,15 +155,15 @@ static int clear_path(const struct sockaddr_un *address, int type,
 				 "'%s' is there and no socket; it is left alone",
 				 address->sun_path);
 
-	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return error_set(err, -errno, ERROR_KERNEL_SYSTEM,
-				 "socket: %m");
-	/* Refused: nobody listens. All else, EAGAIN and EPROTOTYPE too, means
-	 * that somebody does.
-	 */
-	if (!connect(fd, (const struct sockaddr *)address, sizeof(*address)) ||
-	    errno != ECONNREFUSED)
+	/* A child that was being made when we were killed has it for a moment. */
+	r = is_listened_on(address, type, err);
+	for (int i = 0; i < LINGER_MS && r == 1; i += LINGER_STEP_MS) {
+		(void)nanosleep(&moment, NULL);
+		r = is_listened_on(address, type, err);
+	}
+	if (r < 0)
+		return r;
+	if (r)
 		return error_set(err, -EADDRINUSE, ERROR_KERNEL_SYSTEM,
 				 "another process listens on '%s'",
 				 address->sun_path);
