@@ -259,16 +259,16 @@ def test_a_descriptor_whose_end_takes_long_delays_nobody(daemon, data, count):
     """Be its packet read, or its connection closed with it."""
     others = []
     with daemon.connect() as client:
-        for _ in range(count):
-            one, other = lingering()
-            others.append(other)
-            # Ours must not be the last one: it would wait.
-            daemon.process.send_signal(signal.SIGSTOP)
-            try:
+        # Ours must not be the last one: it would wait.
+        daemon.process.send_signal(signal.SIGSTOP)
+        try:
+            for _ in range(count):
+                one, other = lingering()
+                others.append(other)
                 client.send_raw(data, [one.fileno()])
                 one.close()
-            finally:
-                daemon.process.send_signal(signal.SIGCONT)
+        finally:
+            daemon.process.send_signal(signal.SIGCONT)
         begin = time.monotonic()
         with daemon.connect() as served:
             works(served)
