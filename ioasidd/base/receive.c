@@ -15,10 +15,12 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -30,6 +32,15 @@
 /* How long the child may take to answer, and to end after that. */
 #define ANSWER_MS 5000
 #define END_MS 500
+
+/* How long the loop waits for a child's end, which it does once for a uid: and a
+ * worker for one that is about to come.
+ */
+#define DROP_MS 100
+#define SOON_MS 20
+
+/* Descriptors of one packet that the kernel lets pass. */
+#define KERNEL_MAX 253
 
 /* Children that were left behind at once, of all uids. */
 #define LEFT_MAX 64
@@ -44,9 +55,34 @@ struct left {
 	uid_t uid;
 };
 
+/**
+ * struct kept - A socket that cannot be closed yet
+ * @next:	In the list
+ * @sock:	It; nothing comes any more
+ * @uid:	Of whom
+ */
+struct kept {
+	struct kept *next;
+	int sock;
+	uid_t uid;
+};
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct left left[LEFT_MAX];	/* guarded by lock */
 static size_t n_left;			/* likewise */
+static struct kept *kept;		/* likewise */
+
+/**
+ * enum task - What a child is for
+ * @TASK_PASS:	It receives a packet and passes on what is memory
+ * @TASK_DROP:	It receives a packet, and ends with all of it
+ * @TASK_END:	It has the socket when everybody else has closed it
+ */
+enum task {
+	TASK_PASS,
+	TASK_DROP,
+	TASK_END,
+};
 
 /**
  * struct answer - What the child says; its descriptors come with it
@@ -63,6 +99,11 @@ struct answer {
 union control {
 	struct cmsghdr align;
 	char room[CMSG_SPACE(RECEIVE_MAX * sizeof(int))];
+};
+
+union large_control {
+	struct cmsghdr align;
+	char room[CMSG_SPACE(KERNEL_MAX * sizeof(int))];
 };
 
 /* --- the child --- */
@@ -169,21 +210,52 @@ pass(const struct answer *answer, const int *fds)
 }
 
 /**
- * child() - Receive, answer, end
+ * drop() - Receive a packet, and know nothing of it
+ *
+ * Return: was there one that is not empty?
+ */
+__attribute__((no_sanitize("thread"))) static bool drop(void)
+{
+	union large_control control;
+	char byte;
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+		.msg_controllen = CMSG_LEN(KERNEL_MAX * sizeof(int)),
+	};
+
+	return syscall(SYS_recvmsg, FROM_FD, &msg,
+		       MSG_CMSG_CLOEXEC | MSG_DONTWAIT) > 0;
+}
+
+/**
+ * child() - Do the task, end
  * @sock:	Where the packet waits; above 2
- * @pair:	Where to answer; likewise
+ * @pair:	Where to answer, or where the end comes; likewise
  */
 __attribute__((noreturn, no_sanitize("thread"))) static void
-child(int sock, int pair)
+child(int sock, int pair, enum task task)
 {
+	char byte;
 	struct answer answer = { .r = 0 };
 	int fds[RECEIVE_MAX];
 
 	if (syscall(SYS_dup3, sock, FROM_FD, 0) >= 0 &&
 	    syscall(SYS_dup3, pair, TO_FD, 0) >= 0 &&
 	    !syscall(SYS_close_range, TO_FD + 1, ~0U, 0)) {
-		take(&answer, fds);
-		pass(&answer, fds);
+		if (task == TASK_PASS) {
+			take(&answer, fds);
+			pass(&answer, fds);
+		} else if (task == TASK_DROP) {
+			(void)drop();
+		} else {
+			/* With something unread its peer would not read what
+			 * was said last (ECONNRESET).
+			 */
+			while (drop())
+				;
+			(void)syscall(SYS_read, TO_FD, &byte, 1);
+		}
 	}
 	for (;;)
 		(void)syscall(SYS_exit_group, 0);
@@ -196,7 +268,7 @@ child(int sock, int pair)
  *
  * Return: its pidfd or -errno.
  */
-static int start(int sock, int pair)
+static int start(int sock, int pair, enum task task)
 {
 	int pidfd = -1;
 	struct clone_args args = {
@@ -214,7 +286,7 @@ static int start(int sock, int pair)
 		return -r;
 	pid = syscall(SYS_clone3, &args, sizeof(args));
 	if (pid == 0)
-		child(sock, pair);
+		child(sock, pair, task);
 	r = pid < 0 ? -errno : pidfd;
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return r;
@@ -310,14 +382,17 @@ static int hear(int pair, int fds[RECEIVE_MAX], size_t *ret_n)
 	return n == sizeof(answer) && answer.r < 0 ? answer.r : -ETIMEDOUT;
 }
 
-/* receive_memory() - See receive.h */
-int receive_memory(int sock, uid_t uid, int fds[RECEIVE_MAX], size_t *ret_n)
+/**
+ * spawn() - Make a child with a socket
+ * @ret_ours:	Our end of the pair
+ *
+ * Return: its pidfd or -errno.
+ */
+static int spawn(int sock, enum task task, int *ret_ours)
 {
 	_cleanup_fd_ int from = -1, ours = -1, theirs = -1;
-	int pair[2], pidfd, r;
+	int pair[2], pidfd;
 
-	if (is_barred(uid))
-		return -EBUSY;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return -errno;
 	ours = pair[0];
@@ -327,14 +402,160 @@ int receive_memory(int sock, uid_t uid, int fds[RECEIVE_MAX], size_t *ret_n)
 	from = fcntl(sock, F_DUPFD_CLOEXEC, TO_FD + 1);
 	if (theirs < 0 || from < 0)
 		return -errno;
-	pidfd = start(from, theirs);
+	pidfd = start(from, theirs, task);
+	if (pidfd >= 0)
+		*ret_ours = TAKE_FD(ours);
+	return pidfd;
+}
+
+/**
+ * is_barred_long() - The same, also after a moment: on a worker
+ *
+ * A child that the loop has not waited for is about to end.
+ */
+static bool is_barred_long(uid_t uid)
+{
+	const struct timespec soon = { .tv_nsec = SOON_MS * 1000000 };
+
+	if (!is_barred(uid))
+		return false;
+	(void)nanosleep(&soon, NULL); /* short is fine */
+	return is_barred(uid);
+}
+
+/* receive_memory() - See receive.h */
+int receive_memory(int sock, uid_t uid, int fds[RECEIVE_MAX], size_t *ret_n)
+{
+	_cleanup_fd_ int ours = -1;
+	int pidfd, r;
+
+	if (is_barred_long(uid))
+		return -EBUSY;
+	pidfd = spawn(sock, TASK_PASS, &ours);
 	if (pidfd < 0)
 		return pidfd;
-	theirs = fd_close(theirs);
 	r = hear(ours, fds, ret_n);
 	if (!reap(pidfd, END_MS))
 		leave(pidfd, uid);
 	return r;
+}
+
+/* receive_drop() - See receive.h */
+int receive_drop(int sock, uid_t uid)
+{
+	_cleanup_fd_ int ours = -1;
+	int pidfd;
+
+	if (is_barred(uid))
+		return -EBUSY;
+	pidfd = spawn(sock, TASK_DROP, &ours);
+	if (pidfd < 0)
+		return pidfd;
+	if (reap(pidfd, DROP_MS))
+		return 0;
+	leave(pidfd, uid);
+	return -ETIMEDOUT;
+}
+
+/**
+ * waits() - Does a packet with descriptors wait? Those before it are dropped
+ * @sock:	Nothing comes any more
+ *
+ * Also an empty packet has its sender's credentials, and the end has none.
+ */
+static bool waits(int sock)
+{
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(struct ucred))];
+	} control;
+	const int on = 1;
+	int broken = 0;
+	char byte;
+
+	if (setsockopt(sock, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)))
+		return true;
+	for (;;) {
+		struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+		struct msghdr msg = {
+			.msg_iov = &iov, .msg_iovlen = 1,
+			.msg_control = &control,
+			.msg_controllen = sizeof(control),
+		};
+		ssize_t n = recvmsg(sock, &msg, MSG_PEEK | MSG_DONTWAIT);
+
+		/* That its other end was closed is said once. */
+		if (n < 0 && (errno == EAGAIN || broken++))
+			return errno != EAGAIN;
+		if (n < 0)
+			continue;
+		if (msg.msg_flags & MSG_CTRUNC)
+			return true;
+		if (n == 0 && !msg.msg_controllen)
+			return false;
+		(void)recv(sock, &byte, 1, MSG_DONTWAIT); /* seen above */
+	}
+}
+
+/**
+ * keep() - Leave a socket open until it can be closed
+ *
+ * Without memory for ever.
+ */
+static void keep(int sock, uid_t uid)
+{
+	struct kept *one = malloc(sizeof(*one)), **at = &kept;
+
+	if (!one)
+		return;
+	*one = (struct kept){ .sock = sock, .uid = uid };
+	pthread_mutex_lock(&lock);
+	while (*at)
+		at = &(*at)->next;
+	*at = one;
+	pthread_mutex_unlock(&lock);
+}
+
+/**
+ * end() - Close a socket, by a child if descriptors wait in it
+ * @sock:	Nothing comes any more; closed, or kept
+ */
+static void end(int sock, uid_t uid)
+{
+	int ours = -1, pidfd;
+
+	if (!waits(sock)) {
+		(void)fd_close(sock);
+		return;
+	}
+	pidfd = is_barred(uid) ? -EBUSY : spawn(sock, TASK_END, &ours);
+	if (pidfd < 0) {
+		keep(sock, uid);
+		return;
+	}
+	/* In this order: the child ends when it has the last one. */
+	(void)fd_close(sock);
+	(void)fd_close(ours);
+	if (!reap(pidfd, DROP_MS))
+		leave(pidfd, uid);
+}
+
+/* receive_end_consume() - See receive.h */
+void receive_end_consume(int sock, uid_t uid)
+{
+	struct kept *one;
+
+	(void)shutdown(sock, SHUT_RD); /* or nobody is there */
+	end(sock, uid);
+	/* One that could not be closed before, in turn. */
+	pthread_mutex_lock(&lock);
+	one = kept;
+	if (one)
+		kept = one->next;
+	pthread_mutex_unlock(&lock);
+	if (one)
+		end(one->sock, one->uid);
+	free(one);
 }
 
 /* receive_close() - See receive.h */

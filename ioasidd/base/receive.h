@@ -11,6 +11,12 @@
  * those that are of shmem or hugetlbfs, says what the others are, and ends with
  * them. If its end does not come it is left behind, and nothing with descriptors
  * is received of that uid until it does.
+ *
+ * The last reference is worse still than close(2): a TCP socket with SO_LINGER
+ * waits for its other end, and FUSE for what was written and is not yet
+ * (FUSE_WRITEBACK_CACHE). It is dropped where a packet is received without room for
+ * its descriptors, and where a socket is closed in which one waits. So that is
+ * left to a child too, whose end does not linger.
  */
 #ifndef IOASIDD_BASE_RECEIVE_H
 #define IOASIDD_BASE_RECEIVE_H
@@ -44,6 +50,26 @@ enum {
  * -ETIMEDOUT: it may or may not.
  */
 int receive_memory(int sock, uid_t uid, int fds[RECEIVE_MAX], size_t *ret_n);
+
+/**
+ * receive_drop() - Have one packet dropped that waits with descriptors
+ * @sock:	As above
+ *
+ * Waits for a child, but not for long: if its end does not come, this refuses
+ * that uid from then on.
+ *
+ * Return: 0: it is gone; -errno: it may still wait.
+ */
+int receive_drop(int sock, uid_t uid);
+
+/**
+ * receive_end_consume() - Close a socket in which strangers' descriptors may wait
+ * @sock:	As above; closed, if need be later
+ *
+ * If a child of that uid was left behind it stays open until that has ended. Waits
+ * as receive_drop().
+ */
+void receive_end_consume(int sock, uid_t uid);
 
 /* receive_close() - Close those that came in. */
 void receive_close(int *fds, size_t n);

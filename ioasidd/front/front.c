@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/receive.h"
 #include "base/str.h"
 #include "front/listener.h"
 #include "front/methods.h"
@@ -368,15 +369,17 @@ static void on_accepted(void *data, int fd)
 	(void)str_format(principal, sizeof(principal), "uid:%u",
 			 (unsigned int)cred.uid);
 	user = front_user(front, cred.uid, principal);
-	if (!user)
+	if (!user) {
+		receive_end_consume(TAKE_FD(sock), cred.uid);
 		return;
+	}
 	r = front_check_room(front, user, &err);
 	if (r >= 0)
 		r = front_identify(front, sock, &caller, &err);
 	if (r < 0) {
 		log_debug("connection of uid %u: %s", (unsigned int)cred.uid,
 			  err.msg);
-		peer_dismiss(TAKE_FD(sock), &err);
+		peer_dismiss(TAKE_FD(sock), cred.uid, &err);
 		front_user_settle(front, user);
 		return;
 	}

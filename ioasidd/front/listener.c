@@ -199,6 +199,26 @@ static int make_folder(const char *path, struct error *err)
 			  "make the folder '%s': %m", folder);
 }
 
+/* <asm-generic/socket.h> of 6.16 */
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
+/**
+ * refuse_descriptors() - Let nobody send any over connections of a stream
+ * @fd:		The socket; those that it accepts inherit it
+ *
+ * To drop a stranger's can wait for him, see base/receive.h. What is read as bytes
+ * has no use for them.
+ */
+static void refuse_descriptors(int fd)
+{
+	const int off = 0;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off)))
+		log_debug("SO_PASSRIGHTS: %m");
+}
+
 /**
  * listener_open() - Bind the socket and listen
  * @listener:	With its address; gets descriptor and file
@@ -225,6 +245,8 @@ static int listener_open(struct listener *listener, int type,
 	if (fd < 0)
 		return error_set(err, -errno, ERROR_KERNEL_SYSTEM,
 				 "socket: %m");
+	if (type == SOCK_STREAM)
+		refuse_descriptors(fd);
 	if (bind(fd, (const struct sockaddr *)address, sizeof(*address)))
 		return error_set(err, -errno, ERROR_KERNEL_SYSTEM,
 				 "bind '%s': %m", path);

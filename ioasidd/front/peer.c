@@ -55,12 +55,12 @@ int peer_new_consume(struct loop *loop, int fd, const struct caller *caller,
 		     void *owner, struct peer **ret)
 {
 	_cleanup_identity_ struct identity *identity = caller->identity;
-	_cleanup_fd_ int sock = fd, pidfd = caller->pidfd;
+	_cleanup_fd_ int pidfd = caller->pidfd;
 	struct peer *peer = calloc(1, sizeof(*peer));
-	int r = -ENOMEM;
+	int r = -ENOMEM, sock = fd;
 
 	if (!peer)
-		return -ENOMEM;
+		goto undo_fd;
 	client_init(&peer->client, &peer_ops, caller);
 	peer->loop = loop;
 	peer->queue_end = &peer->queue;
@@ -77,6 +77,7 @@ int peer_new_consume(struct loop *loop, int fd, const struct caller *caller,
 	pthread_mutex_init(&peer->lock, NULL);
 	peer_prepare(sock);
 	peer->fd = TAKE_FD(sock);
+	peer->over = -1;
 	(void)TAKE_FD(pidfd); /* the client has it */
 	(void)TAKE_PTR(identity); /* likewise */
 
@@ -87,6 +88,8 @@ undo_timer:
 	loop_unwatch(peer->stall);
 undo_alloc:
 	free(peer);
+undo_fd:
+	receive_end_consume(sock, caller->process.uid);
 	return r;
 }
 
@@ -109,6 +112,7 @@ static void peer_free(struct client *client)
 static void peer_close(struct client *client)
 {
 	struct peer *peer = peer_of(client);
+	int sock;
 
 	if (peer->fd < 0)
 		return;
@@ -116,8 +120,12 @@ static void peer_close(struct client *client)
 	peer->source = loop_unwatch(peer->source);
 	peer->stall = loop_unwatch(peer->stall);
 	pthread_mutex_lock(&peer->lock);
-	peer->fd = fd_close(peer->fd);
+	sock = TAKE_FD(peer->fd);
+	if (peer->fetching)
+		peer->over = TAKE_FD(sock);
 	pthread_mutex_unlock(&peer->lock);
+	if (sock >= 0)
+		receive_end_consume(sock, client->caller.process.uid);
 	while (peer->queue) {
 		struct packet *packet = peer->queue;
 
@@ -248,30 +256,39 @@ static int peer_hand_over(struct client *client, const struct packet *packet,
 /**
  * peer_fetch() - Receive a packet with its descriptors, see client_fetch()
  * @client:	The peer's, held
+ *
+ * If the peer is closed meanwhile its socket is left to us.
  */
 static int peer_fetch(struct client *client, int *fds, size_t *ret_n)
 {
+	const uid_t uid = client->caller.process.uid;
 	struct peer *peer = peer_of(client);
-	_cleanup_fd_ int sock = -1;
-	int r = -EPIPE;
+	int r, sock, over;
 
 	pthread_mutex_lock(&peer->lock);
-	if (peer->fd >= 0) {
-		sock = fcntl(peer->fd, F_DUPFD_CLOEXEC, 3);
-		r = sock < 0 ? -errno : 0;
-	}
+	sock = peer->fd;
+	peer->fetching = sock >= 0;
 	pthread_mutex_unlock(&peer->lock);
-	return r < 0 ? r : receive_memory(sock, client->caller.process.uid,
-					  fds, ret_n);
+	if (sock < 0)
+		return -EPIPE;
+	r = receive_memory(sock, uid, fds, ret_n);
+	pthread_mutex_lock(&peer->lock);
+	peer->fetching = false;
+	over = TAKE_FD(peer->over);
+	pthread_mutex_unlock(&peer->lock);
+	if (over >= 0)
+		receive_end_consume(over, uid);
+	return r;
 }
 
 /**
- * peer_drop() - Receive a packet, and drop its descriptors
+ * peer_drop() - Have a packet with descriptors dropped
+ * @peer:	Open; closed if that cannot be done
  */
 static void peer_drop(struct peer *peer)
 {
-	(void)fd_receive(peer->fd, peer->buffer, PACKET_MAX, NULL, 0,
-			 NULL); /* gone in any case */
+	if (receive_drop(peer->fd, peer->client.caller.process.uid) < 0)
+		client_close(&peer->client);
 }
 
 /**
@@ -287,6 +304,8 @@ static void peer_go_on(struct client *client, bool fetched)
 		return;
 	if (!fetched)
 		peer_drop(peer);
+	if (peer->fd < 0)
+		return;
 	peer->held = false;
 	peer_settle(peer);
 }
@@ -335,10 +354,8 @@ static const struct client_ops peer_ops = {
 /**
  * peer_offer() - A packet has descriptors: is it one that may?
  * @peer:	Open
- *
- * Return: false: it is refused when it is read.
  */
-static bool peer_offer(struct peer *peer)
+static void peer_offer(struct peer *peer)
 {
 	enum peer_offer offer = PEER_REFUSE;
 	bool fds;
@@ -352,12 +369,13 @@ static bool peer_offer(struct peer *peer)
 	if (offer == PEER_HOLD) {
 		if (peer->fd >= 0)
 			peer_settle(peer);
-		return true;
+		return;
 	}
 	peer->held = false;
-	if (peer->fd >= 0 && offer == PEER_DROP)
+	if (peer->fd >= 0)
 		peer_drop(peer);
-	return offer != PEER_REFUSE;
+	if (peer->fd >= 0 && offer == PEER_REFUSE)
+		peer->events->refused(peer->owner, peer, -EPROTO);
 }
 
 /**
@@ -372,13 +390,18 @@ static void peer_read(struct peer *peer)
 
 		if (n == -EAGAIN)
 			return;
-		if (n > 0 && fds && peer_offer(peer)) {
+		if (n > 0 && fds) {
+			peer_offer(peer);
 			if (peer->fd < 0 || peer->queue || peer->held)
 				return;
 			continue;
 		}
-		n = fd_receive(peer->fd, peer->buffer, PACKET_MAX, NULL, 0,
-			       NULL);
+		/* What cannot be looked at may have descriptors: an empty
+		 * packet, or what the other end has left behind.
+		 */
+		if (n > 0)
+			n = fd_receive(peer->fd, peer->buffer, PACKET_MAX,
+				       NULL, 0, NULL);
 		if (n == -EAGAIN)
 			return;
 		if (n == -EMSGSIZE || n == -EPROTO)
@@ -418,20 +441,15 @@ static void peer_ready(void *data, uint32_t events)
 	client_unref(&peer->client);
 }
 
-/* peer_dismiss() - Say one thing and close */
-void peer_dismiss(int fd, const struct error *err)
+/* peer_dismiss() - Say one thing and close. What has come is read on the way: a
+ * socket that is closed with something unread gives its peer ECONNRESET, before
+ * what was said last.
+ */
+void peer_dismiss(int fd, uid_t uid, const struct error *err)
 {
 	_cleanup_free_ struct packet *packet = packet_error(0, err);
-	_cleanup_fd_ int sock = fd;
-	char byte;
 
 	if (packet)
-		(void)fd_send(sock, packet->data, packet->size, NULL, 0);
-	/* A socket that is closed with something unread gives its peer
-	 * ECONNRESET, before what was said last. So let no more in, and read
-	 * what has come; descriptors are dropped on the way.
-	 */
-	(void)shutdown(sock, SHUT_RD); /* then he has left */
-	while (recv(sock, &byte, 1, MSG_DONTWAIT | MSG_TRUNC) > 0)
-		;
+		(void)fd_send(fd, packet->data, packet->size, NULL, 0);
+	receive_end_consume(fd, uid);
 }

@@ -71,7 +71,8 @@ struct peer_events {
 /**
  * struct peer - A connection
  * @client:	As which it asks; fixed
- * @lock:	Guards @fd against being closed while a worker sends
+ * @lock:	Guards @fd against being closed while a worker sends; and @fetching
+ *		and @over
  * @fd:		The socket; -1 once closed. Changed by the loop's thread only,
  *		so read there without the lock
  * @loop:	Fixed; all that follows is the loop thread's
@@ -82,6 +83,8 @@ struct peer_events {
  * @queued:	Bytes in the queue
  * @awaited:	Somebody wants to hear when it takes more
  * @held:	A request fetches the next packet: nothing is read
+ * @fetching:	A worker receives from @fd, and closes it if it is @over
+ * @over:	It was closed meanwhile; else -1
  * @events:	Where to tell; fixed
  * @owner:	Whom; fixed
  * @buffer:	Where packets are received, PACKET_MAX; the owner's
@@ -100,6 +103,8 @@ struct peer {
 	size_t queued;
 	bool awaited;
 	bool held;
+	bool fetching;
+	int over;
 	const struct peer_events *events;
 	void *owner;
 	uint8_t *buffer;
@@ -121,9 +126,10 @@ int peer_new_consume(struct loop *loop, int fd, const struct caller *caller,
 /**
  * peer_dismiss() - Say one thing to a connection that is not taken, and close
  * @fd:		The socket, non-blocking; closed
+ * @uid:	Of whom
  * @err:	What to say
  */
-void peer_dismiss(int fd, const struct error *err);
+void peer_dismiss(int fd, uid_t uid, const struct error *err);
 
 /* peer_prepare() - Let the socket hold one packet of PACKET_MAX. */
 void peer_prepare(int fd);

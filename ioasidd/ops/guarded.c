@@ -244,10 +244,9 @@ static int drop_all(struct store_tx *tx, void *data, struct error *err)
 }
 
 /**
- * stop() - Fence a lease that nobody keeps
- * @lease:	The registry's; nobody else is there any more
+ * guarded_fence() - See guarded.h
  */
-static void stop(struct host *host, struct lease *lease)
+void guarded_fence(struct host *host, struct lease *lease)
 {
 	struct error err = ERROR_NULL;
 	uint64_t bytes;
@@ -277,5 +276,5 @@ void guarded_stop(struct host *host)
 	for (size_t i = 0; i < reg->n_leases; i++)
 		if (reg->leases[i]->volatile_lease && reg->leases[i]->kept &&
 		    reg->leases[i]->state != LEASE_ENDED)
-			stop(host, reg->leases[i]);
+			guarded_fence(host, reg->leases[i]);
 }

@@ -148,6 +148,13 @@ void guarded_leave(struct mapped *mapped);
  */
 void guarded_end(const struct lease *lease);
 
+/**
+ * guarded_fence() - See that nothing stays mapped for a lease that nobody will
+ *		     keep; it is logged if that fails
+ * @lease:	Of this mode, or a copy of it; ours, and kept
+ */
+void guarded_fence(struct host *host, struct lease *lease);
+
 /* guarded_stop() - We end: see that nothing stays mapped for leases that nobody
  * keeps. No worker is left.
  */

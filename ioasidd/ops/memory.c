@@ -102,14 +102,20 @@ static int order_of(uint64_t page_size)
 }
 
 /**
- * is_kind() - Is a file of one of the kinds?
+ * find_kind() - Of which kind is a file?
+ * @ret_page_size:	As of struct memory
+ *
+ * Return: false: of none.
  */
-static bool is_kind(const struct stat *st)
+static bool find_kind(const struct stat *st, uint64_t *ret_page_size)
 {
 	(void)pthread_once(&kinds_once, find_kinds); /* never fails */
-	for (size_t i = 0; i <= HUGE_LAST; i++)
-		if (kinds[i].there && kinds[i].dev == st->st_dev)
-			return true;
+	for (size_t i = 0; i <= HUGE_LAST; i++) {
+		if (!kinds[i].there || kinds[i].dev != st->st_dev)
+			continue;
+		*ret_page_size = i ? UINT64_C(1) << i : 0;
+		return true;
+	}
 	return false;
 }
 
@@ -118,10 +124,11 @@ static bool is_kind(const struct stat *st)
  */
 bool memory_is_memfd(int fd)
 {
+	uint64_t page_size;
 	struct stat st;
 
 	return fcntl(fd, F_GET_SEALS) >= 0 && fstat(fd, &st) == 0 &&
-	       is_kind(&st);
+	       find_kind(&st, &page_size);
 }
 
 /* --- making it --- */
@@ -275,12 +282,16 @@ static const char *what_is(int kind)
 /**
  * look_seals() - Is it memory that cannot shrink, and of whom?
  *
+ * Each kind counts its inodes itself: a memfd of another kind with the number of
+ * one that we have made is not that one.
+ *
  * Return: 0; -EINVAL memory.not-memory, memory.not-ours, memory.shrinkable.
  */
 static int look_seals(struct looked *it, struct mapped *mapped,
 		      struct error *err)
 {
 	int seals = it->fd < 0 ? -1 : fcntl(it->fd, F_GET_SEALS);
+	uint64_t page_size;
 	struct stat st;
 
 	if (seals < 0)
@@ -289,13 +300,14 @@ static int look_seals(struct looked *it, struct mapped *mapped,
 	if (fstat(it->fd, &st) < 0)
 		return error_set(err, -errno, ERROR_KERNEL_SYSTEM,
 				 "fstat: %m");
-	if (!is_kind(&st))
+	if (!find_kind(&st, &page_size))
 		return error_set(err, -EINVAL, ERROR_MEMORY_NOT_MEMORY,
 				 "it is a file of a file system in memory, such as /dev/shm, which has a name");
 	if (!(seals & F_SEAL_SHRINK))
 		return error_set(err, -EINVAL, ERROR_MEMORY_SHRINKABLE,
 				 "it has no F_SEAL_SHRINK");
-	if (!mapped_memory(mapped, st.st_ino, &it->memory))
+	if (!mapped_memory(mapped, st.st_ino, &it->memory) ||
+	    it->memory.page_size != page_size)
 		return error_set(err, -EINVAL, ERROR_MEMORY_NOT_OURS,
 				 "it is a memfd that was not made for this lease");
 	it->size = (uint64_t)st.st_size;

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "ops/commit.h"
 #include "ops/context.h"
+#include "ops/guarded.h"
 #include "ops/lease.h"
 #include "ops/watch.h"
 
@@ -41,7 +42,8 @@ static const char *missing(struct registry *reg, const struct lease *lease)
  * go_on_alone() - Close our copies of a lease that is held
  * @lease:	A copy of the lease, ours
  *
- * Its ids go on meaning what they did, to its holder.
+ * Its ids go on meaning what they did, to its holder. But what is mapped for that
+ * of a guarded lease nobody could unmap any more, so it ends before.
  */
 static int go_on_alone(struct host *host, struct lease *lease,
 		       struct error *err)
@@ -52,6 +54,8 @@ static int go_on_alone(struct host *host, struct lease *lease,
 	if (!closed)
 		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
 				 "no memory");
+	if (closed->mode == LEASE_GUARDED)
+		guarded_fence(host, closed);
 	context_close(host, closed);
 	lease_free(closed);
 	lease->kept = false;

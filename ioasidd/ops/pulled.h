@@ -6,7 +6,8 @@
  * The kernel takes its cdev out of sysfs first, and then waits until every
  * descriptor of it is closed. The holder is asked for its own by an interrupt
  * (VFIO_PCI_REQ_IRQ_INDEX); ours must not be what it waits for. So the lease is
- * kept no more: a holder goes on alone, an offer ends.
+ * kept no more: a holder goes on alone, an offer ends. The holder of a guarded
+ * lease goes on without anything that is mapped.
  */
 #ifndef IOASIDD_OPS_PULLED_H
 #define IOASIDD_OPS_PULLED_H

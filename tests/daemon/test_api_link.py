@@ -408,6 +408,29 @@ def test_what_makes_no_sense_is_its_end(machine, puppet, theatre, bad):
     theatre.next().configure()
 
 
+def refuses() -> bool:
+    """Whether a socket of this kernel can refuse descriptors: 6.16 or newer."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, 83, 0)  # SO_PASSRIGHTS
+        except OSError:
+            return False
+    return True
+
+
+@pytest.mark.skipif(not refuses(), reason="the kernel has no SO_PASSRIGHTS")
+def test_nobody_can_send_it_descriptors(machine, puppet):
+    with connect(machine) as client:
+        with pytest.raises(PermissionError):
+            socket.send_fds(client, [b"x"], [0])
+        _, sock = puppet.opened()
+        with sock:
+            with pytest.raises(PermissionError):
+                socket.send_fds(client, [b"x"], [0])
+            client.send(b"y")
+            assert sock.recv(2) == b"y"
+
+
 def test_a_descriptor_from_it_is_its_end(machine, puppet, theatre):
     before = machine.fds()
     puppet.send_raw(b"\x08\x01", [0])

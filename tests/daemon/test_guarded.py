@@ -17,6 +17,7 @@ import socket
 import sqlite3
 import struct
 import tempfile
+import threading
 import time
 
 import pytest
@@ -732,6 +733,27 @@ def test_of_a_volatile_lease_a_kill_leaves_what_is_mapped(ready):
     one.kill()
     ready.wait_ended(lease)
     assert not listed(ready, lease)
+    assert ready.device("0000:01:00.0")["state"] == "READY"
+
+
+def test_nothing_stays_mapped_when_a_device_is_pulled(ready):
+    """Nobody could unmap it any more: we close what we have of the lease."""
+    lease, one = tenant(ready)
+    assert one.tell("map", GIB, MIB) == "ok"
+    removal = threading.Thread(target=ready.poke,
+                               args=("remove 0000:02:00.0",))
+    removal.start()
+    wait(lambda: not ready.lease(lease).get("kept"), "we have let go")
+    assert "nothing is mapped any more" in ready.words()
+    assert ready.lease(lease)["state"] == "HELD"
+    assert not listed(ready, lease)
+    assert one.tell("map", GIB, PAGE) == "context.lost"
+    ready.restart()
+    assert not listed(ready, lease)
+    one.kill()
+    removal.join(60)
+    assert not removal.is_alive()
+    ready.wait_ended(lease)
     assert ready.device("0000:01:00.0")["state"] == "READY"
 
 

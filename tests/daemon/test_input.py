@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bad input: a clear error, nothing leaked, others served meanwhile."""
 
+import contextlib
 import os
+import signal
 import socket
+import struct
+import time
 
 import pytest
 
@@ -231,6 +235,48 @@ def test_descriptors_that_nobody_asked_for_are_closed(daemon, count):
         os.set_blocking(read_end, False)
         assert os.read(read_end, 1) == b""
     os.close(read_end)
+
+
+def lingering():
+    """A TCP socket whose last close waits a minute, and its other end."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        one = socket.create_connection(listener.getsockname())
+        other = listener.accept()[0]
+    one.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            one.send(bytes(65536))
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                   struct.pack("ii", 1, 60))
+    return one, other
+
+
+@pytest.mark.parametrize("data", [
+    packet("Devices/ListDevices"), packet("Memory/MapMemory"), b""],
+    ids=["refused", "taken of others", "empty"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_descriptor_whose_end_takes_long_delays_nobody(daemon, data, count):
+    """Be its packet read, or its connection closed with it."""
+    others = []
+    with daemon.connect() as client:
+        # Ours must not be the last one: it would wait.
+        daemon.process.send_signal(signal.SIGSTOP)
+        try:
+            for _ in range(count):
+                one, other = lingering()
+                others.append(other)
+                client.send_raw(data, [one.fileno()])
+                one.close()
+        finally:
+            daemon.process.send_signal(signal.SIGCONT)
+        begin = time.monotonic()
+        with daemon.connect() as served:
+            works(served)
+    with daemon.connect() as served:
+        works(served)
+    assert time.monotonic() - begin < 30
+    for other in others:
+        other.close()
 
 
 # The one that takes descriptors, and of its lease's holder alone: to others it

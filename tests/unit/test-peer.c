@@ -296,7 +296,7 @@ static void the_dismissed_hear_why(void **state)
 				    0, ends), 0);
 	assert_int_equal(fd_send(ends[1], "x", 1, &ends[1], 1), 0);
 	error_set(&err, -1, ERROR_LIMIT_CLIENTS, "no");
-	peer_dismiss(ends[0], &err);
+	peer_dismiss(ends[0], 1, &err);
 	assert_true(recv(ends[1], packet, sizeof(packet), 0) > 0);
 	assert_int_equal(recv(ends[1], packet, sizeof(packet), 0), 0);
 	close(ends[1]);
