@@ -10,7 +10,7 @@ static struct strv opt_windows, opt_devices, opt_labels;
 
 static const struct option_spec options[] = {
 	{ "lease", 'l', OPTION_TEXT, &opt_lease, "LEASE",
-	  "the lease, of mode hold, that it is for" },
+	  "the lease, of mode hold or guarded, that it is for" },
 	{ "window", 'w', OPTION_LIST, &opt_windows, "WINDOW",
 	  "what it has to promise; may be repeated" },
 	{ "device", 'd', OPTION_LIST, &opt_devices, "DEVICE",
@@ -92,7 +92,7 @@ static int run(struct ctl *ctl, char **args, int n_args)
 const struct verb verb_space_create = {
 	.name = "space create",
 	.args = "--lease LEASE",
-	.summary = "make an I/O address space in a lease of mode hold",
+	.summary = "make an I/O address space in a lease of mode hold or guarded",
 	.details = WINDOW_SPEC_HELP,
 	.options = options,
 	.run = run,

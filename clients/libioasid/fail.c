@@ -46,13 +46,6 @@ int fail_set(struct ioasid_error *err, int ret, const char *id, const char *fmt,
 	return ret;
 }
 
-/* fail_object() - See fail.h. */
-void fail_object(struct ioasid_error *err, const char *name)
-{
-	if (err && !err->object[0])
-		copy(err->object, sizeof(err->object), name);
-}
-
 /* fail_remedy() - See fail.h. */
 void fail_remedy(struct ioasid_error *err, const char *remedy)
 {

@@ -24,15 +24,6 @@ int fail_set(struct ioasid_error *err, int ret, const char *id, const char *fmt,
 	     ...) __attribute__((format(printf, 4, 5)));
 
 /**
- * fail_object() - Say which object an error is about, unless it is known
- * @err:	A filled error; may be NULL
- * @name:	Resource name
- *
- * Return: nothing that could fail.
- */
-void fail_object(struct ioasid_error *err, const char *name);
-
-/**
  * fail_remedy() - Say what would work
  * @err:	A filled error; may be NULL
  * @remedy:	The words

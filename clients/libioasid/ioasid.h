@@ -461,7 +461,7 @@ struct ioasid_attachment {
 };
 
 /**
- * struct ioasid_space - An I/O address space (an IOAS) of a hold lease
+ * struct ioasid_space - An I/O address space (an IOAS) of a hold or guarded lease
  * @name:		"spaces/<ULID>"
  * @revision:		Of the lease
  * @etag:		The lease's: changes whenever the lease or a space of it
@@ -583,7 +583,7 @@ IOASID_PUBLIC struct ioasid_space *
 ioasid_space_free(struct ioasid_space *space);
 
 /**
- * ioasid_space_create() - Make a space in a hold lease
+ * ioasid_space_create() - Make a space in a hold or guarded lease
  * @conn:	The connection
  * @lease:	"leases/<ULID>"
  * @wish:	What is needed
@@ -595,8 +595,9 @@ ioasid_space_free(struct ioasid_space *space);
  * are moved, at one moment.
  *
  * Return: 0; errors as above, of the daemon: lease.not-found, lease.state,
- * lease.devices, space.mode, window.invalid, window.unavailable, context.lost,
- * limit.spaces, limit.windows, permission.denied, kernel.*.
+ * lease.devices, space.mode, space.windows-differ, window.invalid,
+ * window.unavailable, context.lost, limit.spaces, limit.windows, limit.quota,
+ * permission.denied, kernel.*.
  */
 IOASID_PUBLIC int ioasid_space_create(struct ioasid *conn, const char *lease,
 				      const struct ioasid_space_wish *wish,
@@ -632,10 +633,12 @@ IOASID_PUBLIC int ioasid_space_delete(struct ioasid *conn, const char *name,
  * @ret:	The space as it is then; ioasid_space_free(); may be NULL
  * @err:	See the head of this file
  *
- * All of them, or nothing is changed. Mappings stay as they are.
+ * All of them, or nothing is changed. Mappings stay as they are; of a guarded
+ * lease none may be left outside, and its other spaces have the same windows.
  *
  * Return: 0; errors as above, of the daemon: space.not-found, window.invalid,
- * window.unavailable, context.lost, limit.windows, permission.denied, kernel.*.
+ * window.unavailable, space.windows-differ, memory.outside-windows, context.lost,
+ * limit.windows, permission.denied, kernel.*.
  */
 IOASID_PUBLIC int ioasid_space_set_windows(
 	struct ioasid *conn, const char *name,
@@ -1117,9 +1120,10 @@ struct ioasid_offer {
  * @fd:		Its VFIO character device; -1 once taken out. TRANSFER: not
  *		bound to any iommufd: bind it to the claim's
  *		(VFIO_DEVICE_BIND_IOMMUFD), once; that resets it. HOLD: bound to
- *		the claim's; binding it again is EINVAL
- * @id:		HOLD: its id in the iommufd (dev_id), not 0; TRANSFER: 0, it is
- *		not bound
+ *		the claim's; GUARDED: bound to the daemon's; binding it again
+ *		is EINVAL
+ * @id:		HOLD, GUARDED: its id in that iommufd (dev_id), not 0;
+ *		TRANSFER: 0, it is not bound
  */
 struct ioasid_claimed_device {
 	const char *name;
@@ -1208,16 +1212,17 @@ ioasid_lease_free(struct ioasid_lease *lease);
  * @ret:	The descriptors, close-on-exec; ioasid_claim_free()
  * @err:	See the head of this file
  *
- * Unless exactly the descriptors arrive that the lease has, and of HOLD as many
- * ids, all are closed and it is -EPROTO. From the moment of sending the daemon
- * takes the caller's process for the holder, also after such a failure: the
- * lease ends when the process does.
+ * Unless exactly the descriptors arrive that the lease has, and of HOLD and
+ * GUARDED as many ids, all are closed and it is -EPROTO. From the moment of
+ * sending the daemon takes the caller's process for the holder, also after such
+ * a failure: the lease ends when the process does.
  *
- * One of HOLD is then offered again, to the same claimant, for its grace_ms: a
- * successor claims it by the same call and finds devices, spaces and mappings
- * as they were, with the same ids. Map memory that it shall find by its memfd
- * (IOMMU_IOAS_MAP_FILE): a space with mappings by addresses of a process that
- * is gone (IOMMU_IOAS_MAP) takes no further device, attaching is EFAULT.
+ * One of HOLD or GUARDED is then offered again, to the same claimant, for its
+ * grace_ms: a successor claims it by the same call and finds devices, spaces and
+ * mappings as they were, with the same ids. Of HOLD map memory that it shall find
+ * by its memfd (IOMMU_IOAS_MAP_FILE): a space with mappings by addresses of a
+ * process that is gone (IOMMU_IOAS_MAP) takes no further device, attaching is
+ * EFAULT.
  *
  * Return: 0; errors as above, of the daemon: lease.not-found,
  * lease.not-claimant, lease.state, lease.expired, lease.peer-unreachable.
@@ -1275,7 +1280,8 @@ ioasid_claim_free(struct ioasid_claim *claim);
  * @err:	See the head of this file
  *
  * Of TRANSFER the daemon then drops its own copies at once; unasked it does so
- * after 5 seconds and records that nobody acknowledged. Of HOLD it keeps them.
+ * after 5 seconds and records that nobody acknowledged. Of HOLD and GUARDED it
+ * keeps them.
  *
  * Return: 0; errors as above, of the daemon: lease.not-found,
  * lease.not-claimant, lease.state.
@@ -1565,6 +1571,8 @@ IOASID_PUBLIC ssize_t ioasid_pwrite(int fd, const void *buf, size_t size,
  *				ioasid_ioas_new(), ioasid_cdev_attach()
  *	of mode hold		the daemon has done that; the ids come with the
  *				claim
+ *	of mode guarded		there is none, and nothing of this applies:
+ *				ioasid_memory_map()
  *
  * None of these functions needs a connection, allocates, takes a lock or talks
  * to the daemon; every thread may call them. They return 0 or an errno of the

@@ -4,9 +4,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/fd.h"
 #include "base/str.h"
 #include "ioasid/v1/memory.pb-c.h"
 #include "libioasid/channel.h"

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/fd.h"
 #include "base/str.h"
 #include "ioasid/v1/page_table.pb-c.h"
 #include "libioasid/channel.h"

@@ -78,8 +78,9 @@ int fd_send(int sock, const void *data, size_t size, const int *fds,
  * @n_fds:	Room there
  * @ret_n_fds:	How many came. NULL: none may come
  *
- * The one place that receives descriptors, for daemon, helper and clients. A
- * kernel or LSM that drops some says so by MSG_CTRUNC and by nothing else.
+ * The one place that receives descriptors, for daemon, helper and clients; those
+ * of strangers come by receive.h, from a child, and from there by this. A kernel
+ * or LSM that drops some says so by MSG_CTRUNC and by nothing else.
  * What is not handed to the caller is closed before returning. No more than
  * @n_fds descriptors are ever installed, not even for a moment: a stranger
  * cannot fill the table of a process whose other threads need it. Waits if

@@ -3,7 +3,6 @@
  * spaces.c - the methods of the Spaces service
  */
 #include <errno.h>
-#include <string.h>
 
 #include "front/handlers.h"
 #include "front/spaces.h"

@@ -3,7 +3,6 @@
  * usage.c - the method that tells what owners' leases take
  */
 #include <errno.h>
-#include <string.h>
 
 #include "front/handlers.h"
 #include "ops/authorize.h"

@@ -666,7 +666,7 @@ static pb_claimant *view_claimant(struct arena *arena,
 }
 
 /**
- * view_kept() - What a hold lease has beside
+ * view_kept() - What a hold or guarded lease has beside
  * @arena:	Where it goes
  * @lease:	The lease
  * @ret:	Its view

@@ -29,12 +29,6 @@ static const char *const collection_names[] = {
 static_assert(ARRAY_SIZE(collection_names) == CHANGE_COLLECTION_COUNT,
 	      "every collection");
 
-/* change_collection_name() - See changes.h */
-const char *change_collection_name(enum change_collection collection)
-{
-	return collection_names[collection];
-}
-
 /* change_collection_from_name() - See changes.h */
 int change_collection_from_name(const char *name)
 {

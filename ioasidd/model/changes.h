@@ -179,10 +179,9 @@ void changes_done(struct changes *changes, uint64_t revision);
 int changes_next(const struct changes *changes, uint64_t after,
 		 const struct logged **ret);
 
-/* change_collection_name() - "devices" and so on. */
-const char *change_collection_name(enum change_collection collection);
-
-/* change_collection_from_name() - Return: the collection; -EINVAL. */
+/* change_collection_from_name() - Of "devices" and so on. Return: the collection;
+ * -EINVAL.
+ */
 int change_collection_from_name(const char *name);
 
 #endif

@@ -22,13 +22,7 @@ static const char *const kind_names[] = {
 };
 static_assert(ARRAY_SIZE(kind_names) == QUOTA_COUNT, "every kind");
 
-/* quota_kind_name() - "contexts" .. "pinned" */
-const char *quota_kind_name(enum quota_kind kind)
-{
-	return kind_names[kind];
-}
-
-/* quota_kind_from_name() - The reverse. Return: 0 or -EINVAL. */
+/* quota_kind_from_name() - See quota.h */
 int quota_kind_from_name(const char *name, enum quota_kind *ret)
 {
 	int i = table_find(kind_names, ARRAY_SIZE(kind_names), name);

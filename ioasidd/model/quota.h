@@ -43,8 +43,9 @@ enum quota_kind {
 #define QUOTA_UNLIMITED UINT64_MAX
 #define QUOTA_AS_ALL (UINT64_MAX - 1)
 
-/* "contexts", "spaces", "mappings", "pinned"; as in ioasidd.conf(5) */
-const char *quota_kind_name(enum quota_kind kind);
+/* quota_kind_from_name() - Of "contexts", "spaces", "mappings", "pinned", as in
+ * ioasidd.conf(5). Return: 0 or -EINVAL.
+ */
 int quota_kind_from_name(const char *name, enum quota_kind *ret);
 
 /**

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "base/fd.h"
 #include "base/log.h"
 #include "base/uapi.h"
 #include "ops/context.h"

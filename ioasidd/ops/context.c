@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * context.c - what we keep of a hold lease: its iommufd, and its devices bound
+ * context.c - what we keep of a lease: its iommufd, and its devices bound
  */
 #include "ops/context.h"
 
@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <string.h>
 
 #include "base/fd.h"
 #include "base/log.h"

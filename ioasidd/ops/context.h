@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * context.h - what we keep of a hold lease: its iommufd, and its devices bound
+ * context.h - what we keep of a lease, hold or guarded: its iommufd, and its
+ *	       devices bound
  *
  * DOC: Theory of Operation
  *
  * One lease has one context: all that one VMM may touch. Which spaces it has,
  * what they promise and which devices are on them is in the lease; here are the
  * descriptors through which that is so. They are made when the lease is, and
- * copies of them are handed over; whoever has one can change what is in the
- * kernel as we can, so that what the lease says is what we have done, and what
- * the kernel says is read again whenever we change something.
+ * copies of them are handed over, of a guarded lease those of the devices alone
+ * (guarded.h); whoever has one can change what is in the kernel as we can, so
+ * that what the lease says is what we have done, and what the kernel says is read
+ * again whenever we change something.
  *
  * Who has claimed a lease's devices (lease_own()) is the only one to look at its
  * context, and to make or end it. While we have it the lease is kept

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * hold.c - what changes of a hold lease have in common
+ * hold.c - what changes of a hold or guarded lease have in common
  */
 #include "ops/hold.h"
 

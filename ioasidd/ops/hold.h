@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * hold.h - what changes of a hold lease have in common: its spaces (space.c), its
- *	    page tables (page-table.c)
+ * hold.h - what changes of a hold or guarded lease have in common: its spaces
+ *	    (space.c), its page tables (page-table.c)
  *
  * DOC: Theory of Operation
  *
@@ -18,7 +18,7 @@
 #include "ops/ops.h"
 
 /**
- * struct hold_change - A change of a hold lease at work
+ * struct hold_change - A change of such a lease at work
  * @host:	The host
  * @claim:	Of the lease's devices
  * @lease:	A copy of the lease, what it is to become

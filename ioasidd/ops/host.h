@@ -31,7 +31,7 @@ struct parked;
  * @workers:		Threads that run operations
  * @loop:		The loop thread's; only loop_post() from elsewhere
  * @watches:		Holders that are watched, timers; see watch.h
- * @contexts:		What is kept of hold leases; see context.h
+ * @contexts:		What is kept of hold and guarded leases; see context.h
  * @parked:		What the service manager has kept of them, until all
  *			leases were looked at; NULL afterwards
  * @simulated:		@kernel is of a simulated machine

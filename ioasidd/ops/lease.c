@@ -367,7 +367,7 @@ static int publish(struct host *host, struct lease *offer,
 }
 
 /**
- * plan_spaces() - Place the windows of all spaces that a hold lease begins with
+ * plan_spaces() - Place the windows of all spaces that a lease begins with
  * @draft:	Its devices
  *
  * A device can be on one of them only.

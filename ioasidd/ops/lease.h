@@ -31,8 +31,8 @@ int lease_end_offer(struct host *host, struct lease *lease, const char *why,
 		    struct error *err);
 
 /**
- * lease_rebuild() - At a start: make the context of a hold lease that is offered
- *		     anew, since ours went with our earlier life
+ * lease_rebuild() - At a start: make the context of a hold or guarded lease that
+ *		     is offered anew, since ours went with our earlier life
  * @name:	The lease
  *
  * If somebody has had it, or it cannot be made, the lease ends. Blocks while

@@ -84,7 +84,8 @@ int operation_cancel(struct host *host, const struct caller *caller,
 /**
  * struct lease_terms - How an offer is to be made
  * @guest_memory:	Bytes; see lease_create()
- * @spaces:		Of a hold lease: what to make with it; @n_spaces of them
+ * @spaces:		If lease_is_kept(): what to make with it; @n_spaces of
+ *			them
  * @dry_run:		Check everything, make nothing
  */
 struct lease_terms {
@@ -107,7 +108,7 @@ int lease_create(struct host *host, const struct caller *caller,
 		 char ret[NAME_SIZE], struct lease **ret_dry,
 		 struct error *err);
 
-/* --- spaces of hold leases; errors as in space.proto --- */
+/* --- spaces of hold and guarded leases; errors as in space.proto --- */
 
 /**
  * space_create() - Make a space (Spaces.CreateSpace)

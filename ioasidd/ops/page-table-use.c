@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "ops/authorize.h"
 #include "ops/context.h"
 #include "ops/fault-queue.h"
 #include "ops/page-table.h"

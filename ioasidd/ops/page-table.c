@@ -12,7 +12,6 @@
 
 #include "base/clock.h"
 #include "ops/authorize.h"
-#include "ops/context.h"
 #include "ops/context-tables.h"
 #include "ops/journal.h"
 

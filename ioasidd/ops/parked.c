@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * parked.c - descriptors of hold leases that the service manager has kept while
- * we were not there
+ * parked.c - descriptors of hold and guarded leases that the service manager has
+ * kept while we were not there
  */
 #include "ops/parked.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * parked.h - descriptors of hold leases that the service manager has kept while
- * we were not there
+ * parked.h - descriptors of hold and guarded leases that the service manager has
+ * kept while we were not there
  */
 #ifndef IOASIDD_OPS_PARKED_H
 #define IOASIDD_OPS_PARKED_H

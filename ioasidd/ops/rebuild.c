@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * rebuild.c - hold leases that are offered when we start: their contexts, made
- * anew
+ * rebuild.c - hold and guarded leases that are offered when we start: their
+ * contexts, made anew
  */
 #include <errno.h>
 

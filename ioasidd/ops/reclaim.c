@@ -127,7 +127,8 @@ static const char *fence_method(struct host *host, const struct lease *lease)
 }
 
 /**
- * let_go() - Of a hold lease: fence its spaces, and let go of its descriptors
+ * let_go() - Of a hold or guarded lease: fence its spaces, and let go of its
+ *	      descriptors
  * @lease:	A copy of the lease
  *
  * The fence comes first: nothing that was mapped can be reached from then on,
@@ -192,7 +193,8 @@ int lease_reclaim_owned(struct host *host, struct lease *lease,
 }
 
 /**
- * offer_again() - A hold lease's holder has ended: a successor may claim it
+ * offer_again() - A hold or guarded lease's holder has ended: a successor may
+ *		   claim it
  * @lease:	A copy of the lease; consumed
  *
  * Return: 0 or -errno.

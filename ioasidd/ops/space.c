@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * space.c - spaces of hold leases: made, changed, ended
+ * space.c - spaces of hold and guarded leases: made, changed, ended
  *
  * Each change is the story of hold.h.
  */
@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "ops/attach-reasons.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * space.h - spaces of hold leases, before they are made; see ops.h for what
- *	     clients do with them
+ * space.h - spaces of hold and guarded leases, before they are made; see ops.h
+ *	     for what clients do with them
  */
 #ifndef IOASIDD_OPS_SPACE_H
 #define IOASIDD_OPS_SPACE_H

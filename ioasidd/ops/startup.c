@@ -326,7 +326,7 @@ static int end_after_reboot(struct host *host, struct lease *lease,
 }
 
 /**
- * take_over() - Take over what the service manager has kept of a hold lease
+ * take_over() - Take over what the service manager has kept of a lease
  * @lease:	A copy of the lease; is kept if there is anything
  *
  * To clients it is as it was before: no new revision.

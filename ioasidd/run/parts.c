@@ -172,7 +172,7 @@ static void stop_watches(struct daemon *d)
 }
 
 /**
- * start_contexts() - Keep descriptors of hold leases
+ * start_contexts() - Keep descriptors of hold and guarded leases
  * @d:		The daemon
  */
 static int start_contexts(struct daemon *d, struct error *err)

@@ -38,8 +38,8 @@ _ioasidctl() {
 		esac
 	done
 	case ${verb[0]-} in
-	device | lease | space | window | bind | dirty | operation | machine | \
-		policy) ;;
+	device | lease | map | space | window | bind | dirty | operation | \
+		machine | policy) ;;
 	*) verb=("${verb[@]:0:1}") ;;
 	esac
 
@@ -52,7 +52,7 @@ _ioasidctl() {
 	-u | --uid) words=$(compgen -u) ;;
 	-g | --gid) words=$(compgen -g) ;;
 	--vmm) words='qemu none' ;;
-	--mode) words='transfer hold' ;;
+	--mode) words='transfer hold guarded' ;;
 	-w | --window) words=size= ;;
 	--group) words=$(_ioasidctl_names groups) ;;
 	--state)
@@ -65,11 +65,12 @@ _ioasidctl() {
 	*)
 		case "$cur/${verb[*]}" in
 		-*) words=$(_ioasidctl_options "${verb[@]}") ;;
-		*/) words='devices device groups prepare restore lease space
+		*/) words='devices device groups prepare restore lease map space
 			window bind dirty operation watch run machine policy
 			usage version' ;;
 		*/device) words='show recover' ;;
 		*/lease) words='create list show release token' ;;
+		*/map) words=list ;;
 		*/space) words='list show create delete attach detach' ;;
 		*/window) words='set add resize remove plan' ;;
 		*/bind) words='create list show delete attach detach
@@ -84,7 +85,7 @@ _ioasidctl() {
 			words="$(compgen -u) $(_ioasidctl_names devices)" ;;
 		*/device\ * | */prepare | */restore | */"lease create")
 			words=$(_ioasidctl_names devices) ;;
-		*/lease\ show | */lease\ release)
+		*/lease\ show | */lease\ release | */map\ list)
 			words=$(_ioasidctl_names "lease list") ;;
 		*/space\ attach | */space\ detach)
 			words="$(_ioasidctl_names "space list")
