@@ -33,11 +33,18 @@
 #define ANSWER_MS 5000
 #define END_MS 500
 
+/* A sanitizer's memory takes a child its time, to be made and to end. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SLOW 20
+#else
+#define SLOW 1
+#endif
+
 /* How long the loop waits for a child's end, which it does once for a uid: and a
  * worker for one that is about to come.
  */
-#define DROP_MS 100
-#define SOON_MS 20
+#define DROP_MS (100 * SLOW)
+#define SOON_MS (20 * SLOW)
 
 /* Descriptors of one packet that the kernel lets pass. */
 #define KERNEL_MAX 253
@@ -415,7 +422,7 @@ static int spawn(int sock, enum task task, int *ret_ours)
  */
 static bool is_barred_long(uid_t uid)
 {
-	const struct timespec soon = { .tv_nsec = SOON_MS * 1000000 };
+	const struct timespec soon = { .tv_nsec = SOON_MS * 1000000L };
 
 	if (!is_barred(uid))
 		return false;
