@@ -324,6 +324,7 @@ def back(held: Held, name: str) -> None:
     held.machine.host(name)
 
 
+@translated
 def test_a_held_device_that_is_pulled_waits_for_its_holder_alone(
         held: Held, world: World, daemon: Ioasidd) -> None:
     """We close our copies; the holder goes on with what it has."""
