@@ -237,32 +237,32 @@ static void take_out(struct mapping_job *job)
 
 /**
  * map_pieces() - Have the kernel map one entry, piece by piece
- * @ret_done:	How much was mapped, also on failure
+ *
+ * On failure it is not known how much of it is mapped.
  *
  * Return: 0; -errno; -EINVAL lease.state: there is nobody to map for any more.
  */
 static int map_pieces(struct mapping_job *job, const struct space *space,
 		      const struct looked *looked,
-		      const struct mapping *mapping, uint64_t *ret_done,
-		      struct error *err)
+		      const struct mapping *mapping, struct error *err)
 {
+	uint64_t done = 0;
 	int r = 0;
 
-	for (*ret_done = 0; *ret_done < mapping->length && r == 0;) {
+	while (done < mapping->length && r == 0) {
 		struct mapping piece = *mapping;
 
 		if (guarded_over(job->lease, job->caller))
 			return error_set(err, -EINVAL, ERROR_LEASE_STATE,
 					 "the lease is over");
-		piece.iova += *ret_done;
-		piece.offset += *ret_done;
-		piece.length -= *ret_done;
+		piece.iova += done;
+		piece.offset += done;
+		piece.length -= done;
 		if (piece.length > MAP_PIECE)
 			piece.length = MAP_PIECE;
 		r = context_map(job->host, job->lease, space, looked->fd,
 				&piece, err);
-		if (r == 0)
-			*ret_done += piece.length;
+		done += piece.length;
 	}
 	return r;
 }
@@ -277,11 +277,10 @@ static void map_wish(struct mapping_job *job, size_t i)
 	const struct mapping *mapping = &job->mappings[i];
 	const struct space *space = lease_space(job->lease, wish->space);
 	struct error err = ERROR_NULL, undo = ERROR_NULL;
-	uint64_t done;
 	int r;
 
 	r = map_pieces(job, space, &job->looked[wish->descriptor], mapping,
-		       &done, &err);
+		       &err);
 	job->pending[i] = r < 0;
 	if (r == 0) {
 		job->outcome->bytes += mapping->length;
@@ -289,10 +288,9 @@ static void map_wish(struct mapping_job *job, size_t i)
 	}
 	error_object(&err, "%s", wish->space);
 	outcome_refuse(job->outcome, i, &err);
-	if (!done)
-		return;
+	/* The piece that failed, too: nothing else is in its place. */
 	r = context_unmap(job->host, job->lease, space, mapping->iova,
-			  mapping->iova + (done - 1), &undo);
+			  mapping->iova + (mapping->length - 1), &undo);
 	if (r == 0)
 		return;
 	/* The kernel may have it: so it is not forgotten. */

@@ -79,7 +79,9 @@ int fake_unmap(struct host *host, const struct lease *lease,
 	world.unmapped++;
 	if (world.keep)
 		return error_set(err, -EBUSY, ERROR_KERNEL_IOMMUFD, "busy");
-	world.mapped -= last - start + 1;
+	/* What there is of it. */
+	world.mapped -= last - start < world.mapped ? last - start + 1 :
+						      world.mapped;
 	return 0;
 }
 
@@ -223,7 +225,7 @@ static void a_piece_that_fails_takes_those_before_it_along(void **state)
 	for (world.fail_at = 1; world.fail_at <= 3; world.fail_at++) {
 		world.maps = world.unmapped = 0;
 		assert_string_equal(map(0, 10), "kernel.iommufd");
-		assert_int_equal(world.unmapped, world.fail_at > 1);
+		assert_int_equal(world.unmapped, 1);
 		check(0, 0);
 	}
 	world.maps = 0;
