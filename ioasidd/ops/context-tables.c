@@ -119,31 +119,6 @@ int context_add_table(struct host *host, const struct lease *lease,
 	return r;
 }
 
-/**
- * context_drop_table() - See context-tables.h
- */
-int context_drop_table(struct host *host, const struct lease *lease,
-		       const struct page_table *table, struct error *err)
-{
-	int r, iommufd = context_iommufd(host, lease, err);
-
-	if (iommufd < 0)
-		return iommufd;
-	r = table->kernel_id ?
-		host->kernel->ops->destroy(host->kernel, iommufd,
-					   table->kernel_id, err) : 0;
-	if (r == -EBUSY) {
-		error_set(err, r, ERROR_PAGETABLE_IN_USE,
-			  "%s is in use: the lease's holder has made something of it, or put a device on it",
-			  table->name);
-		error_object(err, "%s", table->name);
-	}
-	if (r < 0 && r != -ENOENT)
-		return r;
-	end_faults(host, iommufd, table);
-	return 0;
-}
-
 /* --- looking --- */
 
 /**
@@ -215,6 +190,32 @@ static bool is_known(struct host *host, int iommufd,
 	if (table->data_type == PAGE_TABLE_HOST)
 		return is_host(host, iommufd, table->kernel_id);
 	return is_guest(host, iommufd, table->kernel_id, table->data_type);
+}
+
+/**
+ * context_drop_table() - See context-tables.h
+ */
+int context_drop_table(struct host *host, const struct lease *lease,
+		       const struct page_table *table, struct error *err)
+{
+	int r, iommufd = context_iommufd(host, lease, err);
+
+	if (iommufd < 0)
+		return iommufd;
+	r = table->kernel_id ?
+		host->kernel->ops->destroy(host->kernel, iommufd,
+					   table->kernel_id, err) : 0;
+	if (r == -EBUSY) {
+		error_set(err, r, ERROR_PAGETABLE_IN_USE,
+			  "%s is in use: the lease's holder has made something of it, or put a device on it",
+			  table->name);
+		error_object(err, "%s", table->name);
+	}
+	/* Is it there still? */
+	if (r < 0 && r != -ENOENT && is_known(host, iommufd, table))
+		return r;
+	end_faults(host, iommufd, table);
+	return 0;
 }
 
 /**
@@ -334,9 +335,8 @@ int context_bind_pasid(struct host *host, const struct lease *lease,
 	for (i = 0; i < devices->n && r == 0; i++)
 		r = set_pasid(host, lease, devices->items[i], pasid,
 			      table->kernel_id, err);
-	if (r == 0)
-		return 0;
-	for (i--; i-- > 0;)
+	/* The one that was refused, too: it does not hurt where it was. */
+	while (r < 0 && i-- > 0)
 		put_back(host, lease, devices->items[i], pasid);
 	return r;
 }

@@ -145,10 +145,10 @@ static int set_dirty(struct hold_change *s, bool on, struct error *err)
 	if (iommufd < 0)
 		return iommufd;
 	r = k->hwpt_set_dirty(s->host->kernel, iommufd, id, on, err);
-	if (r < 0)
-		return r;
-	s->table->dirty_on = on;
-	r = hold_record(s, err);
+	if (r == 0) {
+		s->table->dirty_on = on;
+		r = hold_record(s, err);
+	}
 	if (r < 0 && was != on)
 		(void)k->hwpt_set_dirty(s->host->kernel, iommufd, id, was,
 					NULL); /* the other error is told */

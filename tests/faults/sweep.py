@@ -26,7 +26,7 @@ COLUMNS = {
 # Calls whose answer is believed, so that a wrong one has consequences. The answer
 # alone says how what was made is called; and of what was not unmapped, as it is
 # said, more is remembered than there is.
-READS = ("ioas_alloc", "ioas_unmap", "info", "inventory", "device", "ioas_ranges", "hw_info",
+READS = ("ioas_alloc", "hwpt_alloc", "ioas_unmap", "info", "inventory", "device", "ioas_ranges", "hw_info",
          "vfio_reset_set", "get_override", "uevent_read")
 
 # What is answered when it was done, and the answer was lost.
