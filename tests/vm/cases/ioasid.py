@@ -390,7 +390,9 @@ class Ioasidd:
         assert match
         used = re.findall(r"no work: (\d+) bytes of memory are in use",
                           self.log.read_text(errors="replace"))
-        return int(used[-1]) // 1024, int(match[1])
+        # A sanitizer's daemon is not waited for.
+        assert used or self.sanitizer()
+        return int(used[-1]) // 1024 if used else 0, int(match[1])
 
     def sanitizer(self) -> str:
         """The one that it was built with: asan, tsan or an empty string."""
