@@ -67,8 +67,10 @@ def test_what_the_iommu_cannot_is_refused_by_its_name(
         return
     error = tabled.why("CreatePageTable", **ask)
     assert error.id == "pagetable.unsupported"
+    # A name has dashes where the kernel has colons.
+    said = str(error).replace(":", "-")
     for words in (want, device.name, device.iommu.partition("/")[2]):
-        assert words in str(error), (words, str(error))
+        assert words in said, (words, said)
     assert tabled.why("CreatePageTable", **ask, dry_run=True).id == error.id
 
 
