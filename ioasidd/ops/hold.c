@@ -6,8 +6,10 @@
 
 #include <errno.h>
 
+#include "ops/authorize.h"
 #include "ops/context.h"
 #include "ops/context-tables.h"
+#include "ops/journal.h"
 #include "ops/lease.h"
 
 /* How long a change waits for another one of the lease. */
@@ -199,4 +201,29 @@ int hold_record(struct hold_change *s, struct error *err)
 int hold_no_memory(struct error *err)
 {
 	return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY, "no memory");
+}
+
+/**
+ * hold_replay() - See hold.h
+ */
+int hold_replay(struct host *host, const struct caller *caller,
+		const struct change *change, hold_find_fn *find,
+		char ret[NAME_SIZE], struct error *err)
+{
+	const struct lease *lease;
+	struct hold_made made;
+	int r = 0;
+
+	if (!*change->request_id)
+		return 0;
+	registry_lock(host->registry);
+	lease = registry_lease(host->registry, change->name);
+	if (lease && lease_visible(host->registry, lease, caller) &&
+	    find(lease, caller, change, &made)) {
+		str_copy(ret, NAME_SIZE, made.name);
+		r = same_wish(made.fingerprint, change->fingerprint) ?
+			    1 : -EEXIST;
+	}
+	registry_unlock(host->registry);
+	return r < 0 ? refuse_reuse(change->request_id, ret, err) : r;
 }

@@ -95,4 +95,32 @@ int hold_check_windows(struct hold_change *s, const struct strv *devices,
 /* hold_no_memory() - Say so. Return: -ENOMEM. */
 int hold_no_memory(struct error *err);
 
+/**
+ * struct hold_made - What a request with an id has made
+ * @name:	Its name
+ * @fingerprint: Of the request
+ */
+struct hold_made {
+	const char *name, *fingerprint;
+};
+
+/* Find what a caller has made in a lease with the change's request id. */
+typedef bool hold_find_fn(const struct lease *lease,
+			  const struct caller *caller,
+			  const struct change *change, struct hold_made *ret);
+
+/**
+ * hold_replay() - Has the caller asked for this before?
+ * @change:	What is asked for, of the lease that it names
+ * @find:	Under the registry's lock
+ * @ret:	Name of what was made then
+ *
+ * Looked at before all else: the etag that was right then is another one now.
+ *
+ * Return: 1 if so; 0 if not; -EEXIST request.id-reused.
+ */
+int hold_replay(struct host *host, const struct caller *caller,
+		const struct change *change, hold_find_fn *find,
+		char ret[NAME_SIZE], struct error *err);
+
 #endif

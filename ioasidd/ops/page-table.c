@@ -285,51 +285,22 @@ static int add_table(struct hold_change *s, struct page_table *table,
 }
 
 /**
- * find_made() - The page table that a caller has made with a request id
- *
- * Return: it; NULL if there is none of it.
+ * find_made() - The page table that a caller has made with a request id; a
+ *		 hold_find_fn
  */
-static const struct page_table *find_made(const struct lease *lease,
-					  const struct caller *caller,
-					  const struct change *change)
+static bool find_made(const struct lease *lease, const struct caller *caller,
+		      const struct change *change, struct hold_made *ret)
 {
-	for (size_t i = 0; i < lease->n_tables; i++)
-		if (str_eq(lease->tables[i].request_id, change->request_id) &&
-		    str_eq(lease->tables[i].maker, caller->principal))
-			return &lease->tables[i];
-	return NULL;
-}
+	for (size_t i = 0; i < lease->n_tables; i++) {
+		const struct page_table *one = &lease->tables[i];
 
-/**
- * replay() - Has the caller asked for this page table before?
- * @change:	What is asked for
- * @ret:	Name of the page table that was made then
- *
- * Looked at before all else: the etag that was right then is another one now.
- *
- * Return: 1 if so; 0 if not; -EEXIST request.id-reused.
- */
-static int replay(struct host *host, const struct caller *caller,
-		  const struct change *change, char ret[NAME_SIZE],
-		  struct error *err)
-{
-	const struct page_table *made = NULL;
-	const struct lease *lease;
-	int r = 0;
-
-	if (!*change->request_id)
-		return 0;
-	registry_lock(host->registry);
-	lease = registry_lease(host->registry, change->name);
-	if (lease && lease_visible(host->registry, lease, caller))
-		made = find_made(lease, caller, change);
-	if (made) {
-		str_copy(ret, NAME_SIZE, made->name);
-		r = same_wish(made->fingerprint, change->fingerprint) ?
-			    1 : -EEXIST;
+		if (!str_eq(one->request_id, change->request_id) ||
+		    !str_eq(one->maker, caller->principal))
+			continue;
+		*ret = (struct hold_made){ one->name, one->fingerprint };
+		return true;
 	}
-	registry_unlock(host->registry);
-	return r < 0 ? refuse_reuse(change->request_id, ret, err) : r;
+	return false;
 }
 
 /**
@@ -343,7 +314,7 @@ int page_table_create(struct host *host, const struct caller *caller,
 	int r;
 
 	ret[0] = '\0';
-	r = replay(host, caller, change, ret, err);
+	r = hold_replay(host, caller, change, find_made, ret, err);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	r = hold_begin(host, caller, "pagetable.change", change->name, change,

@@ -174,51 +174,22 @@ static int add_space(struct hold_change *s, struct space *space,
 }
 
 /**
- * find_made() - The space that a caller has made with a request id
- *
- * Return: it; NULL if there is none of it.
+ * find_made() - The space that a caller has made with a request id; a
+ *		 hold_find_fn
  */
-static const struct space *find_made(const struct lease *lease,
-				     const struct caller *caller,
-				     const struct change *change)
+static bool find_made(const struct lease *lease, const struct caller *caller,
+		      const struct change *change, struct hold_made *ret)
 {
-	for (size_t i = 0; i < lease->n_spaces; i++)
-		if (str_eq(lease->spaces[i].request_id, change->request_id) &&
-		    str_eq(lease->spaces[i].maker, caller->principal))
-			return &lease->spaces[i];
-	return NULL;
-}
+	for (size_t i = 0; i < lease->n_spaces; i++) {
+		const struct space *one = &lease->spaces[i];
 
-/**
- * replay() - Has the caller asked for this space before?
- * @change:	What is asked for
- * @ret:	Name of the space that was made then
- *
- * Looked at before all else: the etag that was right then is another one now.
- *
- * Return: 1 if so; 0 if not; -EEXIST request.id-reused.
- */
-static int replay(struct host *host, const struct caller *caller,
-		  const struct change *change, char ret[NAME_SIZE],
-		  struct error *err)
-{
-	const struct space *made = NULL;
-	const struct lease *lease;
-	int r = 0;
-
-	if (!*change->request_id)
-		return 0;
-	registry_lock(host->registry);
-	lease = registry_lease(host->registry, change->name);
-	if (lease && lease_visible(host->registry, lease, caller))
-		made = find_made(lease, caller, change);
-	if (made) {
-		str_copy(ret, NAME_SIZE, made->name);
-		r = same_wish(made->fingerprint, change->fingerprint) ?
-			    1 : -EEXIST;
+		if (!str_eq(one->request_id, change->request_id) ||
+		    !str_eq(one->maker, caller->principal))
+			continue;
+		*ret = (struct hold_made){ one->name, one->fingerprint };
+		return true;
 	}
-	registry_unlock(host->registry);
-	return r < 0 ? refuse_reuse(change->request_id, ret, err) : r;
+	return false;
 }
 
 /**
@@ -258,7 +229,7 @@ int space_create(struct host *host, const struct caller *caller,
 	int r;
 
 	ret[0] = '\0';
-	r = replay(host, caller, change, ret, err);
+	r = hold_replay(host, caller, change, find_made, ret, err);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	r = hold_begin(host, caller, "space.change", change->name, change, &s,
