@@ -306,34 +306,6 @@ static int load_lease_devices(struct db *db, struct lease *lease,
 }
 
 /**
- * load_labels() - Read the labels of a lease
- * @db:		The database
- * @lease:	@labels is filled
- * @err:	Filled on failure
- *
- * Return: 0 or -errno.
- */
-static int load_labels(struct db *db, struct lease *lease, struct error *err)
-{
-	struct get g = get_begin(db, DB_GET_LABELS, "lease_label",
-				 lease->name, err);
-
-	while (get_row(&g)) {
-		char key[LABEL_KEY_MAX + 1], value[LABEL_VALUE_MAX + 1];
-
-		get_text(&g, key, sizeof(key));
-		get_text(&g, value, sizeof(value));
-		if (lease->labels.n == 2 * (size_t)LEASE_LABELS_MAX)
-			bad(&g, "there are too many");
-		if (!g.r && (strv_add(&lease->labels, key) ||
-			     strv_add(&lease->labels, value)))
-			g.r = db_error(NULL, SQLITE_NOMEM, g.table, err);
-	}
-
-	return get_end(&g);
-}
-
-/**
  * load_holders() - Read the holders of a lease
  * @db:		The database
  * @lease:	@holders is filled
@@ -441,7 +413,9 @@ static int load_leases(struct db *db, const struct store_loader *loader,
 		if (!g.r)
 			g.r = load_lease_devices(db, lease, err);
 		if (!g.r)
-			g.r = load_labels(db, lease, err);
+			g.r = get_labels(db, DB_GET_LABELS, "lease_label",
+					 lease->name, LEASE_LABELS_MAX,
+					 &lease->labels, err);
 		if (!g.r)
 			g.r = load_holders(db, lease, err);
 		if (!g.r)

@@ -143,33 +143,6 @@ static int load_bindings(struct db *db, const struct lease *lease,
 }
 
 /**
- * load_labels() - Read the labels of a page table
- * @table:	@labels is filled
- *
- * Return: 0 or -errno.
- */
-static int load_labels(struct db *db, struct page_table *table,
-		       struct error *err)
-{
-	struct get g = get_begin(db, DB_GET_TABLE_LABELS, "page_table_label",
-				 table->name, err);
-
-	while (get_row(&g)) {
-		char key[LABEL_KEY_MAX + 1], value[LABEL_VALUE_MAX + 1];
-
-		get_text(&g, key, sizeof(key));
-		get_text(&g, value, sizeof(value));
-		if (table->labels.n == 2 * (size_t)PAGE_TABLE_LABELS_MAX)
-			bad(&g, "there are too many");
-		if (!g.r && (strv_add(&table->labels, key) ||
-			     strv_add(&table->labels, value)))
-			g.r = db_error(NULL, SQLITE_NOMEM, g.table, err);
-	}
-
-	return get_end(&g);
-}
-
-/**
  * get_table() - Read the columns of a page table
  * @g:		At a row
  * @lease:	What its names are of; with the page tables before it
@@ -225,7 +198,11 @@ int store_load_tables(struct db *db, struct lease *lease, struct error *err)
 	for (size_t i = 0; i < lease->n_tables && !r; i++) {
 		r = load_bindings(db, lease, &lease->tables[i], err);
 		if (!r)
-			r = load_labels(db, &lease->tables[i], err);
+			r = get_labels(db, DB_GET_TABLE_LABELS,
+				       "page_table_label",
+				       lease->tables[i].name,
+				       PAGE_TABLE_LABELS_MAX,
+				       &lease->tables[i].labels, err);
 	}
 
 	return r;

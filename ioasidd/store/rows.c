@@ -246,3 +246,24 @@ uint64_t get_u64(struct get *g)
 
 	return g->r ? 0 : be64toh(big);
 }
+
+/* get_labels() - See rows.h */
+int get_labels(struct db *db, enum db_statement statement, const char *table,
+	       const char *name, size_t max, struct strv *labels,
+	       struct error *err)
+{
+	struct get g = get_begin(db, statement, table, name, err);
+
+	while (get_row(&g)) {
+		char key[LABEL_KEY_MAX + 1], value[LABEL_VALUE_MAX + 1];
+
+		get_text(&g, key, sizeof(key));
+		get_text(&g, value, sizeof(value));
+		if (labels->n == 2 * max)
+			bad(&g, "there are too many");
+		if (!g.r && (strv_add(labels, key) || strv_add(labels, value)))
+			g.r = db_error(NULL, SQLITE_NOMEM, g.table, err);
+	}
+
+	return get_end(&g);
+}

@@ -207,4 +207,18 @@ int store_put_tables(struct store_tx *tx, const struct lease *lease,
 		     struct error *err);
 int store_load_tables(struct db *db, struct lease *lease, struct error *err);
 
+/**
+ * get_labels() - Read the labels of something
+ * @statement:	Which selects keys and values by its name
+ * @table:	For words
+ * @name:	Its name
+ * @max:	More are no labels of ours
+ * @labels:	Filled: key, value, key, value
+ *
+ * Return: 0; -EUCLEAN; as db_error().
+ */
+int get_labels(struct db *db, enum db_statement statement, const char *table,
+	       const char *name, size_t max, struct strv *labels,
+	       struct error *err);
+
 #endif

@@ -216,32 +216,6 @@ static int load_devices(struct db *db, struct lease *lease,
 }
 
 /**
- * load_labels() - Read the labels of a space
- * @space:	@labels is filled
- *
- * Return: 0 or -errno.
- */
-static int load_labels(struct db *db, struct space *space, struct error *err)
-{
-	struct get g = get_begin(db, DB_GET_SPACE_LABELS, "space_label",
-				 space->name, err);
-
-	while (get_row(&g)) {
-		char key[LABEL_KEY_MAX + 1], value[LABEL_VALUE_MAX + 1];
-
-		get_text(&g, key, sizeof(key));
-		get_text(&g, value, sizeof(value));
-		if (space->labels.n == 2 * (size_t)SPACE_LABELS_MAX)
-			bad(&g, "there are too many");
-		if (!g.r && (strv_add(&space->labels, key) ||
-			     strv_add(&space->labels, value)))
-			g.r = db_error(NULL, SQLITE_NOMEM, g.table, err);
-	}
-
-	return get_end(&g);
-}
-
-/**
  * load_lists() - Read all that spaces have beside their row
  * @lease:	Its spaces are filled
  *
@@ -260,7 +234,9 @@ static int load_lists(struct db *db, struct lease *lease, struct error *err)
 		if (!r)
 			r = load_devices(db, lease, space, err);
 		if (!r)
-			r = load_labels(db, space, err);
+			r = get_labels(db, DB_GET_SPACE_LABELS,
+				       "space_label", space->name,
+				       SPACE_LABELS_MAX, &space->labels, err);
 	}
 
 	return r;
