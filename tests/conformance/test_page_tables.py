@@ -13,7 +13,7 @@ import pytest
 from ioasid import Refused
 
 from bench import Machine
-from holder import PAGE, ok, refused
+from holder import PAGE, ok, refused, translated
 from test_hold import GIB, Held, plain, reaches
 
 Fact = Callable[[str, Any], None]
@@ -74,6 +74,7 @@ def test_what_the_iommu_cannot_is_refused_by_its_name(
     assert tabled.why("CreatePageTable", **ask, dry_run=True).id == error.id
 
 
+@translated
 def test_a_page_table_translates_what_is_mapped_in_its_space(
         tabled: Tabled) -> None:
     """The device moves to it and back, and reaches the same."""
@@ -101,6 +102,7 @@ def test_a_page_table_translates_what_is_mapped_in_its_space(
     refused("ENOENT", holder.context.destroy(made.kernel_id))
 
 
+@translated
 def test_a_device_that_is_unbound_reaches_nothing(tabled: Tabled) -> None:
     tabled.offer(plain(tabled, "EDU0"))
     holder = tabled.claim()
@@ -114,6 +116,7 @@ def test_a_device_that_is_unbound_reaches_nothing(tabled: Tabled) -> None:
                       device=made.device).id == "pagetable.not-bound"
 
 
+@translated
 def test_a_registered_id_is_looked_at(tabled: Tabled) -> None:
     """One that the holder has made is known; what is none is not."""
     tabled.offer(plain(tabled, "EDU0"))
