@@ -31,7 +31,7 @@
  * container_choose() - What is the context of a lease to be, on this host?
  * @lease:	To be made, or made anew; gets it
  *
- * Return: 0; -EOPNOTSUPP backend.unsupported: there is none of its mode; -errno.
+ * Return: 0; -EOPNOTSUPP backend.unsupported: there is none of its mode.
  */
 int container_choose(struct host *host, struct lease *lease,
 		     struct error *err);
