@@ -213,7 +213,7 @@ static size_t find_ranges(const union info *info, size_t *ret_n)
 	size_t at = info->head.flags & UAPI_IOMMU_INFO_CAPS ?
 			    info->head.cap_offset : 0;
 
-	while (at && at + sizeof(cap) <= end) {
+	while (at && at < end && end - at >= sizeof(cap)) {
 		memcpy(&cap, info->bytes + at, sizeof(cap));
 		if (cap.header.id == UAPI_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE) {
 			*ret_n = cap.nr_iovas;
