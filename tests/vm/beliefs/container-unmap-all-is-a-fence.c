@@ -92,6 +92,19 @@ static int try_map_dma(int container, volatile void *va, uint64_t iova)
 	return call(container, UAPI_IOMMU_MAP_DMA, &cmd);
 }
 
+/* The other process, and its end: before put_back(), whose unbind would wait for
+ * what it has, for good.
+ */
+static pid_t other;
+
+static void end_other(void)
+{
+	if (!other)
+		return;
+	kill(other, SIGKILL);
+	waitpid(other, NULL, 0);
+}
+
 /**
  * map_by_another() - Have another process map two pages, and live on
  */
@@ -99,7 +112,8 @@ static void map_by_another(int container, volatile uint32_t *shared)
 {
 	const struct timespec step = { .tv_nsec = 10000000 };
 
-	if (!start()) {
+	other = start();
+	if (!other) {
 		int r = try_map_dma(container, shared, SOURCE_IOVA);
 
 		if (!r)
@@ -128,6 +142,7 @@ int main(void)
 	struct edu edu;
 
 	take(bdf, "vfio-pci");
+	atexit(end_other);
 	group = open_group(bdf);
 	container = open_container(group);
 	snprintf(name, sizeof(name), "%s", bdf);
