@@ -22,7 +22,7 @@ int container_choose(struct host *host, struct lease *lease, struct error *err)
 	lease->container = host_backend(host) == KERNEL_BACKEND_TYPE1;
 	if (lease->mode != LEASE_GUARDED)
 		return 0;
-	r = container_refuse(lease, "what is mapped in a container is memory of the process that maps it, so ioasidd cannot map for a holder", err);
+	r = container_refuse(lease, "there are no guarded leases, since what is mapped in a container is memory of the process that maps it, and ioasidd cannot map for a holder", err);
 	if (r < 0)
 		error_remedy(err, "Trust the holder, and use hold");
 	return r;
