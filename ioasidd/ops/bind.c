@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bind.c - VFIO_DEVICE_BIND_IOMMUFD, with patience
+ * bind.c - VFIO_DEVICE_BIND_IOMMUFD, and VFIO_GROUP_GET_DEVICE_FD, with patience
  */
 #include "ops/bind.h"
 
@@ -36,5 +36,23 @@ int bind_device(struct host *host, const char *bdf, int cdev, int iommufd,
 	}
 	if (r == 0 && ret_us)
 		*ret_us = us;
+	return r;
+}
+
+/**
+ * bind_group_device() - See bind.h
+ */
+int bind_group_device(struct host *host, const char *bdf, int group,
+		      int *ret_fd, struct error *err)
+{
+	const struct timespec pause = { .tv_nsec = BIND_PAUSE_NS };
+	int r = -EAGAIN;
+
+	for (int i = 0; i < BIND_TRIES && r == -EAGAIN; i++) {
+		if (i)
+			(void)nanosleep(&pause, NULL); /* short is fine */
+		r = host->kernel->ops->group_device(host->kernel, group, bdf,
+						    ret_fd, err);
+	}
 	return r;
 }

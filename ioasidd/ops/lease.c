@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ops/authorize.h"
+#include "ops/container.h"
 #include "ops/context.h"
 #include "ops/guarded.h"
 #include "ops/journal.h"
@@ -433,6 +434,8 @@ static int offer_devices(struct host *host, struct lease *offer,
 		r = check_devices(&draft, &endpoints, err);
 	if (r == 0)
 		r = check_contained(offer, &draft, err);
+	if (r == 0 && lease_is_kept(offer))
+		r = container_choose(host, offer, err);
 	if (r == 0)
 		r = check_pinned(host, offer, err);
 	if (r == 0)
