@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bind.h - VFIO_DEVICE_BIND_IOMMUFD, and VFIO_GROUP_GET_DEVICE_FD, with patience
+ * bind.h - what resets a function and does not wait for its lock, with patience
  */
 #ifndef IOASIDD_OPS_BIND_H
 #define IOASIDD_OPS_BIND_H
@@ -23,17 +23,17 @@ int bind_device(struct host *host, const char *bdf, int cdev, int iommufd,
 		uint32_t *ret_dev_id, uint64_t *ret_us, struct error *err);
 
 /**
- * bind_group_device() - Have a device of a group, and again while somebody else has
- *			 its lock
+ * open_device() - Have a device of a group, and again as bind_device()
+ * @group:	The group, in a container
  * @bdf:	The device
- * @group:	Its group, in a container
- * @ret_fd:	The device
+ * @ret_fd:	Its descriptor
+ * @ret_us:	How long the last try took; NULL for not wanted
  *
- * Resets the function if it is the first descriptor of it. Blocks up to 5 s.
+ * Resets the function, if nobody else has it open. Blocks up to 5 s.
  *
  * Return: 0; as group_device() of the kernel's table.
  */
-int bind_group_device(struct host *host, const char *bdf, int group,
-		      int *ret_fd, struct error *err);
+int open_device(struct host *host, int group, const char *bdf, int *ret_fd,
+		uint64_t *ret_us, struct error *err);
 
 #endif

@@ -17,13 +17,9 @@
  */
 int container_choose(struct host *host, struct lease *lease, struct error *err)
 {
-	struct kernel_info info;
 	int r;
 
-	r = host->kernel->ops->info(host->kernel, &info, err);
-	if (r < 0)
-		return r;
-	lease->container = info.backend == KERNEL_BACKEND_TYPE1;
+	lease->container = host_backend(host) == KERNEL_BACKEND_TYPE1;
 	if (lease->mode != LEASE_GUARDED)
 		return 0;
 	r = container_refuse(lease, "what is mapped in a container is memory of the process that maps it, so ioasidd cannot map for a holder", err);
@@ -41,7 +37,7 @@ int container_refuse(const struct lease *lease, const char *why,
 	if (!lease->container)
 		return 0;
 	return error_set(err, -EOPNOTSUPP, ERROR_BACKEND_UNSUPPORTED,
-			 "this host's backend is type1: %s", why);
+			 "backend type1: %s", why);
 }
 
 /* --- its space --- */
@@ -199,8 +195,8 @@ static int open_devices(struct making *m, const struct draft *draft,
 		const struct device *device = &draft->copies[i];
 		const size_t group = find_group(m, device->facts.group);
 
-		r = bind_group_device(m->host, device->facts.bdf,
-				      m->fds[1 + group], &m->fds[m->n], err);
+		r = open_device(m->host, m->fds[1 + group], device->facts.bdf,
+				&m->fds[m->n], NULL, err);
 		m->n += r == 0;
 		error_object(r < 0 ? err : NULL, "%s", device->name);
 	}

@@ -16,7 +16,7 @@
  *
  * What is mapped is memory of the process that maps it. So the holder maps, and
  * there are no guarded leases. But whoever has the container can unmap it: that
- * is the fence. Before Linux 6.3 only the process that had mapped it could: it is
+ * is the fence. On older kernels only the process that had mapped it could: it is
  * seen from the entries that are left, and then devices are reset instead.
  */
 #ifndef IOASIDD_OPS_CONTAINER_H
@@ -31,7 +31,7 @@
  * container_choose() - What is the context of a lease to be, on this host?
  * @lease:	To be made, or made anew; gets it
  *
- * Return: 0; -EOPNOTSUPP backend.unsupported: there is none of its mode; -errno.
+ * Return: 0; -EOPNOTSUPP backend.unsupported: there is none of its mode.
  */
 int container_choose(struct host *host, struct lease *lease,
 		     struct error *err);

@@ -4,7 +4,7 @@
  *
  * Another process maps, and is alive. Who ends its mappings is told how much that
  * was, and all entries of the container are left afterwards; the device reaches
- * none of the memory. Kernels before 6.3 let only the mapper do it.
+ * none of the memory. Older kernels let only the mapper do it.
  */
 #include "belief.h"
 

@@ -285,7 +285,7 @@ def test_space_comes_later_and_is_the_same(held: Held) -> None:
     held.start(space=())
     holder = held.claim()
     ok(at(holder, holder.memory(PAGE), GIB))
-    held.daemon.ask("space", "create", held.name, "--window", "size=1G,base=0")
+    held.daemon.ask("space", "create", "--lease", held.name, "--window", "size=1G,start=0")
     space = held.lease["spaces"][0]
     assert [int(space["windows"][0][word]) for word in ("start", "last")] == \
         [0, GIB - 1]
@@ -294,11 +294,11 @@ def test_space_comes_later_and_is_the_same(held: Held) -> None:
 
 def test_windows_are_checked_and_not_enforced(held: Held) -> None:
     """None can be where nothing can be mapped; a mapping can be outside."""
-    held.start(space=("--space", "window size=1G,base=0"))
+    held.start(space=("--space", "window size=1G,start=0"))
     last = int(held.lease["spaces"][0]["iovaRanges"][-1]["last"])
     if last < (1 << 64) - 1:
         refusal = held.daemon.refused(
-            "window", "set", held.space, f"size=4K,base={last + 1}")
+            "window", "set", held.space, f"size=4K,start={last + 1}")
         assert refusal.id == "window.unavailable"
     holder = held.claim()
     ok(at(holder, holder.memory(PAGE), GIB))
