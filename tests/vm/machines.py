@@ -111,14 +111,15 @@ class Arch:
     modules: tuple[str, ...]
     modules_l2: tuple[str, ...] = ("nvme",)
 
-    def check(self) -> None:
-        """Is its QEMU there, and new enough?"""
+    def version(self) -> str:
+        """Of its QEMU, which has to be there, and new enough."""
         words = subprocess.run([program(self.qemu), "--version"], text=True,
                                capture_output=True, check=True).stdout
-        match = re.search(r"version (\d+)", words)
-        if not match or int(match[1]) < QEMU_MIN:
+        match = re.search(r"version ((\d+)[\d.]*)", words)
+        if not match or int(match[2]) < QEMU_MIN:
             raise Broken(f"{words.splitlines()[0]} is older than {QEMU_MIN}: "
                          f"{PREREQUISITES}")
+        return match[1]
 
     def has_property(self, device: str, name: str) -> bool:
         """Does this QEMU's device know that property?"""

@@ -152,6 +152,7 @@ def guest_reads_disk(vmm: Process) -> None:
     assert vmm.wait(60) == 0, vmm.output()
 
 
+@pytest.mark.cell("transfer")
 @translated
 @pytest.mark.sanitize
 def test_guest_reads_disk_over_lease(ioasidd: Ioasidd) -> None:
