@@ -21,6 +21,13 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 
+/* What the kernel leaves in its byte order (registers of an IOMMU, an edu
+ * device's) and what we store or send is taken as little-endian in places;
+ * nobody has looked at this on another machine.
+ */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+	       "ioasidd runs on little-endian machines only");
+
 /* A 64-bit field is aligned to 8 bytes on 32-bit machines too. */
 typedef uint64_t __attribute__((aligned(8))) uapi_u64;
 
