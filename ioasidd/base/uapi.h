@@ -526,7 +526,13 @@ struct uapi_vdevice_alloc {
 
 #define UAPI_VFIO(nr) _IO(';', 100 + (nr))
 
+#define UAPI_GET_API_VERSION UAPI_VFIO(0)	      /* on a container */
+#define UAPI_CHECK_EXTENSION UAPI_VFIO(1)	      /* on a container */
+#define UAPI_SET_IOMMU UAPI_VFIO(2)		      /* on a container */
 #define UAPI_GROUP_GET_STATUS UAPI_VFIO(3)	      /* on a group */
+#define UAPI_GROUP_SET_CONTAINER UAPI_VFIO(4)	      /* on a group */
+#define UAPI_GROUP_UNSET_CONTAINER UAPI_VFIO(5)	      /* on a group */
+#define UAPI_GROUP_GET_DEVICE_FD UAPI_VFIO(6)	      /* on a group */
 #define UAPI_DEVICE_GET_INFO UAPI_VFIO(7)
 #define UAPI_DEVICE_GET_REGION_INFO UAPI_VFIO(8)
 #define UAPI_DEVICE_GET_IRQ_INFO UAPI_VFIO(9)
@@ -699,6 +705,175 @@ struct uapi_device_detach_iommufd_pt {
 	uint32_t argsz;
 	uint32_t flags;
 	uint32_t pasid;
+};
+
+/* --- VFIO without iommufd: containers and groups -------------------------- */
+
+#define UAPI_IOMMU_GET_INFO UAPI_VFIO(12)	      /* on a container */
+#define UAPI_IOMMU_MAP_DMA UAPI_VFIO(13)	      /* on a container */
+#define UAPI_IOMMU_UNMAP_DMA UAPI_VFIO(14)	      /* on a container */
+#define UAPI_IOMMU_DIRTY_PAGES UAPI_VFIO(17)	      /* on a container */
+
+/* What CHECK_EXTENSION and SET_IOMMU take: how a container translates. */
+#define UAPI_TYPE1_IOMMU 1
+#define UAPI_TYPE1v2_IOMMU 3
+#define UAPI_SPAPR_TCE_v2_IOMMU 7
+
+/* What CHECK_EXTENSION takes besides. */
+#define UAPI_UNMAP_ALL 9			      /* since 5.12 */
+
+#define UAPI_GROUP_FLAGS_VIABLE (1U << 0)
+#define UAPI_GROUP_FLAGS_CONTAINER_SET (1U << 1)
+
+/**
+ * struct uapi_group_status - VFIO_GROUP_GET_STATUS
+ * @flags:	UAPI_GROUP_FLAGS_*
+ */
+struct uapi_group_status {
+	uint32_t argsz;
+	uint32_t flags;
+};
+
+/**
+ * struct uapi_info_cap_header - What begins each capability of an answer
+ * @id:		Which
+ * @version:	Of its layout
+ * @next:	Offset of the next one in the answer; 0 if it is the last
+ */
+struct uapi_info_cap_header {
+	uint16_t id;
+	uint16_t version;
+	uint32_t next;
+};
+
+#define UAPI_IOMMU_INFO_PGSIZES (1U << 0)
+#define UAPI_IOMMU_INFO_CAPS (1U << 1)
+
+/**
+ * struct uapi_iommu_type1_info - VFIO_IOMMU_GET_INFO of type1
+ * @argsz:	Room, capabilities included; on return what they need. If that is
+ *		more than there was, there are none in the answer.
+ * @flags:	UAPI_IOMMU_INFO_*
+ * @iova_pgsizes: Bit map of page sizes
+ * @cap_offset:	Of the first capability; 0 if there is none
+ */
+struct uapi_iommu_type1_info {
+	uint32_t argsz;
+	uint32_t flags;
+	uapi_u64 iova_pgsizes;
+	uint32_t cap_offset;
+	uint32_t pad;
+};
+
+#define UAPI_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE 1	      /* since 5.4 */
+#define UAPI_IOMMU_TYPE1_INFO_CAP_MIGRATION 2	      /* since 5.8 */
+#define UAPI_IOMMU_TYPE1_INFO_DMA_AVAIL 3	      /* since 5.10 */
+
+/**
+ * struct uapi_iommu_type1_info_cap_iova_range - Where memory can be mapped
+ * @nr_iovas:	How many ranges
+ * @iova_ranges: They; like iommufd's, the last address is in
+ */
+struct uapi_iommu_type1_info_cap_iova_range {
+	struct uapi_info_cap_header header;
+	uint32_t nr_iovas;
+	uint32_t reserved;
+	struct uapi_iova_range iova_ranges[];
+};
+
+/**
+ * struct uapi_iommu_type1_info_cap_migration - What is written can be told
+ * @pgsize_bitmap: Page sizes of the bit maps
+ * @max_dirty_bitmap_size: Of one bit map, bytes
+ */
+struct uapi_iommu_type1_info_cap_migration {
+	struct uapi_info_cap_header header;
+	uint32_t flags;
+	uapi_u64 pgsize_bitmap;
+	uapi_u64 max_dirty_bitmap_size;
+};
+
+/**
+ * struct uapi_iommu_type1_info_dma_avail - How many mappings there can be yet
+ */
+struct uapi_iommu_type1_info_dma_avail {
+	struct uapi_info_cap_header header;
+	uint32_t avail;
+};
+
+#define UAPI_DMA_MAP_FLAG_READ (1U << 0)
+#define UAPI_DMA_MAP_FLAG_WRITE (1U << 1)
+
+/**
+ * struct uapi_iommu_type1_dma_map - VFIO_IOMMU_MAP_DMA
+ * @flags:	UAPI_DMA_MAP_FLAG_*
+ * @vaddr:	Where it is in the caller's memory
+ * @iova:	Where devices are to find it
+ * @size:	Bytes
+ *
+ * EEXIST: something is mapped there. EINVAL: a device reserves it, or it is not
+ * aligned. ENOSPC: no entries are left. ENOMEM: RLIMIT_MEMLOCK.
+ */
+struct uapi_iommu_type1_dma_map {
+	uint32_t argsz;
+	uint32_t flags;
+	uapi_u64 vaddr;
+	uapi_u64 iova;
+	uapi_u64 size;
+};
+
+#define UAPI_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP (1U << 0)
+#define UAPI_DMA_UNMAP_FLAG_ALL (1U << 1)	      /* since 5.12 */
+
+/**
+ * struct uapi_iommu_type1_dma_unmap - VFIO_IOMMU_UNMAP_DMA of whole mappings
+ * @flags:	UAPI_DMA_UNMAP_FLAG_*; ALL with @iova and @size 0
+ * @iova:	From where
+ * @size:	Bytes; on return how much was unmapped, which may be nothing
+ *
+ * EINVAL: the range cuts a mapping.
+ */
+struct uapi_iommu_type1_dma_unmap {
+	uint32_t argsz;
+	uint32_t flags;
+	uapi_u64 iova;
+	uapi_u64 size;
+};
+
+#define UAPI_IOMMU_DIRTY_PAGES_FLAG_START (1U << 0)
+#define UAPI_IOMMU_DIRTY_PAGES_FLAG_STOP (1U << 1)
+#define UAPI_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP (1U << 2)
+
+/**
+ * struct uapi_bitmap - What was written
+ * @pgsize:	A bit is for so many bytes
+ * @size:	Of the bit map, bytes
+ * @data:	Where it is; the address of a uint64_t
+ */
+struct uapi_bitmap {
+	uapi_u64 pgsize;
+	uapi_u64 size;
+	uapi_u64 data;
+};
+
+/**
+ * struct uapi_iommu_type1_dirty_bitmap - VFIO_IOMMU_DIRTY_PAGES
+ * @flags:	UAPI_IOMMU_DIRTY_PAGES_FLAG_*, one of them
+ */
+struct uapi_iommu_type1_dirty_bitmap {
+	uint32_t argsz;
+	uint32_t flags;
+};
+
+/**
+ * struct uapi_iommu_type1_dirty_bitmap_get - What follows with GET_BITMAP
+ * @iova:	Of a whole mapping, or of several
+ * @size:	Bytes
+ */
+struct uapi_iommu_type1_dirty_bitmap_get {
+	uapi_u64 iova;
+	uapi_u64 size;
+	struct uapi_bitmap bitmap;
 };
 
 /* --- KVM: <linux/kvm.h>, calls on a virtual machine and its devices ------- */

@@ -386,6 +386,7 @@ int registry_scan(struct registry *reg, struct kernel_inventory *inv)
 	drop_unknown(reg, true);
 	take_isolated_msi(reg, inv->isolated_msi);
 	reg->no_iommu_mode = inv->no_iommu_mode;
+	reg->backend = inv->backend;
 	take_groups(reg, inv, groups);
 	take_iommus(reg, inv, iommus);
 	return reg->shown != before;

@@ -38,7 +38,8 @@ static int setup(void **state)
 	m->fds = fd_count();
 	tree_make(&m->tree);
 	tree_folder(&m->tree, "bus/pci/devices");
-	if (kernel_real_new(m->tree.path, &m->k, &err))
+	if (kernel_real_new(m->tree.path, KERNEL_BACKEND_NONE, &m->k,
+			    &err))
 		fail_msg("%s", err.msg);
 	*state = m;
 

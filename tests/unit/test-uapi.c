@@ -253,7 +253,13 @@ FIELD(vdevice_alloc, out_vdevice_id);
 FIELD(vdevice_alloc, virt_id);
 
 /* --- VFIO */
+VFLAG(GET_API_VERSION);
+VFLAG(CHECK_EXTENSION);
+VFLAG(SET_IOMMU);
 VFLAG(GROUP_GET_STATUS);
+VFLAG(GROUP_SET_CONTAINER);
+VFLAG(GROUP_UNSET_CONTAINER);
+VFLAG(GROUP_GET_DEVICE_FD);
 VFLAG(DEVICE_GET_INFO);
 VFLAG(DEVICE_GET_REGION_INFO);
 VFLAG(DEVICE_GET_IRQ_INFO);
@@ -341,6 +347,80 @@ VSIZE(device_detach_iommufd_pt);
 VFIELD(device_detach_iommufd_pt, argsz);
 VFIELD(device_detach_iommufd_pt, flags);
 VFIELD(device_detach_iommufd_pt, pasid);
+
+/* --- VFIO without iommufd */
+VFLAG(IOMMU_GET_INFO);
+VFLAG(IOMMU_MAP_DMA);
+VFLAG(IOMMU_UNMAP_DMA);
+VFLAG(IOMMU_DIRTY_PAGES);
+VFLAG(TYPE1_IOMMU);
+VFLAG(TYPE1v2_IOMMU);
+VFLAG(SPAPR_TCE_v2_IOMMU);
+VFLAG(UNMAP_ALL);
+VFLAG(GROUP_FLAGS_VIABLE);
+VFLAG(GROUP_FLAGS_CONTAINER_SET);
+VFLAG(IOMMU_INFO_PGSIZES);
+VFLAG(IOMMU_INFO_CAPS);
+VFLAG(IOMMU_TYPE1_INFO_CAP_IOVA_RANGE);
+VFLAG(IOMMU_TYPE1_INFO_CAP_MIGRATION);
+VFLAG(IOMMU_TYPE1_INFO_DMA_AVAIL);
+VFLAG(DMA_MAP_FLAG_READ);
+VFLAG(DMA_MAP_FLAG_WRITE);
+VFLAG(DMA_UNMAP_FLAG_GET_DIRTY_BITMAP);
+VFLAG(DMA_UNMAP_FLAG_ALL);
+VFLAG(IOMMU_DIRTY_PAGES_FLAG_START);
+VFLAG(IOMMU_DIRTY_PAGES_FLAG_STOP);
+VFLAG(IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP);
+VSIZE(group_status);
+VFIELD(group_status, argsz);
+VFIELD(group_status, flags);
+VSIZE(info_cap_header);
+VFIELD(info_cap_header, id);
+VFIELD(info_cap_header, version);
+VFIELD(info_cap_header, next);
+VSIZE(iommu_type1_info);
+VFIELD(iommu_type1_info, argsz);
+VFIELD(iommu_type1_info, flags);
+VFIELD(iommu_type1_info, iova_pgsizes);
+VFIELD(iommu_type1_info, cap_offset);
+VSIZE(iommu_type1_info_cap_iova_range);
+VFIELD(iommu_type1_info_cap_iova_range, header);
+VFIELD(iommu_type1_info_cap_iova_range, nr_iovas);
+VSIZE(iommu_type1_info_cap_migration);
+VFIELD(iommu_type1_info_cap_migration, header);
+VFIELD(iommu_type1_info_cap_migration, flags);
+VFIELD(iommu_type1_info_cap_migration, pgsize_bitmap);
+VFIELD(iommu_type1_info_cap_migration, max_dirty_bitmap_size);
+VSIZE(iommu_type1_info_dma_avail);
+VFIELD(iommu_type1_info_dma_avail, header);
+VFIELD(iommu_type1_info_dma_avail, avail);
+VSIZE(iommu_type1_dma_map);
+VFIELD(iommu_type1_dma_map, argsz);
+VFIELD(iommu_type1_dma_map, flags);
+VFIELD(iommu_type1_dma_map, vaddr);
+VFIELD(iommu_type1_dma_map, iova);
+VFIELD(iommu_type1_dma_map, size);
+VSIZE(iommu_type1_dma_unmap);
+VFIELD(iommu_type1_dma_unmap, argsz);
+VFIELD(iommu_type1_dma_unmap, flags);
+VFIELD(iommu_type1_dma_unmap, iova);
+VFIELD(iommu_type1_dma_unmap, size);
+VSIZE(bitmap);
+VFIELD(bitmap, pgsize);
+VFIELD(bitmap, size);
+VFIELD(bitmap, data);
+VSIZE(iommu_type1_dirty_bitmap);
+VFIELD(iommu_type1_dirty_bitmap, argsz);
+VFIELD(iommu_type1_dirty_bitmap, flags);
+VSIZE(iommu_type1_dirty_bitmap_get);
+VFIELD(iommu_type1_dirty_bitmap_get, iova);
+VFIELD(iommu_type1_dirty_bitmap_get, size);
+VFIELD(iommu_type1_dirty_bitmap_get, bitmap);
+SAME(offsetof(struct uapi_iommu_type1_info_cap_iova_range, iova_ranges),
+     offsetof(struct vfio_iommu_type1_info_cap_iova_range, iova_ranges));
+SAME(sizeof(struct uapi_iova_range), sizeof(struct vfio_iova_range));
+SAME(offsetof(struct uapi_iova_range, last),
+     offsetof(struct vfio_iova_range, end));
 
 /* --- KVM */
 #define KSIZE(s) SAME(sizeof(struct uapi_kvm_##s), sizeof(struct kvm_##s))
