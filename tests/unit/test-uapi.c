@@ -422,6 +422,41 @@ SAME(sizeof(struct uapi_iova_range), sizeof(struct vfio_iova_range));
 SAME(offsetof(struct uapi_iova_range, last),
      offsetof(struct vfio_iova_range, end));
 
+/* --- VFIO on POWER */
+VFLAG(SPAPR_TCE_v2_IOMMU);
+VFLAG(IOMMU_SPAPR_TCE_GET_INFO);
+VFLAG(IOMMU_SPAPR_REGISTER_MEMORY);
+VFLAG(IOMMU_SPAPR_UNREGISTER_MEMORY);
+VFLAG(IOMMU_SPAPR_TCE_CREATE);
+VFLAG(IOMMU_SPAPR_TCE_REMOVE);
+VFLAG(IOMMU_SPAPR_INFO_DDW);
+VSIZE(iommu_spapr_tce_ddw_info);
+VFIELD(iommu_spapr_tce_ddw_info, pgsizes);
+VFIELD(iommu_spapr_tce_ddw_info, max_dynamic_windows_supported);
+VFIELD(iommu_spapr_tce_ddw_info, levels);
+VSIZE(iommu_spapr_tce_info);
+VFIELD(iommu_spapr_tce_info, argsz);
+VFIELD(iommu_spapr_tce_info, flags);
+VFIELD(iommu_spapr_tce_info, dma32_window_start);
+VFIELD(iommu_spapr_tce_info, dma32_window_size);
+VFIELD(iommu_spapr_tce_info, ddw);
+VSIZE(iommu_spapr_register_memory);
+VFIELD(iommu_spapr_register_memory, argsz);
+VFIELD(iommu_spapr_register_memory, flags);
+VFIELD(iommu_spapr_register_memory, vaddr);
+VFIELD(iommu_spapr_register_memory, size);
+VSIZE(iommu_spapr_tce_create);
+VFIELD(iommu_spapr_tce_create, argsz);
+VFIELD(iommu_spapr_tce_create, flags);
+VFIELD(iommu_spapr_tce_create, page_shift);
+VFIELD(iommu_spapr_tce_create, window_size);
+VFIELD(iommu_spapr_tce_create, levels);
+VFIELD(iommu_spapr_tce_create, start_addr);
+VSIZE(iommu_spapr_tce_remove);
+VFIELD(iommu_spapr_tce_remove, argsz);
+VFIELD(iommu_spapr_tce_remove, flags);
+VFIELD(iommu_spapr_tce_remove, start_addr);
+
 /* --- KVM */
 #define KSIZE(s) SAME(sizeof(struct uapi_kvm_##s), sizeof(struct kvm_##s))
 #define KFIELD(s, f)                                                       \
@@ -444,6 +479,20 @@ KFIELD(device_attr, flags);
 KFIELD(device_attr, group);
 KFIELD(device_attr, attr);
 KFIELD(device_attr, addr);
+SAME(UAPI_KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE, KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE);
+KSIZE(vfio_spapr_tce);
+KFIELD(vfio_spapr_tce, groupfd);
+KFIELD(vfio_spapr_tce, tablefd);
+/* Declared on POWER alone. */
+#ifdef __powerpc64__
+SAME(UAPI_KVM_CREATE_SPAPR_TCE_64, KVM_CREATE_SPAPR_TCE_64);
+KSIZE(create_spapr_tce_64);
+KFIELD(create_spapr_tce_64, liobn);
+KFIELD(create_spapr_tce_64, page_shift);
+KFIELD(create_spapr_tce_64, flags);
+KFIELD(create_spapr_tce_64, offset);
+KFIELD(create_spapr_tce_64, size);
+#endif
 
 #ifdef WRONG
 SAME(UAPI_DESTROY, IOMMU_OPTION);
