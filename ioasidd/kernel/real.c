@@ -24,6 +24,7 @@
 #include "kernel/kernel.h"
 #include "kernel/mend.h"
 #include "kernel/pagetable.h"
+#include "kernel/spapr.h"
 #include "kernel/sysfs.h"
 #include "kernel/type1.h"
 #include "kernel/uevent.h"
@@ -506,6 +507,14 @@ static int real_container_info(struct kernel *k, int container,
 	return type1_info(container, ret, err);
 }
 
+/* real_container_tce_info() - See spapr_info(). */
+static int real_container_tce_info(struct kernel *k, int container,
+				   struct kernel_tce_info *ret,
+				   struct error *err)
+{
+	return spapr_info(container, ret, err);
+}
+
 /* real_group_device() - See type1_device(). */
 static int real_group_device(struct kernel *k, int group, const char *bdf,
 			     int *ret_fd, struct error *err)
@@ -681,6 +690,7 @@ static const struct kernel_ops real_ops = {
 	.group_open = real_group_open,
 	.container_attach = real_container_attach,
 	.container_info = real_container_info,
+	.container_tce_info = real_container_tce_info,
 	.group_device = real_group_device,
 	.iommufd_open = real_iommufd_open,
 	.iommufd_rlimit_mode = real_iommufd_rlimit_mode,
