@@ -53,6 +53,9 @@ static void show_capabilities(const Ioasid__V1__Capabilities *caps)
 		      caps->pasid ? ", PASID" : "");
 	if (caps->max_pasid_log2)
 		output_fieldf("PASID width", "%u bits", caps->max_pasid_log2);
+	if (caps->dma_entries)
+		output_fieldf("Mappings", "%u at a time", caps->dma_entries);
+	output_field("Backend", caps->backend);
 	output_fieldf("BIND took", "%" PRIu64 " us", caps->bind_us);
 }
 

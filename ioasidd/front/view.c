@@ -217,6 +217,8 @@ static pb_capabilities *view_capabilities(struct arena *arena,
 	ret->dirty_tracking = caps->dirty_tracking;
 	ret->pasid = caps->pasid;
 	ret->bind_us = caps->bind_us;
+	ret->backend = (char *)kernel_backend_name(caps->backend);
+	ret->dma_entries = caps->dma_entries;
 
 	return ret;
 }

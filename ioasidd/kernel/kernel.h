@@ -130,7 +130,7 @@ struct kernel_device {
  *
  * Then it is in no group, until a VFIO driver takes it in no-IOMMU mode: for as
  * long as that has it, it is in one of its own named "vfio-noiommu" that isolates
- * nothing, and its cdev tells by its name.
+ * nothing, and its cdev tells by its name. Without cdevs that group is not told.
  */
 bool kernel_no_iommu(const struct kernel_device *facts);
 

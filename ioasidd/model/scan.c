@@ -377,6 +377,9 @@ int registry_scan(struct registry *reg, struct kernel_inventory *inv)
 		return -ENOMEM;
 	}
 
+	/* One that cannot be seen just now has not gone. */
+	if (inv->backend != KERNEL_BACKEND_NONE)
+		reg->backend = inv->backend;
 	for (i = 0; i < inv->n_devices; i++)
 		take_facts(reg, &inv->devices[i]);
 	mark_vanished(reg, inv);
@@ -386,7 +389,6 @@ int registry_scan(struct registry *reg, struct kernel_inventory *inv)
 	drop_unknown(reg, true);
 	take_isolated_msi(reg, inv->isolated_msi);
 	reg->no_iommu_mode = inv->no_iommu_mode;
-	reg->backend = inv->backend;
 	take_groups(reg, inv, groups);
 	take_iommus(reg, inv, iommus);
 	return reg->shown != before;

@@ -26,7 +26,7 @@
 #define CAPABILITY                                                          \
 	"device, driver, boot_id, probed_us, alignment, hw_info_type,"      \
 	"hw_info, hw_capabilities, max_pasid_log2, nest_parent,"            \
-	"dirty_tracking, pasid, bind_us, reset_set"
+	"dirty_tracking, pasid, bind_us, reset_set, backend, dma_entries"
 #define LEASE                                                               \
 	"name, revision, request_id, state, mode, owner_uid, claimant_uid," \
 	"claimant_pid, memlock, memlock_unlimited, expires_us,"             \
@@ -67,7 +67,7 @@ static const char *const sql[] = {
 	[DB_PUT_DEVICE] = "INSERT OR REPLACE INTO device (" DEVICE ") VALUES"
 			  "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[DB_PUT_CAPABILITY] = "INSERT INTO capability (" CAPABILITY ")"
-			      "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+			      "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[DB_PUT_RANGE] = "INSERT INTO capability_range (device, start, last)"
 			 "VALUES (?,?,?)",
 	[DB_PUT_LEASE] = "INSERT OR REPLACE INTO lease (" LEASE ")"

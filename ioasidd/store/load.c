@@ -160,7 +160,7 @@ static int load_ranges(struct db *db, const char *device,
 static int load_capability(struct db *db, const char *device,
 			   struct capabilities *ret, struct error *err)
 {
-	char set[RESET_SET_MAX * BDF_SIZE + 1], name[NAME_SIZE];
+	char set[RESET_SET_MAX * BDF_SIZE + 1], name[NAME_SIZE], backend[16];
 	struct get g = get_begin(db, DB_GET_CAPABILITY, "capability", device,
 				 err);
 	bool found = false;
@@ -185,6 +185,10 @@ static int load_capability(struct db *db, const char *device,
 		ret->bind_us = get_number(&g, INT64_MAX);
 		get_text(&g, set, sizeof(set));
 		parse_reset_set(&g, set, ret);
+		get_text(&g, backend, sizeof(backend));
+		if (kernel_backend_from_name(backend, &ret->backend) < 0)
+			bad(&g, "is no backend");
+		ret->dma_entries = (uint32_t)get_number(&g, UINT32_MAX);
 	}
 	r = get_end(&g);
 	if (!r && found)

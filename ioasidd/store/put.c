@@ -56,6 +56,8 @@ static int put_capability(struct store_tx *tx, const char *name,
 	put_number(&p, caps->pasid);
 	put_number(&p, caps->bind_us);
 	put_text(&p, set);
+	put_text(&p, kernel_backend_name(caps->backend));
+	put_number(&p, caps->dma_entries);
 	r = put_end(&p, "write a device's capabilities", err);
 
 	for (size_t i = 0; i < caps->n_ranges && !r; i++) {
