@@ -59,6 +59,13 @@ enum kernel_backend {
 	KERNEL_BACKEND_COUNT
 };
 
+/* kernel_has_groups() - Are devices had by containers and groups there? */
+static inline bool kernel_has_groups(enum kernel_backend backend)
+{
+	return backend == KERNEL_BACKEND_TYPE1 ||
+	       backend == KERNEL_BACKEND_SPAPR;
+}
+
 /* kernel_backend_name() - "none", "iommufd", "type1", "spapr". */
 const char *kernel_backend_name(enum kernel_backend backend);
 

@@ -305,7 +305,6 @@ static void add_default(const struct kernel_tce_info *info,
 		.size = wish->size,
 		.page_shift = TCE_DEFAULT_SHIFT,
 		.huge_pages = info->kernel_page < DEFAULT_PAGE,
-		.table = (info->dma32_size >> TCE_DEFAULT_SHIFT) * ENTRY,
 		.wish = i,
 	};
 }
@@ -324,6 +323,7 @@ static void add_dynamic(const struct kernel_tce_info *info,
 		.size = wish->size,
 		.page_shift = shift,
 		.levels = levels,
+		.table = (wish->size >> shift) * ENTRY,
 	};
 	plan->windows[plan->n_windows++] = (struct tce_window){
 		.start = TCE_DYNAMIC_START,
@@ -331,7 +331,6 @@ static void add_dynamic(const struct kernel_tce_info *info,
 		.page_shift = shift,
 		.dynamic = true,
 		.huge_pages = UINT64_C(1) << shift > info->kernel_page,
-		.table = (wish->size >> shift) * ENTRY,
 		.wish = i,
 	};
 }
@@ -347,6 +346,8 @@ static void begin(const struct kernel_tce_info *info, bool keep,
 		.size = info->dma32_size,
 		.page_shift = TCE_DEFAULT_SHIFT,
 		.levels = 1,
+		.table = keep ? (info->dma32_size >> TCE_DEFAULT_SHIFT) * ENTRY :
+				0,
 	};
 }
 

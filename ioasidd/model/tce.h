@@ -80,11 +80,14 @@ enum tce_step_kind {
  * @size:	Of the window, bytes
  * @page_shift:	Log2 of the size of its pages
  * @levels:	Of its table
+ * @table:	Bytes that its table takes: they count as locked memory of the
+ *		holder
  */
 struct tce_step {
 	enum tce_step_kind kind;
 	uint64_t start, size;
 	uint32_t page_shift, levels;
+	uint64_t table;
 };
 
 /**
@@ -95,15 +98,12 @@ struct tce_step {
  * @dynamic:	The platform says where it begins when it is made
  * @huge_pages:	Only memory in huge pages can be mapped in it: its pages are
  *		larger than the kernel's
- * @table:	Bytes that its table takes; they count as locked memory of the
- *		holder
  * @wish:	Which wish it is for
  */
 struct tce_window {
 	uint64_t start, size;
 	uint32_t page_shift;
 	bool dynamic, huge_pages;
-	uint64_t table;
 	size_t wish;
 };
 
