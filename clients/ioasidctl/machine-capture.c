@@ -496,7 +496,8 @@ static bool has_iommufd(const struct host *host)
 		if (str_eq(host->iommus->iommus[i]->family, "spapr-tce"))
 			return false;
 
-	return !str_eq(host->version->backend, "none");
+	return str_eq(host->version->backend, "iommufd") ||
+	       str_eq(host->version->backend, "sim");
 }
 
 /**

@@ -59,6 +59,9 @@ static int device_fill_capabilities(struct device_box *box,
 	box->pub.n_iova_ranges = n;
 	box->pub.iova_ranges = box->ranges;
 	box->pub.iova_alignment = caps->iova_alignment;
+	box->pub.backend = caps->backend;
+	box->pub.dirty_tracking = caps->dirty_tracking;
+	box->pub.dma_entries = caps->dma_entries;
 	return 0;
 }
 
@@ -78,6 +81,7 @@ static void device_fill(struct ioasid_device *pub,
 	pub->state_remedy = msg->state_remedy;
 	pub->bus = msg->bus;
 	pub->bdf = "";
+	pub->backend = "";
 	pub->group = msg->group;
 	pub->iommu = msg->iommu;
 	pub->driver = msg->driver;

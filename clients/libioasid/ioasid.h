@@ -248,6 +248,11 @@ struct ioasid_range {
  * @n_iova_ranges:	How many @iova_ranges there are
  * @iova_ranges:	The addresses that it can use once attached
  * @iova_alignment:	Of every mapping's start and length, bytes
+ * @backend:		What it was probed by: "iommufd", "type1" or "spapr"; empty
+ *			before
+ * @dirty_tracking:	What it has written can be asked for
+ * @dma_entries:	How many mappings there can be at a time in a container; 0
+ *			if nothing limits them
  */
 struct ioasid_device {
 	const char *name;
@@ -276,6 +281,9 @@ struct ioasid_device {
 	size_t n_iova_ranges;
 	const struct ioasid_range *iova_ranges;
 	uint64_t iova_alignment;
+	const char *backend;
+	bool dirty_tracking;
+	uint32_t dma_entries;
 };
 
 /**

@@ -21,6 +21,13 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 
+/* What the kernel leaves in its byte order (registers of an IOMMU, an edu
+ * device's) and what we store or send is taken as little-endian in places;
+ * nobody has looked at this on another machine.
+ */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+	       "ioasidd runs on little-endian machines only");
+
 /* A 64-bit field is aligned to 8 bytes on 32-bit machines too. */
 typedef uint64_t __attribute__((aligned(8))) uapi_u64;
 
@@ -519,7 +526,13 @@ struct uapi_vdevice_alloc {
 
 #define UAPI_VFIO(nr) _IO(';', 100 + (nr))
 
+#define UAPI_GET_API_VERSION UAPI_VFIO(0)	      /* on a container */
+#define UAPI_CHECK_EXTENSION UAPI_VFIO(1)	      /* on a container */
+#define UAPI_SET_IOMMU UAPI_VFIO(2)		      /* on a container */
 #define UAPI_GROUP_GET_STATUS UAPI_VFIO(3)	      /* on a group */
+#define UAPI_GROUP_SET_CONTAINER UAPI_VFIO(4)	      /* on a group */
+#define UAPI_GROUP_UNSET_CONTAINER UAPI_VFIO(5)	      /* on a group */
+#define UAPI_GROUP_GET_DEVICE_FD UAPI_VFIO(6)	      /* on a group */
 #define UAPI_DEVICE_GET_INFO UAPI_VFIO(7)
 #define UAPI_DEVICE_GET_REGION_INFO UAPI_VFIO(8)
 #define UAPI_DEVICE_GET_IRQ_INFO UAPI_VFIO(9)
@@ -694,10 +707,273 @@ struct uapi_device_detach_iommufd_pt {
 	uint32_t pasid;
 };
 
+/* --- VFIO without iommufd: containers and groups -------------------------- */
+
+#define UAPI_IOMMU_GET_INFO UAPI_VFIO(12)	      /* on a container */
+#define UAPI_IOMMU_MAP_DMA UAPI_VFIO(13)	      /* on a container */
+#define UAPI_IOMMU_UNMAP_DMA UAPI_VFIO(14)	      /* on a container */
+#define UAPI_IOMMU_DIRTY_PAGES UAPI_VFIO(17)	      /* on a container */
+
+/* What CHECK_EXTENSION and SET_IOMMU take: how a container translates. */
+#define UAPI_TYPE1_IOMMU 1
+#define UAPI_TYPE1v2_IOMMU 3
+#define UAPI_SPAPR_TCE_v2_IOMMU 7
+
+/* What CHECK_EXTENSION takes besides. */
+#define UAPI_UNMAP_ALL 9			      /* since 5.12 */
+
+#define UAPI_GROUP_FLAGS_VIABLE (1U << 0)
+#define UAPI_GROUP_FLAGS_CONTAINER_SET (1U << 1)
+
+/**
+ * struct uapi_group_status - VFIO_GROUP_GET_STATUS
+ * @flags:	UAPI_GROUP_FLAGS_*
+ */
+struct uapi_group_status {
+	uint32_t argsz;
+	uint32_t flags;
+};
+
+/**
+ * struct uapi_info_cap_header - What begins each capability of an answer
+ * @id:		Which
+ * @version:	Of its layout
+ * @next:	Offset of the next one in the answer; 0 if it is the last
+ */
+struct uapi_info_cap_header {
+	uint16_t id;
+	uint16_t version;
+	uint32_t next;
+};
+
+#define UAPI_IOMMU_INFO_PGSIZES (1U << 0)
+#define UAPI_IOMMU_INFO_CAPS (1U << 1)
+
+/**
+ * struct uapi_iommu_type1_info - VFIO_IOMMU_GET_INFO of type1
+ * @argsz:	Room, capabilities included; on return what they need. If that is
+ *		more than there was, there are none in the answer.
+ * @flags:	UAPI_IOMMU_INFO_*
+ * @iova_pgsizes: Bit map of page sizes
+ * @cap_offset:	Of the first capability; 0 if there is none
+ */
+struct uapi_iommu_type1_info {
+	uint32_t argsz;
+	uint32_t flags;
+	uapi_u64 iova_pgsizes;
+	uint32_t cap_offset;
+	uint32_t pad;
+};
+
+#define UAPI_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE 1	      /* since 5.4 */
+#define UAPI_IOMMU_TYPE1_INFO_CAP_MIGRATION 2	      /* since 5.8 */
+#define UAPI_IOMMU_TYPE1_INFO_DMA_AVAIL 3	      /* since 5.10 */
+
+/**
+ * struct uapi_iommu_type1_info_cap_iova_range - Where memory can be mapped
+ * @nr_iovas:	How many ranges
+ * @iova_ranges: They; like iommufd's, the last address is in
+ */
+struct uapi_iommu_type1_info_cap_iova_range {
+	struct uapi_info_cap_header header;
+	uint32_t nr_iovas;
+	uint32_t reserved;
+	struct uapi_iova_range iova_ranges[];
+};
+
+/**
+ * struct uapi_iommu_type1_info_cap_migration - What is written can be told
+ * @pgsize_bitmap: Page sizes of the bit maps
+ * @max_dirty_bitmap_size: Of one bit map, bytes
+ */
+struct uapi_iommu_type1_info_cap_migration {
+	struct uapi_info_cap_header header;
+	uint32_t flags;
+	uapi_u64 pgsize_bitmap;
+	uapi_u64 max_dirty_bitmap_size;
+};
+
+/**
+ * struct uapi_iommu_type1_info_dma_avail - How many mappings there can be yet
+ */
+struct uapi_iommu_type1_info_dma_avail {
+	struct uapi_info_cap_header header;
+	uint32_t avail;
+};
+
+#define UAPI_DMA_MAP_FLAG_READ (1U << 0)
+#define UAPI_DMA_MAP_FLAG_WRITE (1U << 1)
+
+/**
+ * struct uapi_iommu_type1_dma_map - VFIO_IOMMU_MAP_DMA
+ * @flags:	UAPI_DMA_MAP_FLAG_*
+ * @vaddr:	Where it is in the caller's memory
+ * @iova:	Where devices are to find it
+ * @size:	Bytes
+ *
+ * EEXIST: something is mapped there. EINVAL: a device reserves it, or it is not
+ * aligned. ENOSPC: no entries are left. ENOMEM: RLIMIT_MEMLOCK.
+ */
+struct uapi_iommu_type1_dma_map {
+	uint32_t argsz;
+	uint32_t flags;
+	uapi_u64 vaddr;
+	uapi_u64 iova;
+	uapi_u64 size;
+};
+
+#define UAPI_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP (1U << 0)
+#define UAPI_DMA_UNMAP_FLAG_ALL (1U << 1)	      /* since 5.12 */
+
+/**
+ * struct uapi_iommu_type1_dma_unmap - VFIO_IOMMU_UNMAP_DMA of whole mappings
+ * @flags:	UAPI_DMA_UNMAP_FLAG_*; ALL with @iova and @size 0
+ * @iova:	From where
+ * @size:	Bytes; on return how much was unmapped, which may be nothing
+ *
+ * EINVAL: the range cuts a mapping.
+ */
+struct uapi_iommu_type1_dma_unmap {
+	uint32_t argsz;
+	uint32_t flags;
+	uapi_u64 iova;
+	uapi_u64 size;
+};
+
+#define UAPI_IOMMU_DIRTY_PAGES_FLAG_START (1U << 0)
+#define UAPI_IOMMU_DIRTY_PAGES_FLAG_STOP (1U << 1)
+#define UAPI_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP (1U << 2)
+
+/**
+ * struct uapi_bitmap - What was written
+ * @pgsize:	A bit is for so many bytes
+ * @size:	Of the bit map, bytes
+ * @data:	Where it is; the address of a uint64_t
+ */
+struct uapi_bitmap {
+	uapi_u64 pgsize;
+	uapi_u64 size;
+	uapi_u64 data;
+};
+
+/**
+ * struct uapi_iommu_type1_dirty_bitmap - VFIO_IOMMU_DIRTY_PAGES
+ * @flags:	UAPI_IOMMU_DIRTY_PAGES_FLAG_*, one of them
+ */
+struct uapi_iommu_type1_dirty_bitmap {
+	uint32_t argsz;
+	uint32_t flags;
+};
+
+/**
+ * struct uapi_iommu_type1_dirty_bitmap_get - What follows with GET_BITMAP
+ * @iova:	Of a whole mapping, or of several
+ * @size:	Bytes
+ */
+struct uapi_iommu_type1_dirty_bitmap_get {
+	uapi_u64 iova;
+	uapi_u64 size;
+	struct uapi_bitmap bitmap;
+};
+
+/* --- VFIO on POWER: containers of kind SPAPR TCE v2 ----------------------- */
+
+#define UAPI_IOMMU_SPAPR_TCE_GET_INFO UAPI_VFIO(12)
+#define UAPI_IOMMU_SPAPR_REGISTER_MEMORY UAPI_VFIO(17)
+#define UAPI_IOMMU_SPAPR_UNREGISTER_MEMORY UAPI_VFIO(18)
+#define UAPI_IOMMU_SPAPR_TCE_CREATE UAPI_VFIO(19)
+#define UAPI_IOMMU_SPAPR_TCE_REMOVE UAPI_VFIO(20)
+
+#define UAPI_IOMMU_SPAPR_INFO_DDW (1U << 0)
+
+/**
+ * struct uapi_iommu_spapr_tce_ddw_info - What dynamic windows there can be
+ * @pgsizes:	Bit map of page sizes
+ * @max_dynamic_windows_supported: How many windows at once, the default one
+ *		counted; 0xffffffff where there are no dynamic ones at all
+ * @levels:	Of a window's table, at most
+ */
+struct uapi_iommu_spapr_tce_ddw_info {
+	uapi_u64 pgsizes;
+	uint32_t max_dynamic_windows_supported;
+	uint32_t levels;
+};
+
+/**
+ * struct uapi_iommu_spapr_tce_info - VFIO_IOMMU_SPAPR_TCE_GET_INFO
+ * @flags:	UAPI_IOMMU_SPAPR_INFO_DDW: @ddw means something
+ * @dma32_window_start: Where the default window begins, bytes
+ * @dma32_window_size: How long it is, bytes
+ *
+ * Unlike the calls that follow it does not tie the container to the caller.
+ * ENXIO: no group is in the container.
+ */
+struct uapi_iommu_spapr_tce_info {
+	uint32_t argsz;
+	uint32_t flags;
+	uint32_t dma32_window_start;
+	uint32_t dma32_window_size;
+	struct uapi_iommu_spapr_tce_ddw_info ddw;
+};
+
+/**
+ * struct uapi_iommu_spapr_register_memory - VFIO_IOMMU_SPAPR_REGISTER_MEMORY
+ *					     and _UNREGISTER_MEMORY
+ * @flags:	0
+ * @vaddr:	Where it is in the caller's memory
+ * @size:	Bytes
+ *
+ * EBUSY: the same is registered. EINVAL: it overlaps what is, or is not made of
+ * pages. ENOMEM: RLIMIT_MEMLOCK. ENOENT, of the second: it is not registered.
+ */
+struct uapi_iommu_spapr_register_memory {
+	uint32_t argsz;
+	uint32_t flags;
+	uapi_u64 vaddr;
+	uapi_u64 size;
+};
+
+/**
+ * struct uapi_iommu_spapr_tce_create - VFIO_IOMMU_SPAPR_TCE_CREATE
+ * @flags:	0
+ * @page_shift:	Log2 of the size of its pages
+ * @window_size: Bytes, a power of two
+ * @levels:	Of its table
+ * @start_addr:	The kernel says where it is
+ *
+ * ENOSPC: two there are. EINVAL: a size that cannot be. EPERM: while there is a
+ * dynamic window. ENODEV: the platform refuses, now and until the next boot.
+ */
+struct uapi_iommu_spapr_tce_create {
+	uint32_t argsz;
+	uint32_t flags;
+	uint32_t page_shift;
+	uint32_t resv1;
+	uapi_u64 window_size;
+	uint32_t levels;
+	uint32_t resv2;
+	uapi_u64 start_addr;
+};
+
+/**
+ * struct uapi_iommu_spapr_tce_remove - VFIO_IOMMU_SPAPR_TCE_REMOVE
+ * @flags:	0
+ * @start_addr:	Where the window begins; what is mapped in it ends
+ */
+struct uapi_iommu_spapr_tce_remove {
+	uint32_t argsz;
+	uint32_t flags;
+	uapi_u64 start_addr;
+};
+
 /* --- KVM: <linux/kvm.h>, calls on a virtual machine and its devices ------- */
 
 #define UAPI_KVM_CREATE_DEVICE _IOWR(0xae, 0xe0, struct uapi_kvm_create_device)
 #define UAPI_KVM_SET_DEVICE_ATTR _IOW(0xae, 0xe1, struct uapi_kvm_device_attr)
+
+/* On POWER alone: <asm/kvm.h> of other machines has neither. */
+#define UAPI_KVM_CREATE_SPAPR_TCE_64 \
+	_IOW(0xae, 0xa8, struct uapi_kvm_create_spapr_tce_64)
 
 #define UAPI_KVM_DEV_TYPE_VFIO 4
 
@@ -718,6 +994,7 @@ struct uapi_kvm_create_device {
 #define UAPI_KVM_DEV_VFIO_FILE 1
 #define UAPI_KVM_DEV_VFIO_FILE_ADD 1	/* since 6.6; before of groups only */
 #define UAPI_KVM_DEV_VFIO_FILE_DEL 2
+#define UAPI_KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE 3	/* of groups only */
 
 /**
  * struct uapi_kvm_device_attr - KVM_SET_DEVICE_ATTR, on a device of a machine
@@ -731,6 +1008,36 @@ struct uapi_kvm_device_attr {
 	uint32_t group;
 	uapi_u64 attr;
 	uapi_u64 addr;
+};
+
+/**
+ * struct uapi_kvm_create_spapr_tce_64 - KVM_CREATE_SPAPR_TCE_64, on a virtual
+ *					 machine: a table of the guest's own
+ * @liobn:	The guest's number for the window
+ * @page_shift:	Log2 of the size of its pages
+ * @flags:	0
+ * @offset:	Where it begins, in such pages
+ * @size:	How long it is, in such pages
+ *
+ * The return value is the table's descriptor.
+ */
+struct uapi_kvm_create_spapr_tce_64 {
+	uapi_u64 liobn;
+	uint32_t page_shift;
+	uint32_t flags;
+	uapi_u64 offset;
+	uapi_u64 size;
+};
+
+/**
+ * struct uapi_kvm_vfio_spapr_tce - GROUP_SET_SPAPR_TCE: what a guest puts in a
+ *				    table goes into a group's, too
+ * @groupfd:	The group, added to the machine's device before
+ * @tablefd:	The table
+ */
+struct uapi_kvm_vfio_spapr_tce {
+	int32_t groupfd;
+	int32_t tablefd;
 };
 
 #endif

@@ -54,7 +54,7 @@ int get_version(struct call *call, struct error *err)
 	reply->contract = (char *)CONTRACT;
 	reply->kernel = arena_text(call->arena, info.release);
 	reply->backend = (char *)(info.simulated ? "sim" :
-				  info.iommufd ? "iommufd" : "none");
+				  kernel_backend_name(info.backend));
 	reply->boot_id = arena_text(call->arena, info.boot_id);
 	registry_lock(reg);
 	reply->revision = reg->shown;

@@ -137,7 +137,8 @@ static int somebody(enum error_id id, struct error *err)
 }
 
 READ(info, (struct kernel *k, struct kernel_info *ret, struct error *err),
-     (real_of(k), ret, err), ret->iommufd = false)
+     (real_of(k), ret, err),
+     (ret->iommufd = false, ret->backend = KERNEL_BACKEND_NONE))
 READ(inventory,
      (struct kernel *k, struct kernel_inventory **ret, struct error *err),
      (real_of(k), ret, err), lose_device(*ret))
@@ -208,6 +209,24 @@ ACT(vfio_reset, (struct kernel *k, int cdev, struct error *err),
 READ(vfio_health, (struct kernel *k, int cdev, struct kernel_health *ret,
 		   struct error *err),
      (real_of(k), cdev, ret, err), ret->power_state = 3)
+
+OPEN(container_open, (struct kernel *k, int *ret_fd, struct error *err),
+     (real_of(k), ret_fd, err))
+OPEN(group_open,
+     (struct kernel *k, int group, int *ret_fd, struct error *err),
+     (real_of(k), group, ret_fd, err))
+ACT(container_attach, (struct kernel *k, int container, int group, int number,
+		       struct error *err),
+    (real_of(k), container, group, number, err))
+READ(container_info, (struct kernel *k, int container,
+		      struct kernel_container_info *ret, struct error *err),
+     (real_of(k), container, ret, err), ret->n_ranges = 0)
+READ(container_tce_info, (struct kernel *k, int container,
+			  struct kernel_tce_info *ret, struct error *err),
+     (real_of(k), container, ret, err), ret->page_sizes = 0)
+OPEN(group_device, (struct kernel *k, int group, const char *bdf, int *ret_fd,
+		    struct error *err),
+     (real_of(k), group, bdf, ret_fd, err))
 
 OPEN(iommufd_open, (struct kernel *k, int *ret_fd, struct error *err),
      (real_of(k), ret_fd, err))
@@ -318,6 +337,12 @@ static const struct kernel_ops faulty_ops = {
 	.vfio_reset_set = faulty_vfio_reset_set,
 	.vfio_reset = faulty_vfio_reset,
 	.vfio_health = faulty_vfio_health,
+	.container_open = faulty_container_open,
+	.group_open = faulty_group_open,
+	.container_attach = faulty_container_attach,
+	.container_info = faulty_container_info,
+	.container_tce_info = faulty_container_tce_info,
+	.group_device = faulty_group_device,
 	.iommufd_open = faulty_iommufd_open,
 	.iommufd_rlimit_mode = faulty_iommufd_rlimit_mode,
 	.ioas_alloc = faulty_ioas_alloc,
@@ -338,7 +363,7 @@ static const struct kernel_ops faulty_ops = {
 };
 
 /* One that is forgotten here would be NULL. */
-static_assert(sizeof(struct kernel_ops) == 41 * sizeof(void (*)(void)),
+static_assert(sizeof(struct kernel_ops) == 47 * sizeof(void (*)(void)),
 	      "every call has its wrapper");
 
 /* kernel_faulty_consume() - Let every call of a machine pass fault_point() */

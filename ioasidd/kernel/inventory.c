@@ -162,6 +162,21 @@ static void read_cdev(int dir, struct kernel_device *dev)
 }
 
 /**
+ * in_no_iommu_group() - Is a function with VFIO although it has no IOMMU?
+ * @dir:	The function's folder
+ *
+ * Its group is one that VFIO has made up. The name of its cdev tells as much, but
+ * here is none.
+ */
+static bool in_no_iommu_group(int dir)
+{
+	char name[32];
+
+	return !sysfs_text(dir, "iommu_group/name", name, sizeof(name)) &&
+	       str_eq(name, "vfio-noiommu");
+}
+
+/**
  * read_device() - Read one function
  * @devices:	The folder of them all
  * @bdf:	Which
@@ -206,6 +221,8 @@ static int read_device(int devices, const char *bdf, struct kernel_device *dev)
 			 sizeof(dev->reset_methods));
 	if (!sysfs_link(dir, "driver", dev->driver, sizeof(dev->driver)))
 		read_cdev(dir, dev);
+	if (dev->vfio && !dev->cdev_name[0] && in_no_iommu_group(dir))
+		dev->group = -1;
 
 	return 0;
 }

@@ -43,16 +43,48 @@
 struct kernel;
 
 /**
+ * enum kernel_backend - By which of the kernel's interfaces devices get their
+ *			 address spaces; one for the whole host
+ * @KERNEL_BACKEND_NONE:	By none that we know
+ * @KERNEL_BACKEND_IOMMUFD:	/dev/iommu and cdevs
+ * @KERNEL_BACKEND_TYPE1:	VFIO containers and groups, VFIO_TYPE1v2_IOMMU
+ * @KERNEL_BACKEND_SPAPR:	VFIO containers and groups on POWER,
+ *				VFIO_SPAPR_TCE_v2_IOMMU
+ */
+enum kernel_backend {
+	KERNEL_BACKEND_NONE,
+	KERNEL_BACKEND_IOMMUFD,
+	KERNEL_BACKEND_TYPE1,
+	KERNEL_BACKEND_SPAPR,
+	KERNEL_BACKEND_COUNT
+};
+
+/* kernel_has_groups() - Are devices had by containers and groups there? */
+static inline bool kernel_has_groups(enum kernel_backend backend)
+{
+	return backend == KERNEL_BACKEND_TYPE1 ||
+	       backend == KERNEL_BACKEND_SPAPR;
+}
+
+/* kernel_backend_name() - "none", "iommufd", "type1", "spapr". */
+const char *kernel_backend_name(enum kernel_backend backend);
+
+/* kernel_backend_from_name() - Its reverse. Return: 0 or -EINVAL. */
+int kernel_backend_from_name(const char *name, enum kernel_backend *ret);
+
+/**
  * struct kernel_info - What this kernel is
  * @release:	uname(2)
  * @boot_id:	/proc/sys/kernel/random/boot_id
  * @iommufd:	There is a /dev/iommu
+ * @backend:	What is used of it; another one can come with a module, none goes
  * @simulated:	It is no kernel: descriptors are of a simulated machine
  */
 struct kernel_info {
 	char release[65];
 	char boot_id[37];
 	bool iommufd, simulated;
+	enum kernel_backend backend;
 };
 
 enum kernel_isolated_msi {
@@ -105,7 +137,7 @@ struct kernel_device {
  *
  * Then it is in no group, until a VFIO driver takes it in no-IOMMU mode: for as
  * long as that has it, it is in one of its own named "vfio-noiommu" that isolates
- * nothing, and its cdev tells by its name.
+ * nothing, and its cdev tells by its name. Without cdevs that group is not told.
  */
 bool kernel_no_iommu(const struct kernel_device *facts);
 
@@ -156,6 +188,7 @@ struct kernel_iommu {
  *			     groups by number, iommus by name
  * @no_iommu_mode:	VFIO takes functions without an IOMMU
  *			(vfio.enable_unsafe_noiommu_mode)
+ * @backend:	As in struct kernel_info
  */
 struct kernel_inventory {
 	struct kernel_device *devices;
@@ -166,6 +199,7 @@ struct kernel_inventory {
 	size_t n_iommus;
 	enum kernel_isolated_msi isolated_msi;
 	bool no_iommu_mode;
+	enum kernel_backend backend;
 };
 
 /**
@@ -185,6 +219,44 @@ struct kernel_stuck {
 
 struct kernel_range {
 	uint64_t start, last;	/* bytes, inclusive */
+};
+
+/**
+ * struct kernel_container_info - What a container of type1 says of itself
+ * @page_sizes:	Bit map of page sizes that the IOMMUs behind it have in common
+ * @ranges:	Where memory can be mapped; to be freed
+ * @n_ranges:	How many
+ * @dirty:	It can tell what was written: VFIO_IOMMU_DIRTY_PAGES
+ * @dirty_page_sizes: With @dirty: page sizes of its bit maps
+ * @dirty_bitmap_max: With @dirty: the longest bit map, bytes
+ * @counts_entries: It says how many mappings there can be
+ * @entries:	How many more; 0 if it does not say
+ */
+struct kernel_container_info {
+	uint64_t page_sizes;
+	struct kernel_range *ranges;
+	size_t n_ranges;
+	bool dirty;
+	uint64_t dirty_page_sizes, dirty_bitmap_max;
+	bool counts_entries;
+	uint32_t entries;
+};
+
+/**
+ * struct kernel_tce_info - What a container of SPAPR TCE v2 says of itself
+ * @dma32_start: Where its default window begins, bytes
+ * @dma32_size:	How long that is, bytes
+ * @page_sizes:	Bit map of page sizes of dynamic windows; 0 if there are none
+ * @max_windows: How many windows at once, the default one counted; the kernel's
+ *		number, which is 0xffffffff where there are no dynamic ones
+ * @levels:	Of a dynamic window's table, at most
+ * @kernel_page: The kernel's own page size, bytes
+ */
+struct kernel_tce_info {
+	uint64_t dma32_start, dma32_size;
+	uint64_t page_sizes;
+	uint32_t max_windows, levels;
+	uint64_t kernel_page;
 };
 
 /**
@@ -420,6 +492,62 @@ struct kernel_ops {
 	int (*vfio_health)(struct kernel *k, int cdev,
 			   struct kernel_health *ret, struct error *err);
 
+	/* --- containers and groups, of backends other than iommufd. The
+	 * descriptor that group_device gives is as good as one that vfio_bind
+	 * has bound, for vfio_reset_set, vfio_reset and vfio_health. --- */
+
+	/* container_open - A new VFIO container, and none of iommufd's
+	 * imitation. It lives as long as it, or a group in it, is open.
+	 * -ENOENT, kernel.no-container.
+	 */
+	int (*container_open)(struct kernel *k, int *ret_fd,
+			      struct error *err);
+
+	/* group_open - Open the VFIO group of a number, checked to be the one
+	 * that sysfs names. A group is open once on the whole host, and as long
+	 * as a device of it is. Opening changes nothing at its devices.
+	 * -ENOENT, kernel.no-group: no device of it is with VFIO. -EBUSY,
+	 * device.held: it is open, or a cdev of it is bound; each cause is a
+	 * process.
+	 */
+	int (*group_open)(struct kernel *k, int group, int *ret_fd,
+			  struct error *err);
+
+	/* container_attach - Put an open group into a container; with the first
+	 * one that becomes what the backend makes of it (VFIO_SET_IOMMU). What
+	 * is mapped there its devices reach from then on; where memory can be
+	 * mapped may become less.
+	 * @number: the group's
+	 * -EPERM, group.not-viable, with the devices in the way; -EPERM,
+	 * device.unsafe-interrupts: as vfio_bind. -EINVAL: it is in a container
+	 * already, or a mapping lies where a device of it reserves.
+	 */
+	int (*container_attach)(struct kernel *k, int container, int group,
+				int number, struct error *err);
+
+	/* container_info - VFIO_IOMMU_GET_INFO of type1. Only with a group in
+	 * it. @ret->ranges is to be freed.
+	 */
+	int (*container_info)(struct kernel *k, int container,
+			      struct kernel_container_info *ret,
+			      struct error *err);
+
+	/* container_tce_info - VFIO_IOMMU_SPAPR_TCE_GET_INFO of a container of
+	 * SPAPR TCE. Only with a group in it; does not take the container for
+	 * this process.
+	 */
+	int (*container_tce_info)(struct kernel *k, int container,
+				  struct kernel_tce_info *ret,
+				  struct error *err);
+
+	/* group_device - VFIO_GROUP_GET_DEVICE_FD of a group in a container.
+	 * The first open of a function resets it. -ENODEV: it is not in the
+	 * group. -EAGAIN: somebody has the function's lock just now; to be tried
+	 * again.
+	 */
+	int (*group_device)(struct kernel *k, int group, const char *bdf,
+			    int *ret_fd, struct error *err);
+
 	/* --- iommufd --- */
 
 	/* iommufd_open - A new context. -ENOENT, kernel.no-iommufd. */
@@ -544,9 +672,11 @@ struct kernel {
 /**
  * kernel_real_new() - The machine that this process runs on
  * @sysfs:	Where sysfs is, "/sys"; tests give a copy
+ * @backend:	What to use of it; KERNEL_BACKEND_NONE for the newest that it has
  * @ret:	Ends with its ops->free()
  */
-int kernel_real_new(const char *sysfs, struct kernel **ret, struct error *err);
+int kernel_real_new(const char *sysfs, enum kernel_backend backend,
+		    struct kernel **ret, struct error *err);
 
 /* kernel_inventory_free() - NULL is allowed. Return: NULL. */
 struct kernel_inventory *kernel_inventory_free(struct kernel_inventory *inv);

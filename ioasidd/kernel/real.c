@@ -24,13 +24,17 @@
 #include "kernel/kernel.h"
 #include "kernel/mend.h"
 #include "kernel/pagetable.h"
+#include "kernel/spapr.h"
 #include "kernel/sysfs.h"
+#include "kernel/type1.h"
 #include "kernel/uevent.h"
 #include "kernel/users.h"
 #include "kernel/vfio.h"
 
 #define IOMMUFD_PATH "/dev/iommu"
 #define CDEV_FOLDER "/dev/vfio/devices"
+#define CONTAINER_PATH "/dev/vfio/vfio"
+#define GROUP_FOLDER "/dev/vfio"
 
 /**
  * struct real - The machine; nothing in it changes after kernel_real_new()
@@ -38,11 +42,13 @@
  * @sysfs:	An open sysfs
  * @proc:	An open procfs
  * @earlier:	An earlier life of ioasidd has left helpers behind
+ * @backend:	The one that was asked for; KERNEL_BACKEND_NONE for the newest
  */
 struct real {
 	struct kernel kernel;
 	int sysfs, proc;
 	bool earlier;
+	enum kernel_backend backend;
 };
 
 /**
@@ -68,6 +74,52 @@ static void real_free(struct kernel *k)
 }
 
 /**
+ * has_iommufd() - Is there a /dev/iommu?
+ */
+static bool has_iommufd(void)
+{
+	struct stat st;
+
+	return !stat(IOMMUFD_PATH, &st) && S_ISCHR(st.st_mode);
+}
+
+/**
+ * has_no_cdevs() - Is it certain that no function ever has a VFIO cdev?
+ *
+ * Source: CONFIG_VFIO_DEVICE_CDEV takes numbers named "vfio-dev", as procfs
+ * shows, when VFIO is loaded; the class of that name it makes in any case.
+ */
+static bool has_no_cdevs(const struct real *real)
+{
+	char text[16384];
+
+	return !faccessat(real->sysfs, "class/vfio-dev", F_OK, 0) &&
+	       fd_read_file(real->proc, "devices", text, sizeof(text)) > 0 &&
+	       !strstr(text, " vfio-dev\n");
+}
+
+/**
+ * find_backend() - By which of its interfaces is this kernel used?
+ *
+ * Looked at anew each time, since modules come. To look at containers loads
+ * VFIO where its node is there before it (systemd makes it), and only then it
+ * shows whether there are cdevs.
+ */
+static enum kernel_backend find_backend(const struct real *real)
+{
+	const enum kernel_backend wanted = real->backend;
+	enum kernel_backend container = KERNEL_BACKEND_NONE;
+
+	if (wanted != KERNEL_BACKEND_IOMMUFD)
+		container = type1_detect(CONTAINER_PATH);
+	if (wanted == KERNEL_BACKEND_TYPE1 || wanted == KERNEL_BACKEND_SPAPR)
+		return container == wanted ? wanted : KERNEL_BACKEND_NONE;
+	if (has_iommufd() && !has_no_cdevs(real))
+		return KERNEL_BACKEND_IOMMUFD;
+	return container;
+}
+
+/**
  * real_info() - What this kernel is
  *
  * Return: 0; -errno if procfs has no boot id.
@@ -77,7 +129,6 @@ static int real_info(struct kernel *k, struct kernel_info *ret,
 {
 	struct kernel_info info = { 0 };
 	struct utsname name;
-	struct stat st;
 	int r;
 
 	if (uname(&name))
@@ -87,17 +138,22 @@ static int real_info(struct kernel *k, struct kernel_info *ret,
 	r = process_boot_id(info.boot_id, err);
 	if (r < 0)
 		return r;
-	info.iommufd = !stat(IOMMUFD_PATH, &st) && S_ISCHR(st.st_mode);
+	info.iommufd = has_iommufd();
+	info.backend = find_backend(real_of(k));
 
 	*ret = info;
 	return 0;
 }
 
-/* real_inventory() - See inventory_read(). */
+/* real_inventory() - See inventory_read(); sysfs does not tell the backend. */
 static int real_inventory(struct kernel *k, struct kernel_inventory **ret,
 			  struct error *err)
 {
-	return inventory_read(real_of(k)->sysfs, ret, err);
+	int r = inventory_read(real_of(k)->sysfs, ret, err);
+
+	if (!r)
+		(*ret)->backend = find_backend(real_of(k));
+	return r;
 }
 
 /* real_device() - See inventory_device(). */
@@ -420,6 +476,52 @@ static int real_vfio_health(struct kernel *k, int cdev,
 	return vfio_health(cdev, ret, err);
 }
 
+/* real_container_open() - See type1_open(). */
+static int real_container_open(struct kernel *k, int *ret_fd,
+			       struct error *err)
+{
+	return type1_open(CONTAINER_PATH, ret_fd, err);
+}
+
+/* real_group_open() - See type1_group_open(). */
+static int real_group_open(struct kernel *k, int group, int *ret_fd,
+			   struct error *err)
+{
+	return type1_group_open(real_of(k)->sysfs, real_of(k)->proc,
+				GROUP_FOLDER, group, ret_fd, err);
+}
+
+/* real_container_attach() - See type1_attach(). */
+static int real_container_attach(struct kernel *k, int container, int group,
+				 int number, struct error *err)
+{
+	return type1_attach(real_of(k)->sysfs, real_of(k)->proc, container,
+			    group, number, err);
+}
+
+/* real_container_info() - See type1_info(). */
+static int real_container_info(struct kernel *k, int container,
+			       struct kernel_container_info *ret,
+			       struct error *err)
+{
+	return type1_info(container, ret, err);
+}
+
+/* real_container_tce_info() - See spapr_info(). */
+static int real_container_tce_info(struct kernel *k, int container,
+				   struct kernel_tce_info *ret,
+				   struct error *err)
+{
+	return spapr_info(container, ret, err);
+}
+
+/* real_group_device() - See type1_device(). */
+static int real_group_device(struct kernel *k, int group, const char *bdf,
+			     int *ret_fd, struct error *err)
+{
+	return type1_device(group, bdf, ret_fd, err);
+}
+
 /* real_iommufd_open() - See iommufd_open(). */
 static int real_iommufd_open(struct kernel *k, int *ret_fd, struct error *err)
 {
@@ -584,6 +686,12 @@ static const struct kernel_ops real_ops = {
 	.vfio_reset_set = real_vfio_reset_set,
 	.vfio_reset = real_vfio_reset,
 	.vfio_health = real_vfio_health,
+	.container_open = real_container_open,
+	.group_open = real_group_open,
+	.container_attach = real_container_attach,
+	.container_info = real_container_info,
+	.container_tce_info = real_container_tce_info,
+	.group_device = real_group_device,
 	.iommufd_open = real_iommufd_open,
 	.iommufd_rlimit_mode = real_iommufd_rlimit_mode,
 	.ioas_alloc = real_ioas_alloc,
@@ -604,7 +712,8 @@ static const struct kernel_ops real_ops = {
 };
 
 /* kernel_real_new() - The machine that this process runs on */
-int kernel_real_new(const char *sysfs, struct kernel **ret, struct error *err)
+int kernel_real_new(const char *sysfs, enum kernel_backend backend,
+		    struct kernel **ret, struct error *err)
 {
 	_cleanup_fd_ int fd = -1, proc = -1;
 	struct kernel_stuck stuck;
@@ -632,6 +741,7 @@ int kernel_real_new(const char *sysfs, struct kernel **ret, struct error *err)
 	real->sysfs = TAKE_FD(fd);
 	real->proc = TAKE_FD(proc);
 	real->earlier = earlier > 0;
+	real->backend = backend;
 	*ret = &real->kernel;
 	return 0;
 }

@@ -741,3 +741,47 @@ int users_cdev_holders(int sysfs, int proc, const struct kernel_device *dev,
 		*err = found;
 	return -EBUSY;
 }
+
+/**
+ * is_known() - Is a cause among those that were found?
+ */
+static bool is_known(const struct error *found, const struct error_cause *cause)
+{
+	for (size_t i = 0; i < found->n_causes; i++)
+		if (str_eq(found->causes[i].name, cause->name) &&
+		    str_eq(found->causes[i].detail, cause->detail))
+			return true;
+	return false;
+}
+
+/* users_group_holders() - Which processes have a VFIO group, or parts of it? */
+int users_group_holders(int sysfs, int proc, int group, struct error *err)
+{
+	_cleanup_dir_ DIR *dir = NULL;
+	struct error found, held;
+	const char *name;
+	char path[64];
+
+	error_set(&found, -EBUSY, ERROR_DEVICE_HELD,
+		  "VFIO group %d, or a device of it, is held by somebody else",
+		  group);
+	(void)str_format(path, sizeof(path), "kernel/iommu_groups/%d/devices",
+			 group);
+	(void)sysfs_dir(sysfs, path, &dir); /* then nobody is named */
+
+	while (dir && (name = sysfs_next(dir))) {
+		struct kernel_device dev;
+
+		if (inventory_device(sysfs, name, &dev, NULL) < 0 ||
+		    users_cdev_holders(sysfs, proc, &dev, &held) != -EBUSY)
+			continue;
+		for (size_t i = 0; i < held.n_causes; i++)
+			if (!is_known(&found, &held.causes[i]))
+				error_cause(&found, held.causes[i].kind,
+					    held.causes[i].name, "%s",
+					    held.causes[i].detail);
+	}
+	if (err)
+		*err = found;
+	return -EBUSY;
+}

@@ -44,6 +44,18 @@ int users_cdev_holders(int sysfs, int proc, const struct kernel_device *dev,
 		       struct error *err);
 
 /**
+ * users_group_holders() - Which processes but ours have a VFIO group, or devices
+ *			   of it?
+ * @sysfs:	An open sysfs
+ * @proc:	An open procfs
+ * @group:	The group's number; it is known to be held
+ * @err:	Filled
+ *
+ * Return: -EBUSY, device.held, with a cause for each that shows.
+ */
+int users_group_holders(int sysfs, int proc, int group, struct error *err);
+
+/**
  * users_mounts() - Which mounts of a mountinfo are of some disks?
  * @text:	/proc/<pid>/mountinfo; changed
  * @disks:	Block devices, by number

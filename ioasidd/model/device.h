@@ -95,8 +95,10 @@ struct device_record {
 #define CAPABILITY_RANGES_MAX 32
 
 /**
- * struct capabilities - What a probe found; true for one driver and one boot
+ * struct capabilities - What a probe found; true for one driver, one boot and one
+ *			 backend
  * @driver:		The VFIO driver it ran on
+ * @backend:		What it was done by
  * @boot_id:		The boot it ran in
  * @probed_us:		When it ran
  * @ranges:		Usable I/O virtual addresses; @n_ranges of them
@@ -105,11 +107,14 @@ struct device_record {
  * @nest_parent:	Page table kinds that can be made
  * @dirty_tracking:	likewise
  * @pasid:		likewise
- * @bind_us:		How long BIND took
+ * @bind_us:		How long BIND took, or to get the device from its group
+ * @dma_entries:	How many mappings a container takes; 0 if nothing says so
+ * @tce:		With backend spapr: which windows a container can have
  * @reset_set:		What a hot reset resets, itself included
  */
 struct capabilities {
 	char driver[DRIVER_SIZE];
+	enum kernel_backend backend;
 	char boot_id[37];
 	uint64_t probed_us;
 	struct kernel_range ranges[CAPABILITY_RANGES_MAX];
@@ -120,6 +125,8 @@ struct capabilities {
 	bool dirty_tracking;
 	bool pasid;
 	uint64_t bind_us;
+	uint32_t dma_entries;
+	struct kernel_tce_info tce;
 	char reset_set[RESET_SET_MAX][BDF_SIZE];
 	size_t n_reset_set;
 };

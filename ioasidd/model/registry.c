@@ -270,6 +270,7 @@ void registry_settle(struct registry *reg, struct device *device)
 	enum device_state state;
 
 	if (device->caps && (!device->facts.vfio ||
+			     device->caps->backend != reg->backend ||
 			     !str_eq(device->caps->driver, device->facts.driver))) {
 		device_caps_free(device);
 		registry_changed_device(reg, device, 0);

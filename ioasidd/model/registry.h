@@ -75,6 +75,7 @@ struct registry_observer {
  * @boot_id:	This boot; never changes
  * @isolated_msi: Of this host, as last scanned
  * @no_iommu_mode: Likewise: VFIO takes devices without an IOMMU
+ * @backend:	Likewise
  * @devices:	By name
  * @groups:	By name
  * @iommus:	By name
@@ -95,6 +96,7 @@ struct registry {
 	char boot_id[37];
 	enum kernel_isolated_msi isolated_msi;
 	bool no_iommu_mode;
+	enum kernel_backend backend;
 	struct device **devices;
 	size_t n_devices;
 	struct group *groups;

@@ -377,6 +377,9 @@ int registry_scan(struct registry *reg, struct kernel_inventory *inv)
 		return -ENOMEM;
 	}
 
+	/* One that cannot be seen just now has not gone. */
+	if (inv->backend != KERNEL_BACKEND_NONE)
+		reg->backend = inv->backend;
 	for (i = 0; i < inv->n_devices; i++)
 		take_facts(reg, &inv->devices[i]);
 	mark_vanished(reg, inv);

@@ -60,6 +60,17 @@ struct host {
 	void *front;
 };
 
+/* host_backend() - What of the kernel is used, as last scanned */
+static inline enum kernel_backend host_backend(struct host *host)
+{
+	enum kernel_backend backend;
+
+	registry_lock(host->registry);
+	backend = host->registry->backend;
+	registry_unlock(host->registry);
+	return backend;
+}
+
 /* Who came by TCP and has not shown a certificate. */
 #define PRINCIPAL_UNKNOWN "tcp"
 

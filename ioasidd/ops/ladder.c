@@ -10,6 +10,12 @@
  * at all, and have its BARs: what BIND finds is what the kernel restores after
  * every reset from there on. Only then it is bound by us, which resets it, and
  * asked how it is while it is bound.
+ *
+ * Without iommufd (backend type1) a device comes out of its group, which is open
+ * once on the host: that we can open it proves that nobody has any of it. An
+ * unbind waits for a device's descriptor, but not for its group's; that one is
+ * worth nothing once all siblings are unbound, and is seen by us as long as one is
+ * not.
  */
 #include <errno.h>
 #include <string.h>
@@ -55,6 +61,8 @@ static int look_for_holders(struct host *host, struct operation *op,
 		return r;
 	r = host->kernel->ops->cdev_holders(host->kernel, device->facts.bdf,
 					    err);
+	if (r == 0)
+		r = probe_group_free(host, &device->facts, err);
 	if (r < 0)
 		name_causes(err, &named);
 	(void)journal_after(host, op, &act, r, &named);
@@ -239,10 +247,10 @@ static int reset_and_check(struct host *host, struct operation *op,
 
 	r = settle(host, op, device, err);
 	if (r == 0)
-		r = journal_before(host, op, &act, device->name, "bind", "",
-				   err);
+		r = journal_before(host, op, &act, device->name,
+				   probe_act(host), "", err);
 	if (r == 0) {
-		r = probe_bind(host, device->facts.bdf, &context, err);
+		r = probe_bind(host, &device->facts, &context, err);
 		r = journal_after(host, op, &act, r, err);
 	}
 	if (r == 0) {

@@ -260,6 +260,33 @@ static int check_contained(const struct lease *offer,
 }
 
 /**
+ * check_backend() - Can devices be handed over in this mode, by what this kernel
+ *		     has?
+ * @offer:	The offer
+ *
+ * Return: 0; -EOPNOTSUPP backend.unsupported.
+ */
+static int check_backend(struct host *host, const struct lease *offer,
+			 struct error *err)
+{
+	const enum kernel_backend backend = host_backend(host);
+
+	switch (backend) {
+	case KERNEL_BACKEND_NONE: /* nothing is ready there */
+	case KERNEL_BACKEND_IOMMUFD:
+		return 0;
+	case KERNEL_BACKEND_TYPE1:
+	case KERNEL_BACKEND_SPAPR:
+	case KERNEL_BACKEND_COUNT:
+		break;
+	}
+	return error_set(err, -EOPNOTSUPP, ERROR_BACKEND_UNSUPPORTED,
+			 "backend %s: devices cannot be leased in mode %s",
+			 kernel_backend_name(backend),
+			 lease_mode_name(offer->mode));
+}
+
+/**
  * check_pinned() - Do all live leases and this one fit under max_pinned?
  * @offer:	The offer
  *
@@ -433,6 +460,8 @@ static int offer_devices(struct host *host, struct lease *offer,
 		r = check_devices(&draft, &endpoints, err);
 	if (r == 0)
 		r = check_contained(offer, &draft, err);
+	if (r == 0)
+		r = check_backend(host, offer, err);
 	if (r == 0)
 		r = check_pinned(host, offer, err);
 	if (r == 0)

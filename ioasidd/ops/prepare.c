@@ -19,6 +19,7 @@
  * @options:	What the caller allows; @options.driver is not used here
  * @isolated_msi: Of this host; scans write the registry's
  * @no_iommu_mode: Likewise
+ * @backend:	Likewise
  */
 struct preparing {
 	struct work work;
@@ -26,6 +27,7 @@ struct preparing {
 	struct prepare_options options;
 	enum kernel_isolated_msi isolated_msi;
 	bool no_iommu_mode;
+	enum kernel_backend backend;
 };
 
 /* --- checks --- */
@@ -158,7 +160,7 @@ static int no_reset(const struct device *device, struct error *err)
  *
  * One that VFIO has already has been taken by the kernel.
  *
- * Return: 0; -EINVAL device.no-group.
+ * Return: 0; -EINVAL device.no-group; -EOPNOTSUPP backend.unsupported.
  */
 static int check_no_iommu(const struct preparing *p,
 			  const struct kernel_device *facts, struct error *err)
@@ -167,6 +169,11 @@ static int check_no_iommu(const struct preparing *p,
 		return error_set(err, -EINVAL, ERROR_DEVICE_NO_GROUP,
 				 "there is no IOMMU in front of %s: whoever has it can reach all memory of the host",
 				 facts->bdf);
+	if (p->backend == KERNEL_BACKEND_TYPE1 ||
+	    p->backend == KERNEL_BACKEND_SPAPR)
+		return error_set(err, -EOPNOTSUPP, ERROR_BACKEND_UNSUPPORTED,
+				 "there is no IOMMU in front of %s, and with backend %s such devices are left alone",
+				 facts->bdf, kernel_backend_name(p->backend));
 	if (p->no_iommu_mode || facts->vfio)
 		return 0;
 	error_set(err, -EINVAL, ERROR_DEVICE_NO_GROUP,
@@ -474,6 +481,7 @@ static int prepare_new(struct host *host, const struct caller *caller,
 	registry_lock(host->registry);
 	p->isolated_msi = host->registry->isolated_msi;
 	p->no_iommu_mode = host->registry->no_iommu_mode;
+	p->backend = host->registry->backend;
 	registry_unlock(host->registry);
 	str_copy(p->driver, sizeof(p->driver),
 		 options->driver[0] ? options->driver : "vfio-pci");

@@ -3,7 +3,8 @@
  * probe.c - what a device, its driver and its IOMMU can do together
  *
  * Only at prepare, and the result is kept: BIND resets the function, 10 to 120
- * ms of it, so nothing that lists, starts or leases ever does this.
+ * ms of it, so nothing that lists, starts or leases ever does this. Here is what is
+ * the same everywhere, and iommufd; what there was before is in probe-type1.c.
  */
 #include <errno.h>
 #include <string.h>
@@ -21,21 +22,59 @@
 #define HWPT_PASID (1u << 3)
 
 /**
- * probe_bind() - See probe.h
+ * bind_iommufd() - Bind a device in an iommufd of its own
+ * @context:	What was opened is in it on failure, too
  */
-int probe_bind(struct host *host, const char *bdf, struct probe_context *ret,
-	       struct error *err)
+static int bind_iommufd(struct host *host, const char *bdf,
+			struct probe_context *context, struct error *err)
 {
 	const struct kernel_ops *k = host->kernel->ops;
+	int r;
+
+	r = k->iommufd_open(host->kernel, &context->iommufd, err);
+	if (r == 0)
+		r = k->cdev_open(host->kernel, bdf, &context->cdev, err);
+	if (r == 0)
+		r = bind_device(host, bdf, context->cdev, context->iommufd,
+				&context->dev_id, &context->bind_us, err);
+	return r;
+}
+
+/**
+ * bind_by() - Bind a device as the backend does
+ * @context:	What was opened is in it on failure, too
+ *
+ * Where there is no backend, iommufd says what is missing.
+ */
+static int bind_by(struct host *host, const struct kernel_device *facts,
+		   struct probe_context *context, struct error *err)
+{
+	switch (context->backend) {
+	case KERNEL_BACKEND_NONE:
+	case KERNEL_BACKEND_IOMMUFD:
+		return bind_iommufd(host, facts->bdf, context, err);
+	case KERNEL_BACKEND_TYPE1:
+	case KERNEL_BACKEND_SPAPR:
+		return probe_open_type1(host, facts, context, err);
+	case KERNEL_BACKEND_COUNT:
+		break;
+	}
+	return error_set(err, -EOPNOTSUPP, ERROR_BACKEND_UNSUPPORTED,
+			 "backend %s: devices cannot be probed",
+			 kernel_backend_name(context->backend));
+}
+
+/**
+ * probe_bind() - See probe.h
+ */
+int probe_bind(struct host *host, const struct kernel_device *facts,
+	       struct probe_context *ret, struct error *err)
+{
 	_cleanup_probe_ struct probe_context context = PROBE_CONTEXT_NULL;
 	int r;
 
-	r = k->iommufd_open(host->kernel, &context.iommufd, err);
-	if (r == 0)
-		r = k->cdev_open(host->kernel, bdf, &context.cdev, err);
-	if (r == 0)
-		r = bind_device(host, bdf, context.cdev, context.iommufd,
-				&context.dev_id, &context.bind_us, err);
+	context.backend = host_backend(host);
+	r = bind_by(host, facts, &context, err);
 	if (r < 0)
 		return r;
 	*ret = context;
@@ -44,12 +83,22 @@ int probe_bind(struct host *host, const char *bdf, struct probe_context *ret,
 }
 
 /**
- * probe_release() - Close the device first, then the context
+ * probe_act() - See probe.h
+ */
+const char *probe_act(struct host *host)
+{
+	return kernel_has_groups(host_backend(host)) ? "open" : "bind";
+}
+
+/**
+ * probe_release() - Close the device first, then its group, then the context
  * @context:	PROBE_CONTEXT_NULL is allowed
  */
 void probe_release(struct probe_context *context)
 {
 	context->cdev = fd_close(context->cdev);
+	context->group = fd_close(context->group);
+	context->container = fd_close(context->container);
 	context->iommufd = fd_close(context->iommufd);
 }
 
@@ -184,7 +233,38 @@ static int read_reset_set(struct host *host,
 }
 
 /**
- * read_capabilities() - Bind, attach and ask
+ * read_iommufd() - Attach to a space, and ask
+ * @context:	The device
+ * @caps:	Where it goes
+ */
+static int read_iommufd(struct host *host, const struct probe_context *context,
+			struct capabilities *caps, struct error *err)
+{
+	const struct kernel_ops *k = host->kernel->ops;
+	uint32_t ioas, attached;
+	int r;
+
+	r = k->ioas_alloc(host->kernel, context->iommufd, &ioas, err);
+	if (r == 0)
+		r = k->vfio_attach(host->kernel, context->cdev, ioas, &attached,
+				   err);
+	if (r == 0)
+		r = read_ranges(host, context, ioas, caps, err);
+	if (r < 0)
+		return r;
+
+	/* No-IOMMU devices have no hardware information; all zero says so. */
+	r = k->hw_info(host->kernel, context->iommufd, context->dev_id,
+		       &caps->hw, err);
+	if (r == -EOPNOTSUPP)
+		caps->hw = (struct kernel_hw_info){ .type = 0 };
+	else if (r < 0)
+		return r;
+	return read_page_tables(host, context, ioas, caps, err);
+}
+
+/**
+ * read_capabilities() - Bind, and ask
  * @device:	The draft's copy
  * @caps:	Where it goes
  * @ret_resets:	A reset of the function works
@@ -193,31 +273,20 @@ static int read_capabilities(struct host *host, const struct device *device,
 			     struct capabilities *caps, bool *ret_resets,
 			     struct error *err)
 {
-	const struct kernel_ops *k = host->kernel->ops;
 	_cleanup_probe_ struct probe_context context = PROBE_CONTEXT_NULL;
-	uint32_t ioas, attached;
 	int r;
 
-	r = probe_bind(host, device->facts.bdf, &context, err);
-	if (r == 0)
-		r = k->ioas_alloc(host->kernel, context.iommufd, &ioas, err);
-	if (r == 0)
-		r = k->vfio_attach(host->kernel, context.cdev, ioas, &attached,
-				   err);
-	if (r == 0)
-		r = read_ranges(host, &context, ioas, caps, err);
+	r = probe_bind(host, &device->facts, &context, err);
 	if (r < 0)
 		return r;
-
-	/* No-IOMMU devices have no hardware information; all zero says so. */
-	r = k->hw_info(host->kernel, context.iommufd, context.dev_id,
-		       &caps->hw, err);
-	if (r == -EOPNOTSUPP)
-		caps->hw = (struct kernel_hw_info){ .type = 0 };
-	else if (r < 0)
-		return r;
+	caps->backend = context.backend;
 	caps->bind_us = context.bind_us;
-	r = read_page_tables(host, &context, ioas, caps, err);
+	if (context.backend == KERNEL_BACKEND_TYPE1)
+		r = probe_read_type1(host, &context, caps, err);
+	else if (context.backend == KERNEL_BACKEND_SPAPR)
+		r = probe_read_spapr(host, &context, caps, err);
+	else
+		r = read_iommufd(host, &context, caps, err);
 	if (r == 0)
 		r = try_reset(host, &context, ret_resets, err);
 	if (r == 0)

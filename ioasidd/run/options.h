@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "kernel/kernel.h"
 
 /**
  * struct options - What was asked for; where nothing is said, 0 or NULL until
@@ -30,6 +31,7 @@
  * @history:	Ended leases and operations that are kept, each
  * @changes:	Changes that are kept for those who watch
  * @max_pinned:	What live leases together may allow to be locked, bytes
+ * @backend:	What to use of the kernel; KERNEL_BACKEND_NONE if nothing is said
  * @machine_file: Description of the simulated machine; NULL if none was named
  * @machine_linger: How long it goes on without anybody, seconds
  * @poke:	What to do to the simulated machine that runs, and nothing else;
@@ -54,6 +56,7 @@ struct options {
 	uint64_t history;
 	uint64_t changes;
 	uint64_t max_pinned;
+	enum kernel_backend backend;
 	const char *machine_file;
 	uint64_t machine_linger;
 	const char *poke;

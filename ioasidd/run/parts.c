@@ -132,8 +132,8 @@ static int start_registry(struct daemon *d, struct error *err)
 	r = d->host.kernel->ops->info(d->host.kernel, &info, err);
 	if (r < 0)
 		return r;
-	if (!info.iommufd)
-		log_warning("Linux %s has no /dev/iommu: devices are listed, and cannot be prepared",
+	if (info.backend == KERNEL_BACKEND_NONE)
+		log_warning("Linux %s has neither /dev/iommu with cdevs nor VFIO containers of type1, or not what --backend asks for: devices are listed, and cannot be prepared",
 			    info.release);
 	r = registry_new(info.boot_id, &d->host.registry);
 	if (r < 0)

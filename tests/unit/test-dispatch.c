@@ -67,7 +67,8 @@ static int fake_info(struct kernel *k, struct kernel_info *ret,
 		     struct error *err)
 {
 	*ret = (struct kernel_info){ .release = "7.0", .boot_id = BOOT_ID,
-				     .iommufd = true };
+				     .iommufd = true,
+				     .backend = KERNEL_BACKEND_IOMMUFD };
 	return 0;
 }
 

@@ -193,6 +193,7 @@ static struct capabilities some_caps(void)
 {
 	struct capabilities caps = {
 		.driver = "vfio-pci",
+		.backend = KERNEL_BACKEND_TYPE1,
 		.boot_id = "0f0f0f0f-0f0f-0f0f-0f0f-0f0f0f0f0f0f",
 		.probed_us = 1,
 		.ranges = { { 0, 0xfedfffff }, { 0xfef00000, UINT64_MAX } },
@@ -202,6 +203,7 @@ static struct capabilities some_caps(void)
 			.capabilities = UINT64_MAX, .max_pasid_log2 = 20 },
 		.nest_parent = true,
 		.bind_us = 77,
+		.dma_entries = 65535,
 		.reset_set = { "0000:3b:00.0", "0000:3b:00.1" },
 		.n_reset_set = 2,
 	};

@@ -38,7 +38,8 @@ static int setup(void **state)
 	m->fds = fd_count();
 	tree_make(&m->tree);
 	tree_folder(&m->tree, "bus/pci/devices");
-	if (kernel_real_new(m->tree.path, &m->k, &err))
+	if (kernel_real_new(m->tree.path, KERNEL_BACKEND_NONE, &m->k,
+			    &err))
 		fail_msg("%s", err.msg);
 	*state = m;
 
@@ -356,6 +357,28 @@ static void families_of_iommus_are_known(void **state)
 	kernel_inventory_free(inv);
 }
 
+static void without_cdevs_a_group_of_vfios_own_is_none(void **state)
+{
+	struct machine *m = *state;
+	struct error err = ERROR_NULL;
+	struct kernel_device dev;
+
+	add_nvme(&m->tree);
+	tree_file(&m->tree, "bus/kernel/iommu_groups/7/name", "vfio-noiommu");
+	tree_folder(&m->tree, D "0000:03:00.0/vfio-dev/vfio0");
+	assert_int_equal(m->k->ops->device(m->k, "0000:03:00.0", &dev, &err),
+			 0);
+	assert_true(dev.vfio);
+	assert_int_equal(dev.group, -1);
+	assert_true(kernel_no_iommu(&dev));
+
+	tree_file(&m->tree, "bus/kernel/iommu_groups/7/name", "domain0-pe0");
+	assert_int_equal(m->k->ops->device(m->k, "0000:03:00.0", &dev, &err),
+			 0);
+	assert_int_equal(dev.group, 7);
+	assert_false(kernel_no_iommu(&dev));
+}
+
 static void chip_names_tell_of_interrupt_remapping(void **state)
 {
 	struct machine *m = *state;
@@ -484,6 +507,7 @@ int main(void)
 		test(a_cdev_tells_that_there_is_no_iommu),
 		test(groups_tell_type_and_reserved_regions),
 		test(families_of_iommus_are_known),
+		test(without_cdevs_a_group_of_vfios_own_is_none),
 		test(chip_names_tell_of_interrupt_remapping),
 		test(a_function_that_is_not_there_is_not_found),
 		test(drivers_are_written_to_the_functions_own_files),

@@ -51,7 +51,8 @@ static int setup(void **state)
 	tree_file(&m->tree, D "modalias",
 		  "pci:v00001B36d00000010sv00001AF4sd00001100bc01sc08i02");
 	tree_link(&m->tree, D "subsystem", "../../../bus/pci");
-	if (kernel_real_new(m->tree.path, &m->k, &err))
+	if (kernel_real_new(m->tree.path, KERNEL_BACKEND_NONE, &m->k,
+			    &err))
 		fail_msg("%s", err.msg);
 	*state = m;
 

@@ -112,6 +112,7 @@ int client_inventory(struct kernel *k, struct kernel_inventory **ret,
 		(void)kernel_inventory_free(inv);
 		return client_no_answer(r, err);
 	}
+	inv->backend = client_backend(k);
 
 	*ret = inv;
 	return 0;

@@ -116,12 +116,20 @@ int client_ask_about(struct kernel *k, enum control_op op, const char *bdf,
 
 /* --- what there is --- */
 
+/* client_backend() - It has iommufd, or nothing */
+enum kernel_backend client_backend(struct kernel *k)
+{
+	return client_of(k)->hello.info.iommufd ? KERNEL_BACKEND_IOMMUFD :
+						  KERNEL_BACKEND_NONE;
+}
+
 /* client_info() - What the machine's kernel is */
 static int client_info(struct kernel *k, struct kernel_info *ret,
 		       struct error *err)
 {
 	*ret = client_of(k)->hello.info;
 	ret->simulated = true;
+	ret->backend = client_backend(k);
 	return 0;
 }
 
@@ -209,6 +217,9 @@ static int blame(struct kernel *k, const struct kernel_device *sibling,
 		error_cause(found, "device", sibling->bdf,
 			    "of the same group is with driver %s",
 			    sibling->driver);
+		if (found->n_causes == 1)
+			error_remedy(found, "`ioasidctl prepare %s` takes it off driver %s",
+				     sibling->bdf, sibling->driver);
 		return 1;
 	}
 	if (!sibling->vfio || client_find_holders(k, sibling, &held, NULL) <= 0)
@@ -314,6 +325,58 @@ static int client_vfio_health(struct kernel *k, int cdev,
 			      struct kernel_health *ret, struct error *err)
 {
 	return vfio_health(cdev, ret, err);
+}
+
+/* --- containers and groups --- */
+
+/**
+ * no_containers() - Say that a simulated machine has iommufd alone
+ *
+ * Return: -ENOENT.
+ */
+static int no_containers(struct error *err)
+{
+	return error_set(err, -ENOENT, ERROR_KERNEL_NO_CONTAINER,
+			 "a simulated machine has no VFIO containers and groups");
+}
+
+/* client_container_open() - See no_containers(), as of the five that follow. */
+static int client_container_open(struct kernel *k, int *ret_fd,
+				 struct error *err)
+{
+	return no_containers(err);
+}
+
+static int client_group_open(struct kernel *k, int group, int *ret_fd,
+			     struct error *err)
+{
+	return no_containers(err);
+}
+
+static int client_container_attach(struct kernel *k, int container, int group,
+				   int number, struct error *err)
+{
+	return no_containers(err);
+}
+
+static int client_container_info(struct kernel *k, int container,
+				 struct kernel_container_info *ret,
+				 struct error *err)
+{
+	return no_containers(err);
+}
+
+static int client_container_tce_info(struct kernel *k, int container,
+				     struct kernel_tce_info *ret,
+				     struct error *err)
+{
+	return no_containers(err);
+}
+
+static int client_group_device(struct kernel *k, int group, const char *bdf,
+			       int *ret_fd, struct error *err)
+{
+	return no_containers(err);
 }
 
 /* --- iommufd --- */
@@ -437,6 +500,12 @@ static const struct kernel_ops client_ops = {
 	.vfio_reset_set = client_vfio_reset_set,
 	.vfio_reset = client_vfio_reset,
 	.vfio_health = client_vfio_health,
+	.container_open = client_container_open,
+	.group_open = client_group_open,
+	.container_attach = client_container_attach,
+	.container_info = client_container_info,
+	.container_tce_info = client_container_tce_info,
+	.group_device = client_group_device,
 	.iommufd_open = client_iommufd_open,
 	.iommufd_rlimit_mode = client_iommufd_rlimit_mode,
 	.ioas_alloc = client_ioas_alloc,

@@ -77,6 +77,9 @@ int client_find_holders(struct kernel *k, const struct kernel_device *dev,
 
 /* --- of the table; each as in struct kernel_ops --- */
 
+/* client_backend() - What it has: iommufd, or nothing */
+enum kernel_backend client_backend(struct kernel *k);
+
 int client_inventory(struct kernel *k, struct kernel_inventory **ret,
 		     struct error *err);
 int client_device(struct kernel *k, const char *bdf,

@@ -49,7 +49,8 @@ static struct kernel *daemon_kernel;
 /* calls_init() - Return: 0 or -errno. */
 static inline int calls_init(void)
 {
-	return kernel_real_new("/sys", &daemon_kernel, NULL);
+	return kernel_real_new("/sys", KERNEL_BACKEND_IOMMUFD,
+			       &daemon_kernel, NULL);
 }
 
 /* said() - A result of the table, whose refusals have words */

@@ -450,7 +450,7 @@ int main(void)
 		printf("not the test machine, or one without IOMMU\n");
 		return 77;
 	}
-	result(!kernel_real_new("/sys", &k, &err), "the machine");
+	result(!kernel_real_new("/sys", KERNEL_BACKEND_NONE, &k, &err), "the machine");
 	result(!k->ops->info(k, &info, &err) && info.iommufd, "%s",
 	       info.release);
 	result(!k->ops->uevents(k, &uevents, &err), "uevents");
