@@ -221,6 +221,9 @@ ACT(container_attach, (struct kernel *k, int container, int group, int number,
 READ(container_info, (struct kernel *k, int container,
 		      struct kernel_container_info *ret, struct error *err),
      (real_of(k), container, ret, err), ret->n_ranges = 0)
+READ(container_tce_info, (struct kernel *k, int container,
+			  struct kernel_tce_info *ret, struct error *err),
+     (real_of(k), container, ret, err), ret->page_sizes = 0)
 OPEN(group_device, (struct kernel *k, int group, const char *bdf, int *ret_fd,
 		    struct error *err),
      (real_of(k), group, bdf, ret_fd, err))
@@ -352,6 +355,7 @@ static const struct kernel_ops faulty_ops = {
 	.group_open = faulty_group_open,
 	.container_attach = faulty_container_attach,
 	.container_info = faulty_container_info,
+	.container_tce_info = faulty_container_tce_info,
 	.group_device = faulty_group_device,
 	.container_unmap_all = faulty_container_unmap_all,
 	.vfio_is = faulty_vfio_is,
@@ -378,7 +382,7 @@ static const struct kernel_ops faulty_ops = {
 };
 
 /* One that is forgotten here would be NULL. */
-static_assert(sizeof(struct kernel_ops) == 51 * sizeof(void (*)(void)),
+static_assert(sizeof(struct kernel_ops) == 52 * sizeof(void (*)(void)),
 	      "every call has its wrapper");
 
 /* kernel_faulty_consume() - Let every call of a machine pass fault_point() */

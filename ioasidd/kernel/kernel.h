@@ -60,6 +60,13 @@ enum kernel_backend {
 	KERNEL_BACKEND_COUNT
 };
 
+/* kernel_has_groups() - Are devices had by containers and groups there? */
+static inline bool kernel_has_groups(enum kernel_backend backend)
+{
+	return backend == KERNEL_BACKEND_TYPE1 ||
+	       backend == KERNEL_BACKEND_SPAPR;
+}
+
 /* kernel_backend_name() - "none", "iommufd", "type1", "spapr". */
 const char *kernel_backend_name(enum kernel_backend backend);
 
@@ -244,6 +251,23 @@ struct kernel_container_info {
 	uint64_t dirty_page_sizes, dirty_bitmap_max;
 	bool counts_entries;
 	uint32_t entries;
+};
+
+/**
+ * struct kernel_tce_info - What a container of SPAPR TCE v2 says of itself
+ * @dma32_start: Where its default window begins, bytes
+ * @dma32_size:	How long that is, bytes
+ * @page_sizes:	Bit map of page sizes of dynamic windows; 0 if there are none
+ * @max_windows: How many windows at once, the default one counted; the kernel's
+ *		number, which is 0xffffffff where there are no dynamic ones
+ * @levels:	Of a dynamic window's table, at most
+ * @kernel_page: The kernel's own page size, bytes
+ */
+struct kernel_tce_info {
+	uint64_t dma32_start, dma32_size;
+	uint64_t page_sizes;
+	uint32_t max_windows, levels;
+	uint64_t kernel_page;
 };
 
 /**
@@ -518,6 +542,14 @@ struct kernel_ops {
 	int (*container_info)(struct kernel *k, int container,
 			      struct kernel_container_info *ret,
 			      struct error *err);
+
+	/* container_tce_info - VFIO_IOMMU_SPAPR_TCE_GET_INFO of a container of
+	 * SPAPR TCE. Only with a group in it; does not take the container for
+	 * this process.
+	 */
+	int (*container_tce_info)(struct kernel *k, int container,
+				  struct kernel_tce_info *ret,
+				  struct error *err);
 
 	/* group_device - VFIO_GROUP_GET_DEVICE_FD of a group in a container.
 	 * The first open of a function resets it. -ENODEV: it is not in the

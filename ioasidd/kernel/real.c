@@ -25,6 +25,7 @@
 #include "kernel/mend.h"
 #include "kernel/node.h"
 #include "kernel/pagetable.h"
+#include "kernel/spapr.h"
 #include "kernel/sysfs.h"
 #include "kernel/type1.h"
 #include "kernel/uevent.h"
@@ -507,6 +508,14 @@ static int real_container_info(struct kernel *k, int container,
 	return type1_info(container, ret, err);
 }
 
+/* real_container_tce_info() - See spapr_info(). */
+static int real_container_tce_info(struct kernel *k, int container,
+				   struct kernel_tce_info *ret,
+				   struct error *err)
+{
+	return spapr_info(container, ret, err);
+}
+
 /* real_group_device() - See type1_device(). */
 static int real_group_device(struct kernel *k, int group, const char *bdf,
 			     int *ret_fd, struct error *err)
@@ -717,6 +726,7 @@ static const struct kernel_ops real_ops = {
 	.group_open = real_group_open,
 	.container_attach = real_container_attach,
 	.container_info = real_container_info,
+	.container_tce_info = real_container_tce_info,
 	.group_device = real_group_device,
 	.container_unmap_all = real_container_unmap_all,
 	.vfio_is = real_vfio_is,

@@ -27,6 +27,9 @@
 	"device, driver, boot_id, probed_us, alignment, hw_info_type,"      \
 	"hw_info, hw_capabilities, max_pasid_log2, nest_parent,"            \
 	"dirty_tracking, pasid, bind_us, reset_set, backend, dma_entries"
+#define TCE                                                        \
+	"device, dma32_start, dma32_size, page_sizes, max_windows," \
+	"levels, kernel_page"
 #define LEASE                                                               \
 	"name, revision, request_id, state, mode, owner_uid, claimant_uid," \
 	"claimant_pid, memlock, memlock_unlimited, expires_us,"             \
@@ -73,6 +76,8 @@ static const char *const sql[] = {
 			      "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[DB_PUT_RANGE] = "INSERT INTO capability_range (device, start, last)"
 			 "VALUES (?,?,?)",
+	[DB_PUT_TCE] = "INSERT INTO capability_tce (" TCE ") "
+		       "VALUES (?,?,?,?,?,?,?)",
 	[DB_PUT_LEASE] = "INSERT OR REPLACE INTO lease (" LEASE ")"
 			 "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
 			 "?,?)",
@@ -138,6 +143,7 @@ static const char *const sql[] = {
 			      "WHERE device = ?",
 	[DB_GET_RANGES] = "SELECT start, last FROM capability_range "
 			  "WHERE device = ? ORDER BY start",
+	[DB_GET_TCE] = "SELECT " TCE " FROM capability_tce WHERE device = ?",
 	[DB_GET_LEASES] = "SELECT " LEASE " FROM lease "
 			  "ORDER BY created_us, name",
 	[DB_GET_LEASE_DEVICES] = "SELECT position, device, kernel_id "

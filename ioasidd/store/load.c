@@ -149,6 +149,33 @@ static int load_ranges(struct db *db, const char *device,
 }
 
 /**
+ * load_tce() - Read which windows a device's container can have
+ * @db:		The database
+ * @device:	Its name
+ * @ret:	Filled; as it was if there is nothing
+ * @err:	Filled on failure
+ *
+ * Return: 0 or -errno.
+ */
+static int load_tce(struct db *db, const char *device,
+		    struct kernel_tce_info *ret, struct error *err)
+{
+	struct get g = get_begin(db, DB_GET_TCE, "capability_tce", device, err);
+	char name[NAME_SIZE];
+
+	while (get_row(&g)) {
+		get_text(&g, name, sizeof(name));
+		ret->dma32_start = get_u64(&g);
+		ret->dma32_size = get_u64(&g);
+		ret->page_sizes = get_u64(&g);
+		ret->max_windows = (uint32_t)get_number(&g, UINT32_MAX);
+		ret->levels = (uint32_t)get_number(&g, UINT32_MAX);
+		ret->kernel_page = get_u64(&g);
+	}
+	return get_end(&g);
+}
+
+/**
  * load_capability() - Read what a probe found on a device
  * @db:		The database
  * @device:	Its name
@@ -193,6 +220,8 @@ static int load_capability(struct db *db, const char *device,
 	r = get_end(&g);
 	if (!r && found)
 		r = load_ranges(db, device, ret, err);
+	if (!r && found && ret->backend == KERNEL_BACKEND_SPAPR)
+		r = load_tce(db, device, &ret->tce, err);
 
 	return r < 0 ? r : found;
 }

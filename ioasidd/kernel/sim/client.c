@@ -340,7 +340,7 @@ static int no_containers(struct error *err)
 			 "a simulated machine has no VFIO containers and groups");
 }
 
-/* client_container_open() - See no_containers(), as of the six that follow. */
+/* client_container_open() - See no_containers(), as of the seven that follow. */
 static int client_container_open(struct kernel *k, int *ret_fd,
 				 struct error *err)
 {
@@ -362,6 +362,13 @@ static int client_container_attach(struct kernel *k, int container, int group,
 static int client_container_info(struct kernel *k, int container,
 				 struct kernel_container_info *ret,
 				 struct error *err)
+{
+	return no_containers(err);
+}
+
+static int client_container_tce_info(struct kernel *k, int container,
+				     struct kernel_tce_info *ret,
+				     struct error *err)
 {
 	return no_containers(err);
 }
@@ -542,6 +549,7 @@ static const struct kernel_ops client_ops = {
 	.group_open = client_group_open,
 	.container_attach = client_container_attach,
 	.container_info = client_container_info,
+	.container_tce_info = client_container_tce_info,
 	.group_device = client_group_device,
 	.container_unmap_all = client_container_unmap_all,
 	.vfio_is = client_vfio_is,
