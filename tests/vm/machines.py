@@ -235,7 +235,7 @@ X86 = Arch(
     ("-M", "q35,kernel-irqchip=split", "-accel", "tcg,thread=multi",
      "-cpu", "EPYC-v4"), "ttyS0",
     ("9pnet_virtio", "9p", "overlay", "virtio_iommu", "nvme", "virtio_net",
-     "vfio_iommu_type1", "vfio_pci", "kvm_amd", "ext4"))
+     "vfio_iommu_type1", "vfio_pci", "uio_pci_generic", "kvm_amd", "ext4"))
 
 
 class Pc(Ported):
@@ -331,7 +331,7 @@ ARM = Arch(
     ("-M", "virt,gic-version=3,iommu=smmuv3", "-accel", "tcg,thread=multi",
      "-cpu", "max,pauth-impdef=on"), "ttyAMA0",
     ("9pnet_virtio", "9p", "overlay", "nvme", "virtio_net", "vfio_iommu_type1",
-     "vfio_pci", "ext4"))
+     "vfio_pci", "uio_pci_generic", "ext4"))
 
 
 class Smmu(Ported):
