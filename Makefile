@@ -150,6 +150,7 @@ help:
 ## make check-fast   the inner loop: unit and daemon tests
 ## make check-long   what check leaves out: soaks and sweeps
 ## make check-machines   every case on every IOMMU that can run it
+## make matrix       what it has shown where, into README.md
 ## make analyze      -fanalyzer, clang-tidy, cppcheck, shellcheck
 ## make bench        ratios against named references (MACHINE=1: the claim, too)
 ## make openapi      schema/openapi.json anew, after a change of the .proto files
@@ -176,6 +177,9 @@ check-long:
 
 check-machines:
 	tests/check.sh machines
+
+matrix:
+	tests/vm/matrix --readme README.md $(BUILD)/matrix
 
 analyze: $(GENERATED) $(PROTO_OBJ)
 	tests/analyze.sh $(BUILD)
@@ -433,7 +437,7 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all help demo demo-vm check check-fast check-long check-machines analyze \
+.PHONY: all help demo demo-vm check check-fast check-long check-machines matrix analyze \
 	bench bench-needs openapi vm-shell tests install clean
 .SECONDARY:
 .DELETE_ON_ERROR:

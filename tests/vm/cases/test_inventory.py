@@ -200,6 +200,7 @@ def iommus(ioasidd: Ioasidd) -> dict[str, dict[str, Any]]:
 
 # --- what there is ---
 
+@pytest.mark.cell("inventory")
 @pytest.mark.sanitize
 def test_devices_and_groups_are_as_in_sysfs(ioasidd: Ioasidd) -> None:
     """Every device, every group, every field."""
@@ -230,6 +231,7 @@ def test_isolated_msi_is_what_the_machine_has(ioasidd: Ioasidd) -> None:
     assert ioasidd.device("EDU0")["isolatedMsi"] == expected == isolated_msi()
 
 
+@pytest.mark.cell("inventory")
 def test_iommus_are_those_of_the_kernel(ioasidd: Ioasidd) -> None:
     """Name, family, registers and the devices behind."""
     found = iommus(ioasidd)

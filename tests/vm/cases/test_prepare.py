@@ -83,6 +83,7 @@ def vtd_ecap() -> int:
     return int(path.read_text(), 16) if IOMMU == "vtd-scalable" else 0
 
 
+@pytest.mark.cell("prepare")
 @pytest.mark.parametrize("name", ["EDU0", "NVME0"])
 def test_prepare_probes_and_restore_gives_back(ioasidd: Ioasidd,
                                                name: str) -> None:
