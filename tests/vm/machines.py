@@ -338,6 +338,8 @@ class Smmu(Ported):
     """QEMU's board for virtual machines, with an SMMUv3 of the board's own."""
 
     arch = ARM
+    # Nothing is built for it, unless that is asked for.
+    kernels = ("debian", "ours")
 
 
 MACHINES: dict[str, Machine] = {machine.kind: machine for machine in (
