@@ -2,13 +2,14 @@
 #
 # Install what is needed to build and to test ioasidd on Debian 12 or 13.
 #
-#   packaging/prerequisites.sh [build|test|vm|power|bench|long|cross ...]	default: the first three
-#   packaging/prerequisites.sh --list [build|test|vm|power|bench|long|cross ...]
+#   packaging/prerequisites.sh [build|test|vm|arm|power|bench|long|cross ...]	default: the first three
+#   packaging/prerequisites.sh --list [build|test|vm|arm|power|bench|long|cross ...]
 #   packaging/prerequisites.sh --mirror
 #
 #   build	compiler, code generators, libraries; curl, for make demo
 #   test	analysers, sanitizers, test frameworks
 #   vm		QEMU 9 or later, and what builds a kernel
+#   arm	a QEMU of the same version for tests/vm/boot --iommu smmuv3
 #   power	a QEMU of the same version for tests/vm/boot --iommu spapr
 #   bench	what make bench compares with: nginx, libgrpc; and a load
 #   long	what make check-long has beside test and vm: Go
@@ -60,6 +61,7 @@ CROSS=(
 	debian-archive-keyring ca-certificates
 )
 VM_QEMU=(qemu-system-x86)
+ARM_QEMU=(qemu-system-arm)
 POWER_QEMU=(qemu-system-ppc)
 
 say() { echo "prerequisites: $*" >&2; }
@@ -184,11 +186,12 @@ main() {
 		build) want+=("${BUILD[@]}") ;;
 		test) want+=("${TEST[@]}") ;;
 		vm) want+=("${VM[@]}"); qemu+=("${VM_QEMU[@]}") ;;
+		arm) qemu+=("${ARM_QEMU[@]}") ;;
 		power) qemu+=("${POWER_QEMU[@]}") ;;
 		bench) want+=("${BENCH[@]}") ;;
 		long) want+=("${LONG[@]}") ;;
 		cross) want+=("${CROSS[@]}") ;;
-		*) die "'$group' is none of build, test, vm, power, bench, long, cross" ;;
+		*) die "'$group' is none of build, test, vm, arm, power, bench, long, cross" ;;
 		esac
 	done
 	if $list; then

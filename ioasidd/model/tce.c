@@ -42,32 +42,15 @@ bool tce_has_dynamic(const struct kernel_tce_info *info)
 	       info->max_windows <= TCE_WINDOWS_MAX;
 }
 
-/* tce_4k_max() - How long a dynamic window of 4 KiB pages can be; 0: not at all */
-static uint64_t tce_4k_max(const struct kernel_tce_info *info)
-{
-	return info->dma32_size;
-}
-
 /**
- * wish_shift() - Of which pages a wish's window is
- * @role:	As which window
+ * default_shift() - Of which pages a wish's window is, if it is the default one
  *
- * Without page_sizes a dynamic one gets the largest pages that any memory can
- * be mapped with.
- *
- * Return: log2 of their size; 64 if there are none such.
+ * Return: log2 of their size.
  */
-static uint32_t wish_shift(const struct kernel_tce_info *info,
-			   const struct window_wish *wish, enum tce_role role)
+static uint32_t default_shift(const struct window_wish *wish)
 {
-	uint64_t fit = info->page_sizes & (2 * info->kernel_page - 1);
-
-	if (wish->page_sizes)
-		return (uint32_t)__builtin_ctzll(wish->page_sizes);
-	if (role == ROLE_DEFAULT)
-		return TCE_DEFAULT_SHIFT;
-	fit = fit ? fit : info->page_sizes & -info->page_sizes;
-	return fit ? 63 - (uint32_t)__builtin_clzll(fit) : 64;
+	return wish->page_sizes ? (uint32_t)__builtin_ctzll(wish->page_sizes) :
+				  TCE_DEFAULT_SHIFT;
 }
 
 /* is_power() - Is it a power of two? */
@@ -129,7 +112,7 @@ static bool can_be_default(const struct kernel_tce_info *info,
 
 	if (!info->dma32_size)
 		return because(why, "the default window: there is none");
-	if (wish_shift(info, wish, ROLE_DEFAULT) != TCE_DEFAULT_SHIFT)
+	if (default_shift(wish) != TCE_DEFAULT_SHIFT)
 		return because(why, "the default window: its pages are of 4 KiB");
 	if (wish->size > info->dma32_size ||
 	    (wish->fixed && (wish->start < info->dma32_start ||
@@ -145,12 +128,11 @@ static bool has_pages(const struct kernel_tce_info *info, uint32_t shift)
 	return shift < 64 && (info->page_sizes >> shift & 1);
 }
 
-/* can_be_dynamic() - Can a wish be a dynamic window? */
-static bool can_be_dynamic(const struct kernel_tce_info *info,
-			   const struct window_wish *wish, struct reason *why)
+/* can_have_pages() - Can a wish be a dynamic window of such pages? */
+static bool can_have_pages(const struct kernel_tce_info *info,
+			   const struct window_wish *wish, uint32_t shift,
+			   struct reason *why)
 {
-	const uint32_t shift = wish_shift(info, wish, ROLE_DYNAMIC);
-
 	if (!tce_has_dynamic(info))
 		return because(why, "the platform has no dynamic windows");
 	if (!has_pages(info, shift))
@@ -166,10 +148,51 @@ static bool can_be_dynamic(const struct kernel_tce_info *info,
 	if (wish->fixed && wish->start != TCE_DYNAMIC_START)
 		return because(why, "a dynamic window: the platform decides where it begins, 0x%" PRIx64 " on all that were seen",
 			       TCE_DYNAMIC_START);
-	if (shift == TCE_DEFAULT_SHIFT && wish->size > tce_4k_max(info))
-		return because(why, "a dynamic window of 4 KiB pages has at most 0x%" PRIx64 " bytes",
-			       tce_4k_max(info));
+	/* is_default_window_request() of the kernel */
+	if (info->max_windows == 1 && shift == TCE_DEFAULT_SHIFT &&
+	    wish->size <= info->dma32_size)
+		return because(why, "a dynamic window: where there is one window, the kernel takes this one for the default one");
 	return true;
+}
+
+/**
+ * dynamic_shift() - Of which pages a wish's window is, if it is a dynamic one
+ * @ret:	Log2 of their size
+ *
+ * If it does not say which, the largest that any memory can be mapped with, then
+ * smaller ones, then larger ones: those need huge pages.
+ *
+ * Return: false if it can be none; @why is about the first.
+ */
+static bool dynamic_shift(const struct kernel_tce_info *info,
+			  const struct window_wish *wish, uint32_t *ret,
+			  struct reason *why)
+{
+	const uint32_t kernel = (uint32_t)__builtin_ctzll(
+		info->kernel_page ? info->kernel_page : DEFAULT_PAGE);
+	struct reason other;
+
+	*ret = wish->page_sizes ? default_shift(wish) : kernel;
+	if (can_have_pages(info, wish, *ret, why))
+		return true;
+	if (wish->page_sizes)
+		return false;
+	for (*ret = kernel - 1; *ret >= TCE_DEFAULT_SHIFT; --*ret)
+		if (can_have_pages(info, wish, *ret, &other))
+			return true;
+	for (*ret = kernel + 1; *ret < 64; ++*ret)
+		if (can_have_pages(info, wish, *ret, &other))
+			return true;
+	return false;
+}
+
+/* can_be_dynamic() - Can a wish be a dynamic window? */
+static bool can_be_dynamic(const struct kernel_tce_info *info,
+			   const struct window_wish *wish, struct reason *why)
+{
+	uint32_t shift;
+
+	return dynamic_shift(info, wish, &shift, why);
 }
 
 /* can_be() - Can a wish be such a window? */
@@ -227,7 +250,7 @@ static int check_wish(const struct window_wish *wish, size_t i,
 static bool fitting(const struct kernel_tce_info *info,
 		    const struct window_wish *wish, struct window_wish *ret)
 {
-	const uint32_t first = wish_shift(info, wish, ROLE_DYNAMIC);
+	const uint32_t first = default_shift(wish);
 	struct reason why;
 
 	if (wish->size > UINT64_C(1) << SIZE_MAX_SHIFT)
@@ -314,9 +337,11 @@ static void add_dynamic(const struct kernel_tce_info *info,
 			const struct window_wish *wish, size_t i,
 			struct tce_plan *plan)
 {
-	const uint32_t shift = wish_shift(info, wish, ROLE_DYNAMIC);
-	const uint32_t levels = table_levels(info, wish->size, shift);
+	struct reason why;
+	uint32_t levels, shift;
 
+	(void)dynamic_shift(info, wish, &shift, &why); /* it can, by now */
+	levels = table_levels(info, wish->size, shift);
 	plan->steps[plan->n_steps++] = (struct tce_step){
 		.kind = TCE_CREATE,
 		.start = TCE_DYNAMIC_START,

@@ -17,14 +17,16 @@
  * window for it any more until the host is booted again. So the rules are:
  *
  * 1. At most two windows, as many as the kernel says, and of two one is the
- *    default one. On pSeries the kernel notes a dynamic window in the device's
- *    node of the device tree, under one name: a second one is made by the
- *    platform, cannot be noted, and counts as refused.
+ *    default one. On pSeries the firmware has the default one even while the
+ *    container does not (it was removed before it was made), so there is room for
+ *    one dynamic window, of whatever pages; a second one it refuses. Seen on QEMU
+ *    10.0 with Linux 7.2: 2 GiB of 4 KiB pages beside the default window are made,
+ *    beside 1 GiB of 64 KiB pages they are not, and the device is lost.
  * 2. The default window is kept wherever another one may be beside it: while
  *    there is a dynamic one it cannot be made again (-EPERM).
- * 3. A dynamic window's page size is one that the kernel lists. Of pages of 4 KiB
- *    it is only made if it is no longer than what the default one is: see
- *    tce_4k_max().
+ * 3. A dynamic window's size is a power of two and its page size one that the
+ *    kernel lists. What it is asked first is checked by the kernel itself
+ *    (-EINVAL), but for what only the firmware knows.
  * 4. A container is for one group: each has windows of its own.
  *
  * A wish gets a window of its own, whose pages are the smallest in the wish's

@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-PREREQUISITES = "packaging/prerequisites.sh vm"
+PREREQUISITES = "packaging/prerequisites.sh"
 QEMU_MIN = 9
 
 # The devices have fixed addresses: one root port per slot from 8h on, each the
@@ -56,11 +56,11 @@ class Broken(Exception):
     """The machine cannot be started; the words name the remedy."""
 
 
-def program(name: str) -> str:
+def program(name: str, group: str = "vm") -> str:
     """Where a program is that only root may have in its path."""
     path = shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
     if not path:
-        raise Broken(f"'{name}' is not installed: {PREREQUISITES}")
+        raise Broken(f"'{name}' is not installed: {PREREQUISITES} {group}")
     return path
 
 
@@ -101,7 +101,9 @@ class Arch:
 
     name: str       # as uname -m says
     debian: str     # as Debian says
+    triplet: str    # as compilers say; its products are in build-TRIPLET
     qemu: str
+    group: str      # of packaging/prerequisites.sh: what installs that
     # Machine, accelerator, processor.
     board: tuple[str, ...]
     console: str    # as the kernel says
@@ -113,12 +115,13 @@ class Arch:
 
     def version(self) -> str:
         """Of its QEMU, which has to be there, and new enough."""
-        words = subprocess.run([program(self.qemu), "--version"], text=True,
-                               capture_output=True, check=True).stdout
+        words = subprocess.run([program(self.qemu, self.group), "--version"],
+                               capture_output=True, text=True,
+                               check=True).stdout
         match = re.search(r"version ((\d+)[\d.]*)", words)
         if not match or int(match[2]) < QEMU_MIN:
             raise Broken(f"{words.splitlines()[0]} is older than {QEMU_MIN}: "
-                         f"{PREREQUISITES}")
+                         f"{PREREQUISITES} {self.group}")
         return match[1]
 
     def has_property(self, device: str, name: str) -> bool:
@@ -204,28 +207,8 @@ def disk(run: Path, number: int, where: str) -> list[str]:
             f"nvme,serial=ioasid{number},drive=d{number},{where}"]
 
 
-# --- x86 ------------------------------------------------------------------------
-
-X86 = Arch(
-    "x86_64", "amd64", "qemu-system-x86_64",
-    # A CPU with SVM: /dev/kvm works inside, for L2.
-    ("-M", "q35,kernel-irqchip=split", "-accel", "tcg,thread=multi",
-     "-cpu", "EPYC-v4"), "ttyS0",
-    ("9pnet_virtio", "9p", "overlay", "virtio_iommu", "nvme", "virtio_net",
-     "vfio_iommu_type1", "vfio_pci", "kvm_amd", "ext4"))
-
-
-class Pc(Machine):
-    """A PC with each device behind a root port of its own."""
-
-    arch = X86
-
-    def board_told(self) -> str:
-        """The kernel counts ticks of the timer for a moment, and panics if a busy
-        host has kept them back: no_timer_check."""
-        khz = host_tsc_khz()
-        return "tsc=reliable no_timer_check" + \
-            (f" tsc_early_khz={khz}" if khz else "")
+class Ported(Machine):
+    """Each device is behind a root port of its own."""
 
     def devices(self) -> dict[str, str]:
         return {**DEVICES, **BRIDGED}
@@ -242,6 +225,30 @@ class Pc(Machine):
             command += ["-device", "pcie-pci-bridge,id=bridge,bus=rp5",
                         "-device", f"{EDU},bus=bridge,addr=1"]
         return command + disk(run, 0, "bus=rp2") + disk(run, 1, "bus=rp3")
+
+
+# --- x86 ------------------------------------------------------------------------
+
+X86 = Arch(
+    "x86_64", "amd64", "x86_64-linux-gnu", "qemu-system-x86_64", "vm",
+    # A CPU with SVM: /dev/kvm works inside, for L2.
+    ("-M", "q35,kernel-irqchip=split", "-accel", "tcg,thread=multi",
+     "-cpu", "EPYC-v4"), "ttyS0",
+    ("9pnet_virtio", "9p", "overlay", "virtio_iommu", "nvme", "virtio_net",
+     "vfio_iommu_type1", "vfio_pci", "uio_pci_generic", "kvm_amd", "ext4"))
+
+
+class Pc(Ported):
+    """A PC."""
+
+    arch = X86
+
+    def board_told(self) -> str:
+        """The kernel counts ticks of the timer for a moment, and panics if a busy
+        host has kept them back: no_timer_check."""
+        khz = host_tsc_khz()
+        return "tsc=reliable no_timer_check" + \
+            (f" tsc_early_khz={khz}" if khz else "")
 
 
 class Vtd(Pc):
@@ -316,10 +323,30 @@ class NoIommu(Pc):
         return "vfio.enable_unsafe_noiommu_mode=1"
 
 
+# --- ARM ------------------------------------------------------------------------
+
+ARM = Arch(
+    "aarch64", "arm64", "aarch64-linux-gnu", "qemu-system-aarch64", "arm",
+    # The signatures of pointers are computed in a cheaper way.
+    ("-M", "virt,gic-version=3,iommu=smmuv3", "-accel", "tcg,thread=multi",
+     "-cpu", "max,pauth-impdef=on"), "ttyAMA0",
+    ("9pnet_virtio", "9p", "overlay", "nvme", "virtio_net", "vfio_iommu_type1",
+     "vfio_pci", "uio_pci_generic", "ext4"))
+
+
+class Smmu(Ported):
+    """QEMU's board for virtual machines, with an SMMUv3 of the board's own."""
+
+    arch = ARM
+    # Nothing is built for it, unless that is asked for.
+    kernels = ("debian", "ours")
+
+
 MACHINES: dict[str, Machine] = {machine.kind: machine for machine in (
     Vtd("vtd-legacy", scalable=False),
     Vtd("vtd-scalable", scalable=True),
     Amd("amd"),
     VirtioIommu("virtio"),
     NoIommu("none"),
+    Smmu("smmuv3"),
 )}

@@ -36,23 +36,23 @@ def root_of(machine: Machine) -> Path:
     if machine.arch.name == os.uname().machine:
         root = Path("/")
     else:
-        root = cached("foreign-root", machine.arch.debian)
+        root = cached(TOP / "packaging/sysroot", machine.arch.triplet)
     busybox = root / "bin/busybox"
     if not busybox.exists() or b"/ld-linux" in busybox.read_bytes():
-        raise Broken(f"no static {busybox}: {PREREQUISITES}")
+        raise Broken(f"no static {busybox}: {PREREQUISITES} vm")
     if root == Path("/") and \
             subprocess.run(["/usr/bin/python3", "-c", "import pytest"],
                            capture_output=True, check=False).returncode:
-        raise Broken(f"/usr/bin/python3 has no pytest: {PREREQUISITES}")
+        raise Broken(f"/usr/bin/python3 has no pytest: {PREREQUISITES} vm")
     return root
 
 
-def cached(maker: str, *arguments: str) -> Path:
-    """What a program beside this has in the cache, or puts there now."""
-    done = subprocess.run([HERE / maker, *arguments], text=True,
+def cached(maker: Path, *arguments: str) -> Path:
+    """What such a program has in the cache, or puts there now."""
+    done = subprocess.run([maker, *arguments], text=True,
                           stdout=subprocess.PIPE, check=False)
     if done.returncode:
-        raise Broken(f"tests/vm/{maker} failed (the reason is above)")
+        raise Broken(f"{maker.relative_to(TOP)} failed (the reason is above)")
     return Path(done.stdout.strip())
 
 
@@ -62,9 +62,9 @@ class Kernel:
     def __init__(self, machine: Machine, origin: str,
                  image: Path | None = None) -> None:
         self.origin = origin
-        if image is None and origin == "debian":
-            image = cached("kernel", "--debian", machine.arch.debian)
-        self.image = image or cached("kernel")
+        self.image = image or cached(
+            HERE / "kernel", *(["--debian"] if origin == "debian" else []),
+            machine.arch.debian)
         # Debian's lies among its modules.
         self.folder = self.image.resolve().parent
         self.has_modules = (self.folder / "modules.dep").exists()
