@@ -79,9 +79,9 @@ static int no_container(int error, int fd)
 
 /* --- mappings --- */
 
-/* map_refused() - Why. Return: -errno. */
+/* cannot_map() - Why. Return: -errno. */
 static int __attribute__((cold, noinline))
-map_refused(int container, const struct uapi_iommu_type1_dma_map *map,
+cannot_map(int container, const struct uapi_iommu_type1_dma_map *map,
 	    uint32_t flags, struct ioasid_error *err)
 {
 	const struct wish wish = {
@@ -119,14 +119,14 @@ int container_map(int container, void *memory, uint64_t length, uint32_t flags,
 		return container_cannot(CONTAINER_PLACE, err);
 	map.iova = *iova;
 	if (call_ioctl(container, UAPI_IOMMU_MAP_DMA, &map) < 0)
-		return map_refused(container, &map, flags, err);
+		return cannot_map(container, &map, flags, err);
 
 	return 0;
 }
 
-/* unmap_refused() - Why; nothing was mapped, too. Return: -errno. */
+/* cannot_unmap() - Why; nothing was mapped, too. Return: -errno. */
 static int __attribute__((cold, noinline))
-unmap_refused(int error, int container, uint64_t iova, uint64_t length,
+cannot_unmap(int error, int container, uint64_t iova, uint64_t length,
 	      struct ioasid_error *err)
 {
 	/* One that sticks out, or that cannot be there, is not there. */
@@ -150,9 +150,9 @@ int container_unmap(int container, uint64_t iova, uint64_t length,
 	if (!iova && length == UINT64_MAX)
 		return container_unmap_all(container, ret_bytes, err);
 	if (call_ioctl(container, UAPI_IOMMU_UNMAP_DMA, &unmap) < 0)
-		return unmap_refused(errno, container, iova, length, err);
+		return cannot_unmap(errno, container, iova, length, err);
 	if (!unmap.size)
-		return unmap_refused(ENOENT, container, iova, length, err);
+		return cannot_unmap(ENOENT, container, iova, length, err);
 
 	if (ret_bytes)
 		*ret_bytes = unmap.size;
@@ -213,7 +213,7 @@ static size_t find_ranges(const union info *info, size_t *ret_n)
 	size_t at = info->head.flags & UAPI_IOMMU_INFO_CAPS ?
 			    info->head.cap_offset : 0;
 
-	while (at && at + sizeof(cap) <= end) {
+	while (at && at < end && end - at >= sizeof(cap)) {
 		memcpy(&cap, info->bytes + at, sizeof(cap));
 		if (cap.header.id == UAPI_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE) {
 			*ret_n = cap.nr_iovas;
@@ -260,9 +260,9 @@ int container_ranges(int container, struct ioasid_range *ranges, size_t *n,
 
 /* --- what devices have written --- */
 
-/* dirty_refused() - Why. Return: -@error. */
+/* cannot_tell() - Why. Return: -@error. */
 static int __attribute__((cold, noinline))
-dirty_refused(int error, int container, uint64_t page, struct ioasid_error *err)
+cannot_tell(int error, int container, uint64_t page, struct ioasid_error *err)
 {
 	const char *call = "VFIO_IOMMU_DIRTY_PAGES";
 
@@ -288,7 +288,7 @@ int container_dirty_watch(int container, bool on, struct ioasid_error *err)
 	};
 
 	if (call_ioctl(container, UAPI_IOMMU_DIRTY_PAGES, &watch) < 0)
-		return dirty_refused(errno, container, 0, err);
+		return cannot_tell(errno, container, 0, err);
 
 	return 0;
 }
@@ -317,9 +317,9 @@ int container_dirty_read(int container, uint64_t iova, uint64_t length,
 		return container_cannot(CONTAINER_KEEP_DIRTY, err);
 	/* The kernel asks for the lowest bit of it before it looks at it. */
 	if (!page)
-		return dirty_refused(EINVAL, container, page, err);
+		return cannot_tell(EINVAL, container, page, err);
 	if (call_ioctl(container, UAPI_IOMMU_DIRTY_PAGES, &get) < 0)
-		return dirty_refused(errno, container, page, err);
+		return cannot_tell(errno, container, page, err);
 
 	return 0;
 }

@@ -6,7 +6,7 @@
  * was, and all entries of the container are left afterwards; the device reaches
  * none of the memory. Older kernels let only the mapper do it.
  */
-#include "belief.h"
+#include "group.h"
 
 #define SOURCE_IOVA 0x100000
 #define TARGET_IOVA 0x200000
@@ -18,37 +18,15 @@ union info {
 };
 
 /**
- * open_group() - Open the VFIO group of a device
+ * make_container() - Make a container of type1, and put a group into it
  */
-static int open_group(const char *bdf)
+static int make_container(int group)
 {
-	char link[256], path[64];
-	ssize_t n = readlink(of(bdf, "iommu_group"), link, sizeof(link) - 1);
-	int fd;
+	int fd = open_container();
 
-	if (n < 0)
-		broken("no group of %s", bdf);
-	link[n] = '\0';
-	snprintf(path, sizeof(path), "/dev/vfio%s", strrchr(link, '/'));
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		broken("open %s: %s", path, strerror(errno));
-
-	return fd;
-}
-
-/**
- * open_container() - Make a container of type1, and put a group into it
- */
-static int open_container(int group)
-{
-	int fd = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
-
-	if (fd < 0)
-		skipped("no VFIO containers on this machine");
 	if (ioctl(fd, UAPI_CHECK_EXTENSION, UAPI_TYPE1v2_IOMMU) != 1)
 		skipped("no VFIO type1 on this machine");
-	need("SET_CONTAINER", call(group, UAPI_GROUP_SET_CONTAINER, &fd));
+	need("SET_CONTAINER", try_container(group, fd));
 	if (ioctl(fd, UAPI_SET_IOMMU, UAPI_TYPE1v2_IOMMU))
 		broken("VFIO_SET_IOMMU: %s", strerror(errno));
 
@@ -92,6 +70,19 @@ static int try_map_dma(int container, volatile void *va, uint64_t iova)
 	return call(container, UAPI_IOMMU_MAP_DMA, &cmd);
 }
 
+/* The other process, and its end: before put_back(), whose unbind would wait for
+ * what it has, for good.
+ */
+static pid_t other;
+
+static void end_other(void)
+{
+	if (!other)
+		return;
+	kill(other, SIGKILL);
+	waitpid(other, NULL, 0);
+}
+
 /**
  * map_by_another() - Have another process map two pages, and live on
  */
@@ -99,7 +90,8 @@ static void map_by_another(int container, volatile uint32_t *shared)
 {
 	const struct timespec step = { .tv_nsec = 10000000 };
 
-	if (!start()) {
+	other = start();
+	if (!other) {
 		int r = try_map_dma(container, shared, SOURCE_IOVA);
 
 		if (!r)
@@ -122,18 +114,16 @@ int main(void)
 	};
 	const char *bdf = device("EDU0");
 	volatile uint32_t *shared;
-	char name[32];
 	int group, container, fd;
 	uint32_t before;
 	struct edu edu;
 
 	take(bdf, "vfio-pci");
-	group = open_group(bdf);
-	container = open_container(group);
-	snprintf(name, sizeof(name), "%s", bdf);
-	fd = ioctl(group, UAPI_GROUP_GET_DEVICE_FD, name);
-	if (fd < 0)
-		broken("VFIO_GROUP_GET_DEVICE_FD: %s", strerror(errno));
+	atexit(end_other);
+	group = need_group(bdf);
+	container = make_container(group);
+	fd = try_device(group, bdf);
+	need("VFIO_GROUP_GET_DEVICE_FD", fd);
 	shared = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
