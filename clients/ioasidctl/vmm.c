@@ -189,7 +189,7 @@ static int fill(const char *arg, const struct ioasid_claim *claim,
 		return -ENOMEM;
 	while (*arg) {
 		enum place place = PLACE_NOTHING;
-		const char *end;
+		const char *end = arg;
 		int n = -1;
 
 		if (*arg == '{')

@@ -208,7 +208,8 @@ int acl_add(const struct acl *acl, uid_t uid, struct acl *ret)
 		drop(&list, entry);
 	} else {
 		/* There was none, so there is one entry that it limits. */
-		mask.perm = find(&list, ACL_GROUP_OBJ, NO_ID)->perm;
+		entry = find(&list, ACL_GROUP_OBJ, NO_ID);
+		mask.perm = entry ? entry->perm : 0;
 	}
 	for (size_t i = 0; i < list.n; i++)
 		if (is_masked(&list.items[i]))

@@ -19,7 +19,7 @@
 int node_find(int sysfs, const char *folder, int group,
 	      struct kernel_node *ret, struct error *err)
 {
-	unsigned int major, minor;
+	unsigned int major = 0, minor = 0;
 	char path[64], text[32];
 	int r;
 

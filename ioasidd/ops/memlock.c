@@ -82,7 +82,7 @@ int memlock_lower(struct host *host, struct lease *lease, struct error *err)
 {
 	const struct process *process = &lease_holder(lease)->process;
 	_cleanup_fd_ int pidfd = -1;
-	struct rlimit now, limit;
+	struct rlimit now = { 0, 0 }, limit = { 0, 0 };
 	int r;
 
 	registry_lock(host->registry);

@@ -15,6 +15,11 @@
 #include "ops/nodes.h"
 #include "ops/watch.h"
 
+#ifndef __clang__
+/* gcc 12's -fanalyzer forgets what was put into a structure of another one's. */
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
+
 /**
  * struct watched - A node that is watched
  * @wd:		Its number in the inotify instance
@@ -133,29 +138,42 @@ struct node_watches *node_watches_free(struct node_watches *watches)
 	return NULL;
 }
 
+/**
+ * reserve() - Have room for one more; under the lock
+ *
+ * Return: 0 or -ENOMEM.
+ */
+static int reserve(struct node_watches *watches)
+{
+	struct watched *items;
+
+	items = reallocarray(watches->items, watches->n + 1, sizeof(*items));
+	if (!items)
+		return -ENOMEM;
+	watches->items = items;
+	return 0;
+}
+
 /* node_watch() - See node-watch.h */
 void node_watch(struct host *host, const char *path, const char *lease)
 {
 	struct node_watches *watches = host->node_watches;
-	struct watched *items;
-	int wd = -1;
+	int r;
 
 	pthread_mutex_lock(&watches->lock);
-	errno = ENOMEM;
-	items = reallocarray(watches->items, watches->n + 1, sizeof(*items));
-	if (items) {
-		watches->items = items;
-		wd = inotify_add_watch(watches->inotify, path,
-				       IN_OPEN | IN_ATTRIB | IN_DONT_FOLLOW);
-	}
-	if (wd >= 0) {
-		items[watches->n].wd = wd;
-		items[watches->n].pending = false;
-		str_copy(items[watches->n].lease, NAME_SIZE, lease);
-		watches->n++;
+	r = reserve(watches);
+	if (r == 0)
+		r = inotify_add_watch(watches->inotify, path,
+				      IN_OPEN | IN_ATTRIB | IN_DONT_FOLLOW);
+	if (r >= 0) {
+		struct watched *item = &watches->items[watches->n++];
+
+		item->wd = r;
+		item->pending = false;
+		str_copy(item->lease, NAME_SIZE, lease);
 	} else {
 		log_warning("%s: '%s' cannot be watched: %s; access is taken off when its holder acknowledges, or ends",
-			    lease, path, strerror(errno));
+			    lease, path, strerror(r == -1 ? errno : -r));
 	}
 	pthread_mutex_unlock(&watches->lock);
 }
