@@ -4,9 +4,17 @@
 # (address,undefined or thread; use a BUILD of its own), FAULTS (1: faults can
 # be asked for and rules of the simulation switched off; never installed),
 # DESTDIR and PREFIX.
+#
+# CROSS builds for another machine: CROSS=powerpc64le-linux-gnu (or
+# ppc64le-linux-gnu), CROSS=aarch64-linux-gnu, into build-$(CROSS). Little-endian
+# ones only (ioasidd/base/uapi.h). packaging/sysroot fetches what is built
+# against; code generators are made for this machine.
 
+CROSS	=
 CC	= gcc
+AR	= ar
 BUILD	= build
+HOSTCC	= $(CC)
 OPT	= -O2
 SANITIZE =
 FAULTS	=
@@ -16,7 +24,6 @@ VERSION	= 0.1.0
 GEN	= $(BUILD)/gen
 OBJ	= $(BUILD)/obj
 
-PKGS	= libprotobuf-c
 CFLAGS	= $(OPT) -g
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DIOASIDD_VERSION='"$(VERSION)"' \
 	-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -25,6 +32,19 @@ ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DIOASIDD_VERSION='"$(VERSION)"' \
 	$(if $(filter -O0,$(OPT)),,-D_FORTIFY_SOURCE=2) \
 	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer \
 	-fno-sanitize-recover=all) $(if $(FAULTS),-DIOASID_FAULTS) -Iioasidd -Iclients -Iapi -I$(GEN) $(CFLAGS)
+
+override CROSS := $(patsubst ppc64le-%,powerpc64le-%,$(CROSS))
+ifneq ($(CROSS),)
+CC	= $(CROSS)-gcc
+AR	= $(CROSS)-ar
+BUILD	= build-$(CROSS)
+HOSTCC	= gcc
+# Asked for once, when something is compiled.
+SYSROOT	= $(eval SYSROOT := $(or $(shell packaging/sysroot $(CROSS)),$(error \
+	no sysroot for $(CROSS))))$(SYSROOT)
+ALL_CFLAGS += --sysroot=$(SYSROOT)
+endif
+
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed \
 	$(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
 
@@ -58,8 +78,8 @@ DAEMON_SRC = $(foreach d,kernel model store ops front run, \
 SIM_SRC	= $(wildcard ioasidd/kernel/sim/*.c)
 # And ioasidd-sim has nothing that touches the host's devices.
 HOST_SRC = ioasidd/run/machine-real.c $(addprefix ioasidd/kernel/, \
-	real.c attribute.c blame.c call.c cdev.c helper.c mend.c netdev.c type1.c \
-	uevent.c users.c)
+	real.c attribute.c blame.c call.c cdev.c helper.c mend.c netdev.c node.c \
+	spapr.c type1.c uevent.c users.c)
 SIM_DAEMON_SRC = ioasidd/run/machine-sim.c \
 	$(filter-out $(HOST_SRC),$(DAEMON_SRC))
 LIB_SRC	= $(wildcard clients/libioasid/*.c)
@@ -130,12 +150,14 @@ help:
 ## make check-fast   the inner loop: unit and daemon tests
 ## make check-long   what check leaves out: soaks and sweeps
 ## make check-machines   every case on every IOMMU that can run it
+## make matrix       what it has shown where, into README.md
 ## make analyze      -fanalyzer, clang-tidy, cppcheck, shellcheck
 ## make bench        ratios against named references (MACHINE=1: the claim, too)
 ## make openapi      schema/openapi.json anew, after a change of the .proto files
 ## make vm-shell     a shell in the test machine (IOMMU=vtd-scalable ...)
 ## make install      into $(DESTDIR)$(PREFIX)
 ## make clean        remove build/
+## make CROSS=powerpc64le-linux-gnu   for POWER (aarch64-linux-gnu: for ARM)
 ## make FAULTS=1 BUILD=build-faults   with faults on demand, for tests/faults
 
 demo:
@@ -155,6 +177,9 @@ check-long:
 
 check-machines:
 	tests/check.sh machines
+
+matrix:
+	tests/vm/matrix --readme README.md $(BUILD)/matrix
 
 analyze: $(GENERATED) $(PROTO_OBJ)
 	tests/analyze.sh $(BUILD)
@@ -205,7 +230,7 @@ $(PROTO_NAMES:%=$(GEN)/%.pb-c.c): $(GEN)/.proto ;
 # The contract as C tables and as OpenAPI; fails where it is not whole.
 $(BUILD)/schema-tables: $(wildcard schema/tables/*.[ch]) ioasidd/base/error.c \
 		ioasidd/base/str.c $(GEN)/.proto $(GEN)/errors.inc
-	$(CC) -std=gnu17 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -Iioasidd \
+	$(HOSTCC) -std=gnu17 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -Iioasidd \
 		-I$(GEN) -o $@ $(filter %.c,$^) \
 		$(GEN)/google/protobuf/descriptor.pb-c.c \
 		$(GEN)/google/api/http.pb-c.c -lprotobuf-c -ljson-c
@@ -412,7 +437,7 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all help demo demo-vm check check-fast check-long check-machines analyze \
+.PHONY: all help demo demo-vm check check-fast check-long check-machines matrix analyze \
 	bench bench-needs openapi vm-shell tests install clean
 .SECONDARY:
 .DELETE_ON_ERROR:

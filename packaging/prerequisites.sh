@@ -2,15 +2,20 @@
 #
 # Install what is needed to build and to test ioasidd on Debian 12 or 13.
 #
-#   packaging/prerequisites.sh [build|test|vm|bench|long ...]	default: the first three
-#   packaging/prerequisites.sh --list [build|test|vm|bench|long ...]
+#   packaging/prerequisites.sh [build|test|vm|arm|power|bench|long|cross ...]	default: the first three
+#   packaging/prerequisites.sh --list [build|test|vm|arm|power|bench|long|cross ...]
 #   packaging/prerequisites.sh --mirror
 #
 #   build	compiler, code generators, libraries; curl, for make demo
 #   test	analysers, sanitizers, test frameworks
 #   vm		QEMU 9 or later, and what builds a kernel
+#   arm	a QEMU of the same version for tests/vm/boot --iommu smmuv3
+#   power	a QEMU of the same version for tests/vm/boot --iommu spapr
 #   bench	what make bench compares with: nginx, libgrpc; and a load
 #   long	what make check-long has beside test and vm: Go
+#   cross	compilers for make CROSS=..., and what runs one program of such
+#		a build here; libraries of the other machine come from
+#		packaging/sysroot, so no dpkg --add-architecture is needed
 #
 # --list prints the package names; --mirror prints the Debian mirror that this
 # host uses (tests/vm/kernel asks for it).
@@ -51,7 +56,13 @@ VM=(
 )
 BENCH=(nginx-light nghttp2-client libgrpc-dev)
 LONG=(golang-go ca-certificates)
+CROSS=(
+	gcc-powerpc64le-linux-gnu gcc-aarch64-linux-gnu qemu-user
+	debian-archive-keyring ca-certificates
+)
 VM_QEMU=(qemu-system-x86)
+ARM_QEMU=(qemu-system-arm)
+POWER_QEMU=(qemu-system-ppc)
 
 say() { echo "prerequisites: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -174,10 +185,13 @@ main() {
 		case "$group" in
 		build) want+=("${BUILD[@]}") ;;
 		test) want+=("${TEST[@]}") ;;
-		vm) want+=("${VM[@]}"); qemu=("${VM_QEMU[@]}") ;;
+		vm) want+=("${VM[@]}"); qemu+=("${VM_QEMU[@]}") ;;
+		arm) qemu+=("${ARM_QEMU[@]}") ;;
+		power) qemu+=("${POWER_QEMU[@]}") ;;
 		bench) want+=("${BENCH[@]}") ;;
 		long) want+=("${LONG[@]}") ;;
-		*) die "'$group' is none of build, test, vm, bench, long" ;;
+		cross) want+=("${CROSS[@]}") ;;
+		*) die "'$group' is none of build, test, vm, arm, power, bench, long, cross" ;;
 		esac
 	done
 	if $list; then

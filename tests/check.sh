@@ -6,7 +6,8 @@
 #	tests/check.sh check	prerequisites, five builds, unit and daemon tests of
 #				each, a sample of the faults, the machines with
 #				a real kernel
-#	tests/check.sh machines	every case on every IOMMU that can run it
+#	tests/check.sh machines	every case on every IOMMU that can run it; prints the
+#				matrix of what was shown where
 #	tests/check.sh long	what check leaves out of soaks and sweeps
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -268,14 +269,37 @@ check() {
 	summary "left to make check-long: 10,000 messages as JSON, grpc-go and a client made of openapi.json, most points of the fault sweep, most mutants, 1,000 leases and 50 of a disk, hundreds of hold leases, kills at every step of everything, all cases with sanitizers; to make check-machines: all cases on other IOMMUs, and the conformance suite on AMD-Vi and without an IOMMU"
 }
 
-machines() {
-	local iommu
+# What Debian's own kernel can run, which has no iommufd.
+mapfile -t type1 < <(
+	compgen -G "tests/vm/cases/test_*type1.py"
+	compgen -G "tests/vm/cases/test_nodes.py")
 
-	needs build test vm
+# matrix: what was shown on which machine. It is kept in build/matrix, from where
+# `make matrix` writes it into README.md.
+matrix() {
+	local file
+
+	say "what was shown on which machine"
+	tests/vm/matrix "$out/results" || result "not ok" "the matrix has no cell that failed"
+	rm -rf build/matrix
+	for file in "$out"/results/*/cells.jsonl; do
+		install -D -m 644 "$file" "build/matrix/${file#"$out/results/"}"
+	done
+	echo "make matrix writes this into README.md"
+}
+
+machines() {
+	local iommu kept=(--results "$out/results")
+
+	needs build test vm arm cross
 	kernel
 	build build && for iommu in vtd-scalable vtd-legacy virtio amd none; do
-		machine build "$iommu" tests/vm/cases
+		machine build "$iommu" "${kept[@]}" tests/vm/cases
 	done
+	build build-aarch64-linux-gnu CROSS=aarch64-linux-gnu &&
+		machine build-aarch64-linux-gnu smmuv3 "${kept[@]}" "${anywhere[@]}" "${type1[@]}"
+	machine build vtd-legacy --kernel-of debian "${kept[@]}" "${anywhere[@]}" "${type1[@]}"
+	matrix
 	conforms build none
 	conforms build amd
 	summary "left to make check: other compilers and sanitizers; to make check-long: soaks and sweeps"

@@ -8,6 +8,7 @@
 #include "ioasidctl/ctl.h"
 #include "ioasidctl/json.h"
 #include "ioasidctl/output.h"
+#include "ioasidctl/window-spec.h"
 #include "libioasid/message.h"
 
 static const struct option_spec options[] = { NO_MORE_OPTIONS };
@@ -30,6 +31,28 @@ static void show_pci(const Ioasid__V1__PciDetails *pci)
 		    pci->n_virtual_functions);
 	output_list("Reset by", pci->reset_methods, pci->n_reset_methods);
 	output_list("Reset set", pci->reset_set, pci->n_reset_set);
+}
+
+/**
+ * show_tce() - Show which windows a container of POWER can have
+ * @tce:	Which
+ */
+static void show_tce(const Ioasid__V1__TceCapabilities *tce)
+{
+	char size[32], pages[256];
+
+	output_fieldf("Default window", "%s from 0x%" PRIx64 " on, pages of 4K",
+		      ctl_size(tce->dma32_size, false, size), tce->dma32_start);
+	if (!tce->page_sizes) {
+		output_field("Dynamic windows", "none");
+		return;
+	}
+	output_fieldf("Dynamic windows", "pages of %s; %u windows in all; %u level%s",
+		      window_sizes_words(tce->page_sizes, pages, sizeof(pages)),
+		      tce->max_windows, tce->levels,
+		      tce->levels == 1 ? "" : "s");
+	output_fieldf("Kernel's pages", "%s",
+		      ctl_size(tce->kernel_page, false, size));
 }
 
 /**
@@ -56,6 +79,8 @@ static void show_capabilities(const Ioasid__V1__Capabilities *caps)
 	if (caps->dma_entries)
 		output_fieldf("Mappings", "%u at a time", caps->dma_entries);
 	output_field("Backend", caps->backend);
+	if (caps->tce)
+		show_tce(caps->tce);
 	output_fieldf("BIND took", "%" PRIu64 " us", caps->bind_us);
 }
 

@@ -68,6 +68,50 @@ static void show_windows(const Ioasid__V1__PlanWindowsResponse *plan)
 }
 
 /**
+ * show_step() - Show what the holder has to do on POWER
+ * @head:	What stands before it
+ * @step:	What
+ */
+static void show_step(const char *head, const Ioasid__V1__TceStep *step)
+{
+	char size[32], page[32], table[32];
+
+	ctl_size(step->size, false, size);
+	ctl_size(UINT64_C(1) << step->page_shift % 64, false, page);
+	ctl_size(step->table_bytes, false, table);
+	switch (step->kind) {
+	case IOASID__V1__TCE_STEP_KIND__TCE_KEEP_DEFAULT:
+		output_fieldf(head, "keep the default window, %s from 0x%" PRIx64 " on, pages of %s; its table locks %s",
+			      size, step->start, page, table);
+		return;
+	case IOASID__V1__TCE_STEP_KIND__TCE_REMOVE_DEFAULT:
+		output_fieldf(head, "remove the default window, 0x%" PRIx64,
+			      step->start);
+		return;
+	case IOASID__V1__TCE_STEP_KIND__TCE_CREATE:
+		output_fieldf(head, "make a window of %s, pages of %s, levels %u; expected at 0x%" PRIx64 ", which the platform decides; its table locks %s",
+			      size, page, step->levels, step->start, table);
+		return;
+	default: /* of a newer daemon */
+		output_fieldf(head, "step of kind %d", (int)step->kind);
+	}
+}
+
+/**
+ * show_steps() - Show what the holder has to do, and what it has to know
+ * @plan:	Of which
+ */
+static void show_steps(const Ioasid__V1__PlanWindowsResponse *plan)
+{
+	for (size_t i = 0; i < plan->n_tce_steps; i++)
+		show_step(i ? "" : "Steps", plan->tce_steps[i]);
+	for (size_t i = 0; i < plan->n_windows; i++)
+		if (plan->windows[i]->huge_pages)
+			output_fieldf("Note", "in 0x%" PRIx64 " only memory in huge pages can be mapped: its pages are larger than the kernel's",
+				      plan->windows[i]->start);
+}
+
+/**
  * show() - Show a plan
  * @plan:	Which
  */
@@ -75,6 +119,7 @@ static void show(const Ioasid__V1__PlanWindowsResponse *plan)
 {
 	if (plan->n_windows)
 		show_windows(plan);
+	show_steps(plan);
 	for (size_t i = 0; i < plan->n_iova_ranges; i++)
 		output_fieldf(i ? "" : "I/O addresses",
 			      "0x%" PRIx64 " to 0x%" PRIx64,

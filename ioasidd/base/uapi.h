@@ -21,6 +21,13 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 
+/* What the kernel leaves in its byte order (registers of an IOMMU, an edu
+ * device's) and what we store or send is taken as little-endian in places;
+ * nobody has looked at this on another machine.
+ */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+	       "ioasidd runs on little-endian machines only");
+
 /* A 64-bit field is aligned to 8 bytes on 32-bit machines too. */
 typedef uint64_t __attribute__((aligned(8))) uapi_u64;
 
@@ -869,10 +876,104 @@ struct uapi_iommu_type1_dirty_bitmap_get {
 	struct uapi_bitmap bitmap;
 };
 
+/* --- VFIO on POWER: containers of kind SPAPR TCE v2 ----------------------- */
+
+#define UAPI_IOMMU_SPAPR_TCE_GET_INFO UAPI_VFIO(12)
+#define UAPI_IOMMU_SPAPR_REGISTER_MEMORY UAPI_VFIO(17)
+#define UAPI_IOMMU_SPAPR_UNREGISTER_MEMORY UAPI_VFIO(18)
+#define UAPI_IOMMU_SPAPR_TCE_CREATE UAPI_VFIO(19)
+#define UAPI_IOMMU_SPAPR_TCE_REMOVE UAPI_VFIO(20)
+
+#define UAPI_IOMMU_SPAPR_INFO_DDW (1U << 0)
+
+/**
+ * struct uapi_iommu_spapr_tce_ddw_info - What dynamic windows there can be
+ * @pgsizes:	Bit map of page sizes
+ * @max_dynamic_windows_supported: How many windows at once, the default one
+ *		counted; 0xffffffff where there are no dynamic ones at all
+ * @levels:	Of a window's table, at most
+ */
+struct uapi_iommu_spapr_tce_ddw_info {
+	uapi_u64 pgsizes;
+	uint32_t max_dynamic_windows_supported;
+	uint32_t levels;
+};
+
+/**
+ * struct uapi_iommu_spapr_tce_info - VFIO_IOMMU_SPAPR_TCE_GET_INFO
+ * @flags:	UAPI_IOMMU_SPAPR_INFO_DDW: @ddw means something
+ * @dma32_window_start: Where the default window begins, bytes
+ * @dma32_window_size: How long it is, bytes
+ *
+ * Unlike the calls that follow it does not tie the container to the caller.
+ * ENXIO: no group is in the container.
+ */
+struct uapi_iommu_spapr_tce_info {
+	uint32_t argsz;
+	uint32_t flags;
+	uint32_t dma32_window_start;
+	uint32_t dma32_window_size;
+	struct uapi_iommu_spapr_tce_ddw_info ddw;
+};
+
+/**
+ * struct uapi_iommu_spapr_register_memory - VFIO_IOMMU_SPAPR_REGISTER_MEMORY
+ *					     and _UNREGISTER_MEMORY
+ * @flags:	0
+ * @vaddr:	Where it is in the caller's memory
+ * @size:	Bytes
+ *
+ * EBUSY: the same is registered. EINVAL: it overlaps what is, or is not made of
+ * pages. ENOMEM: RLIMIT_MEMLOCK. ENOENT, of the second: it is not registered.
+ */
+struct uapi_iommu_spapr_register_memory {
+	uint32_t argsz;
+	uint32_t flags;
+	uapi_u64 vaddr;
+	uapi_u64 size;
+};
+
+/**
+ * struct uapi_iommu_spapr_tce_create - VFIO_IOMMU_SPAPR_TCE_CREATE
+ * @flags:	0
+ * @page_shift:	Log2 of the size of its pages
+ * @window_size: Bytes, a power of two
+ * @levels:	Of its table
+ * @start_addr:	The kernel says where it is
+ *
+ * ENOSPC: two there are. EINVAL: a size that cannot be. EPERM: while there is a
+ * dynamic window. ENODEV: the platform refuses, now and until the next boot.
+ */
+struct uapi_iommu_spapr_tce_create {
+	uint32_t argsz;
+	uint32_t flags;
+	uint32_t page_shift;
+	uint32_t resv1;
+	uapi_u64 window_size;
+	uint32_t levels;
+	uint32_t resv2;
+	uapi_u64 start_addr;
+};
+
+/**
+ * struct uapi_iommu_spapr_tce_remove - VFIO_IOMMU_SPAPR_TCE_REMOVE
+ * @flags:	0
+ * @start_addr:	Where the window begins; what is mapped in it ends
+ */
+struct uapi_iommu_spapr_tce_remove {
+	uint32_t argsz;
+	uint32_t flags;
+	uapi_u64 start_addr;
+};
+
 /* --- KVM: <linux/kvm.h>, calls on a virtual machine and its devices ------- */
 
 #define UAPI_KVM_CREATE_DEVICE _IOWR(0xae, 0xe0, struct uapi_kvm_create_device)
 #define UAPI_KVM_SET_DEVICE_ATTR _IOW(0xae, 0xe1, struct uapi_kvm_device_attr)
+
+/* On POWER alone: <asm/kvm.h> of other machines has neither. */
+#define UAPI_KVM_CREATE_SPAPR_TCE_64 \
+	_IOW(0xae, 0xa8, struct uapi_kvm_create_spapr_tce_64)
 
 #define UAPI_KVM_DEV_TYPE_VFIO 4
 
@@ -893,6 +994,7 @@ struct uapi_kvm_create_device {
 #define UAPI_KVM_DEV_VFIO_FILE 1
 #define UAPI_KVM_DEV_VFIO_FILE_ADD 1	/* since 6.6; before of groups only */
 #define UAPI_KVM_DEV_VFIO_FILE_DEL 2
+#define UAPI_KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE 3	/* of groups only */
 
 /**
  * struct uapi_kvm_device_attr - KVM_SET_DEVICE_ATTR, on a device of a machine
@@ -906,6 +1008,36 @@ struct uapi_kvm_device_attr {
 	uint32_t group;
 	uapi_u64 attr;
 	uapi_u64 addr;
+};
+
+/**
+ * struct uapi_kvm_create_spapr_tce_64 - KVM_CREATE_SPAPR_TCE_64, on a virtual
+ *					 machine: a table of the guest's own
+ * @liobn:	The guest's number for the window
+ * @page_shift:	Log2 of the size of its pages
+ * @flags:	0
+ * @offset:	Where it begins, in such pages
+ * @size:	How long it is, in such pages
+ *
+ * The return value is the table's descriptor.
+ */
+struct uapi_kvm_create_spapr_tce_64 {
+	uapi_u64 liobn;
+	uint32_t page_shift;
+	uint32_t flags;
+	uapi_u64 offset;
+	uapi_u64 size;
+};
+
+/**
+ * struct uapi_kvm_vfio_spapr_tce - GROUP_SET_SPAPR_TCE: what a guest puts in a
+ *				    table goes into a group's, too
+ * @groupfd:	The group, added to the machine's device before
+ * @tablefd:	The table
+ */
+struct uapi_kvm_vfio_spapr_tce {
+	int32_t groupfd;
+	int32_t tablefd;
 };
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/tce.h"
 #include "ops/ops.h"
 
 /* What is around an object in a packet: of a change its name and time, of a page
@@ -187,6 +188,28 @@ static void view_ranges(struct arena *arena, const struct capabilities *caps,
 	}
 }
 
+/* view_tce() - Which windows a container of SPAPR TCE can have */
+static Ioasid__V1__TceCapabilities *
+view_tce(struct arena *arena, const struct kernel_tce_info *tce)
+{
+	Ioasid__V1__TceCapabilities *ret =
+		arena_message(arena, PB(tce_capabilities));
+
+	if (!ret)
+		return NULL;
+	ret->dma32_start = tce->dma32_start;
+	ret->dma32_size = tce->dma32_size;
+	ret->max_windows = 1;
+	if (tce_has_dynamic(tce)) {
+		ret->page_sizes = tce->page_sizes;
+		ret->max_windows = tce->max_windows;
+		ret->levels = tce->levels;
+	}
+	ret->kernel_page = tce->kernel_page;
+
+	return ret;
+}
+
 /**
  * view_capabilities() - What the probe found
  * @arena:	Where it goes
@@ -219,6 +242,8 @@ static pb_capabilities *view_capabilities(struct arena *arena,
 	ret->bind_us = caps->bind_us;
 	ret->backend = (char *)kernel_backend_name(caps->backend);
 	ret->dma_entries = caps->dma_entries;
+	if (caps->backend == KERNEL_BACKEND_SPAPR)
+		ret->tce = view_tce(arena, &caps->tce);
 
 	return ret;
 }
@@ -755,6 +780,7 @@ pb_lease *view_lease(struct arena *arena, struct registry *reg,
 	ret->ended = view_time(arena, lease->ended_us);
 	ret->end_reason = arena_text(arena, lease->end_reason);
 	view_kept(arena, lease, ret);
+	view_nodes(arena, reg, lease, ret);
 	if (*lease->reclaim)
 		view_reclaim(arena, reg, lease, ret);
 

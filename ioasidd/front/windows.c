@@ -21,10 +21,8 @@ static_assert(ARRAY_SIZE(purposes) == WINDOW_PURPOSE_COUNT,
 
 /* --- views --- */
 
-/**
- * view_window() - A window
- */
-static pb_window *view_window(struct arena *arena, const struct window *window)
+/* view_window() - A window as a message */
+pb_window *view_window(struct arena *arena, const struct window *window)
 {
 	pb_window *ret = arena_message(arena, PB(window));
 
@@ -176,6 +174,17 @@ static int find_devices(struct call *call, const pb_plan_windows *in,
 }
 
 /**
+ * is_tce() - Are devices' windows made by the platform?
+ *
+ * A host has one backend; what was probed by another one is none that is ready.
+ */
+static bool is_tce(const struct window_device *devices, size_t n)
+{
+	return n && devices[0].caps &&
+	       devices[0].caps->backend == KERNEL_BACKEND_SPAPR;
+}
+
+/**
  * answer() - Plan, and make the reply
  * @devices:	What is planned for
  * @wishes:	What is needed; as many of both as the request has
@@ -196,14 +205,19 @@ static int answer(struct call *call, const struct window_device *devices,
 
 	r = window_ranges(devices, in->n_devices, &ranges,
 			  &reply->n_iova_ranges, &reply->iova_alignment, err);
-	if (r == 0)
+	if (r == 0 && is_tce(devices, in->n_devices))
+		r = plan_tce(call->arena, devices, in->n_devices, wishes,
+			     in->n_windows, reply, err);
+	else if (r == 0)
 		r = window_plan(devices, in->n_devices, wishes, in->n_windows,
 				&windows, &reply->n_windows, err);
 	if (r < 0)
 		return r;
 	reply->iova_ranges = view_iova_ranges(call->arena, ranges,
 					      reply->n_iova_ranges);
-	reply->windows = view_windows(call->arena, windows, reply->n_windows);
+	if (windows)
+		reply->windows = view_windows(call->arena, windows,
+					      reply->n_windows);
 	reply->revision = call->host->registry->shown;
 	return 0;
 }

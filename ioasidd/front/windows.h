@@ -34,4 +34,22 @@ pb_window **view_windows(struct arena *arena, const struct window *windows,
 pb_range **view_iova_ranges(struct arena *arena,
 			    const struct kernel_range *ranges, size_t n);
 
+/* view_window() - A window as a message; NULL if arena_ok() says so. */
+pb_window *view_window(struct arena *arena, const struct window *window);
+
+/**
+ * plan_tce() - Plan for devices of SPAPR TCE (windows-tce.c)
+ * @arena:	Where the reply is
+ * @devices:	Whose capabilities are of backend spapr; @n_devices of them, one
+ *		at least
+ * @wishes:	What is needed; @n_wishes of them
+ * @reply:	Gets windows and steps
+ *
+ * Return: 0; -EADDRINUSE window.unavailable, also if they are of several groups;
+ * as tce_plan().
+ */
+int plan_tce(struct arena *arena, const struct window_device *devices,
+	     size_t n_devices, const struct window_wish *wishes,
+	     size_t n_wishes, pb_plan_response *reply, struct error *err);
+
 #endif

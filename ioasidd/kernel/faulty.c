@@ -221,6 +221,9 @@ ACT(container_attach, (struct kernel *k, int container, int group, int number,
 READ(container_info, (struct kernel *k, int container,
 		      struct kernel_container_info *ret, struct error *err),
      (real_of(k), container, ret, err), ret->n_ranges = 0)
+READ(container_tce_info, (struct kernel *k, int container,
+			  struct kernel_tce_info *ret, struct error *err),
+     (real_of(k), container, ret, err), ret->page_sizes = 0)
 OPEN(group_device, (struct kernel *k, int group, const char *bdf, int *ret_fd,
 		    struct error *err),
      (real_of(k), group, bdf, ret_fd, err))
@@ -289,6 +292,15 @@ ACT(vdevice_alloc, (struct kernel *k, int iommufd, uint32_t viommu_id,
 		    uint32_t dev_id, uint64_t virt_id, uint32_t *ret_id,
 		    struct error *err),
     (real_of(k), iommufd, viommu_id, dev_id, virt_id, ret_id, err))
+READ(node_find, (struct kernel *k, int group, struct kernel_node *ret,
+		 struct error *err),
+     (real_of(k), group, ret, err), ret->number = 0)
+READ(node_get_acl, (struct kernel *k, const struct kernel_node *node,
+		    struct acl *ret, struct error *err),
+     (real_of(k), node, ret, err), acl_of_mode(0, ret))
+ACT(node_set_acl, (struct kernel *k, const struct kernel_node *node,
+		   const struct acl *acl, struct error *err),
+    (real_of(k), node, acl, err))
 ACT(destroy, (struct kernel *k, int iommufd, uint32_t id, struct error *err),
     (real_of(k), iommufd, id, err))
 
@@ -343,6 +355,7 @@ static const struct kernel_ops faulty_ops = {
 	.group_open = faulty_group_open,
 	.container_attach = faulty_container_attach,
 	.container_info = faulty_container_info,
+	.container_tce_info = faulty_container_tce_info,
 	.group_device = faulty_group_device,
 	.container_unmap_all = faulty_container_unmap_all,
 	.vfio_is = faulty_vfio_is,
@@ -362,11 +375,14 @@ static const struct kernel_ops faulty_ops = {
 	.fault_queue_alloc = faulty_fault_queue_alloc,
 	.viommu_alloc = faulty_viommu_alloc,
 	.vdevice_alloc = faulty_vdevice_alloc,
+	.node_find = faulty_node_find,
+	.node_get_acl = faulty_node_get_acl,
+	.node_set_acl = faulty_node_set_acl,
 	.destroy = faulty_destroy,
 };
 
 /* One that is forgotten here would be NULL. */
-static_assert(sizeof(struct kernel_ops) == 48 * sizeof(void (*)(void)),
+static_assert(sizeof(struct kernel_ops) == 52 * sizeof(void (*)(void)),
 	      "every call has its wrapper");
 
 /* kernel_faulty_consume() - Let every call of a machine pass fault_point() */

@@ -36,6 +36,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "kernel/acl.h"
 
 #define BDF_SIZE 20	/* "dddd:bb:dd.f", domains of up to 8 digits */
 #define DRIVER_SIZE 64
@@ -58,6 +59,13 @@ enum kernel_backend {
 	KERNEL_BACKEND_SPAPR,
 	KERNEL_BACKEND_COUNT
 };
+
+/* kernel_has_groups() - Are devices had by containers and groups there? */
+static inline bool kernel_has_groups(enum kernel_backend backend)
+{
+	return backend == KERNEL_BACKEND_TYPE1 ||
+	       backend == KERNEL_BACKEND_SPAPR;
+}
 
 /* kernel_backend_name() - "none", "iommufd", "type1", "spapr". */
 const char *kernel_backend_name(enum kernel_backend backend);
@@ -215,6 +223,16 @@ struct kernel_range {
 };
 
 /**
+ * struct kernel_node - The device node of a group
+ * @path:	"/dev/vfio/12"
+ * @number:	Its device number
+ */
+struct kernel_node {
+	char path[40];
+	dev_t number;
+};
+
+/**
  * struct kernel_container_info - What a container of type1 says of itself
  * @page_sizes:	Bit map of page sizes that the IOMMUs behind it have in common
  * @ranges:	Where memory can be mapped; to be freed
@@ -233,6 +251,23 @@ struct kernel_container_info {
 	uint64_t dirty_page_sizes, dirty_bitmap_max;
 	bool counts_entries;
 	uint32_t entries;
+};
+
+/**
+ * struct kernel_tce_info - What a container of SPAPR TCE v2 says of itself
+ * @dma32_start: Where its default window begins, bytes
+ * @dma32_size:	How long that is, bytes
+ * @page_sizes:	Bit map of page sizes of dynamic windows; 0 if there are none
+ * @max_windows: How many windows at once, the default one counted; the kernel's
+ *		number, which is 0xffffffff where there are no dynamic ones
+ * @levels:	Of a dynamic window's table, at most
+ * @kernel_page: The kernel's own page size, bytes
+ */
+struct kernel_tce_info {
+	uint64_t dma32_start, dma32_size;
+	uint64_t page_sizes;
+	uint32_t max_windows, levels;
+	uint64_t kernel_page;
 };
 
 /**
@@ -508,6 +543,14 @@ struct kernel_ops {
 			      struct kernel_container_info *ret,
 			      struct error *err);
 
+	/* container_tce_info - VFIO_IOMMU_SPAPR_TCE_GET_INFO of a container of
+	 * SPAPR TCE. Only with a group in it; does not take the container for
+	 * this process.
+	 */
+	int (*container_tce_info)(struct kernel *k, int container,
+				  struct kernel_tce_info *ret,
+				  struct error *err);
+
 	/* group_device - VFIO_GROUP_GET_DEVICE_FD of a group in a container.
 	 * The first open of a function resets it. -ENODEV: it is not in the
 	 * group. -EAGAIN: somebody has the function's lock just now; to be tried
@@ -641,6 +684,24 @@ struct kernel_ops {
 	int (*vdevice_alloc)(struct kernel *k, int iommufd, uint32_t viommu_id,
 			     uint32_t dev_id, uint64_t virt_id,
 			     uint32_t *ret_id, struct error *err);
+
+	/* --- nodes of groups; see node.h --- */
+
+	/* node_find - Which node has a group, by the kernel's number of it?
+	 * -ENOENT, kernel.no-node.
+	 */
+	int (*node_find)(struct kernel *k, int group, struct kernel_node *ret,
+			 struct error *err);
+
+	/* node_get_acl - Who may open it? -ENOENT: it is not there, or another;
+	 * -EOPNOTSUPP, kernel.no-acl.
+	 */
+	int (*node_get_acl)(struct kernel *k, const struct kernel_node *node,
+			    struct acl *ret, struct error *err);
+
+	/* node_set_acl - Say who may open it; likewise. */
+	int (*node_set_acl)(struct kernel *k, const struct kernel_node *node,
+			    const struct acl *acl, struct error *err);
 
 	/* destroy - IOMMU_DESTROY. */
 	int (*destroy)(struct kernel *k, int iommufd, uint32_t id,

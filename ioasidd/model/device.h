@@ -109,6 +109,7 @@ struct device_record {
  * @pasid:		likewise
  * @bind_us:		How long BIND took, or to get the device from its group
  * @dma_entries:	How many mappings a container takes; 0 if nothing says so
+ * @tce:		With backend spapr: which windows a container can have
  * @reset_set:		What a hot reset resets, itself included
  */
 struct capabilities {
@@ -125,6 +126,7 @@ struct capabilities {
 	bool pasid;
 	uint64_t bind_us;
 	uint32_t dma_entries;
+	struct kernel_tce_info tce;
 	char reset_set[RESET_SET_MAX][BDF_SIZE];
 	size_t n_reset_set;
 };

@@ -57,6 +57,7 @@ struct window_device window_device(const struct device *device,
 		.caps = device->caps,
 		.reserved = group ? group->facts.reserved : NULL,
 		.n_reserved = group ? group->facts.n_reserved : 0,
+		.group = group ? group->name : NULL,
 	};
 }
 

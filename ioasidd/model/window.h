@@ -88,12 +88,14 @@ struct window_wish {
  * @name:	Its resource name
  * @caps:	What its probe has found; NULL if it has none
  * @reserved:	Reserved regions of its group; @n_reserved of them
+ * @group:	Name of its group; NULL if it has none
  */
 struct window_device {
 	const char *name;
 	const struct capabilities *caps;
 	const struct kernel_reserved *reserved;
 	size_t n_reserved;
+	const char *group;
 };
 
 /* window_device() - What windows have to know of a device. @group may be NULL.

@@ -29,7 +29,7 @@ static int check_no_iommu(const struct kernel_device *facts, struct error *err)
 	if (!kernel_no_iommu(facts))
 		return 0;
 	return error_set(err, -EOPNOTSUPP, ERROR_BACKEND_UNSUPPORTED,
-			 "backend type1: there is no IOMMU in front of %s",
+			 "without iommufd: there is no IOMMU in front of %s",
 			 facts->bdf);
 }
 
@@ -66,7 +66,7 @@ int probe_group_free(struct host *host, const struct kernel_device *facts,
 	const struct timespec pause = { .tv_nsec = FREE_PAUSE_NS };
 	int fd, r = 0;
 
-	if (host_backend(host) != KERNEL_BACKEND_TYPE1 ||
+	if (!kernel_has_groups(host_backend(host)) ||
 	    kernel_no_iommu(facts))
 		return 0;
 	for (int i = 0; i < FREE_TRIES; i++) {

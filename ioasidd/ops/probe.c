@@ -54,8 +54,8 @@ static int bind_by(struct host *host, const struct kernel_device *facts,
 	case KERNEL_BACKEND_IOMMUFD:
 		return bind_iommufd(host, facts->bdf, context, err);
 	case KERNEL_BACKEND_TYPE1:
-		return probe_open_type1(host, facts, context, err);
 	case KERNEL_BACKEND_SPAPR:
+		return probe_open_type1(host, facts, context, err);
 	case KERNEL_BACKEND_COUNT:
 		break;
 	}
@@ -87,7 +87,7 @@ int probe_bind(struct host *host, const struct kernel_device *facts,
  */
 const char *probe_act(struct host *host)
 {
-	return host_backend(host) == KERNEL_BACKEND_TYPE1 ? "open" : "bind";
+	return kernel_has_groups(host_backend(host)) ? "open" : "bind";
 }
 
 /**
@@ -283,6 +283,8 @@ static int read_capabilities(struct host *host, const struct device *device,
 	caps->bind_us = context.bind_us;
 	if (context.backend == KERNEL_BACKEND_TYPE1)
 		r = probe_read_type1(host, &context, caps, err);
+	else if (context.backend == KERNEL_BACKEND_SPAPR)
+		r = probe_read_spapr(host, &context, caps, err);
 	else
 		r = read_iommufd(host, &context, caps, err);
 	if (r == 0)

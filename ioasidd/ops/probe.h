@@ -74,6 +74,10 @@ int probe_open_type1(struct host *host, const struct kernel_device *facts,
 int probe_read_type1(struct host *host, const struct probe_context *context,
 		     struct capabilities *caps, struct error *err);
 
+/* probe_read_spapr() - The same of POWER's (probe-spapr.c). */
+int probe_read_spapr(struct host *host, const struct probe_context *context,
+		     struct capabilities *caps, struct error *err);
+
 /**
  * probe_device() - Find out what a device can do, and journal it as one act
  * @op:		The operation, which has claimed the device

@@ -27,15 +27,21 @@
 	"device, driver, boot_id, probed_us, alignment, hw_info_type,"      \
 	"hw_info, hw_capabilities, max_pasid_log2, nest_parent,"            \
 	"dirty_tracking, pasid, bind_us, reset_set, backend, dma_entries"
+#define TCE                                                        \
+	"device, dma32_start, dma32_size, page_sizes, max_windows," \
+	"levels, kernel_page"
 #define LEASE                                                               \
 	"name, revision, request_id, state, mode, owner_uid, claimant_uid," \
 	"claimant_pid, memlock, memlock_unlimited, expires_us,"             \
 	"incarnation, acknowledged, restore_after, reclaim, created_us,"    \
 	"ended_us, end_reason, owner, claimant_unit, token_hash,"           \
-	"token_expires_us, fingerprint, grace_ms, volatile"
+	"token_expires_us, fingerprint, grace_ms, volatile,"                   \
+	"shared_uid, released_us"
 #define HOLDER                                                              \
 	"lease, number, pid, start_ticks, boot_id, pidfd_inode, cgroup,"    \
-	"uid, gid, memlock_before, since_us, until_us, why"
+	"uid, gid, memlock_before, since_us, until_us, why,"                \
+	"memlock_hard_before"
+#define NODE "position, path, device_number, \"group\", open, before"
 #define SPACE                                                       \
 	"name, kernel_id, alignment, created_us, request_id,"       \
 	"fingerprint, maker"
@@ -70,15 +76,20 @@ static const char *const sql[] = {
 			      "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[DB_PUT_RANGE] = "INSERT INTO capability_range (device, start, last)"
 			 "VALUES (?,?,?)",
+	[DB_PUT_TCE] = "INSERT INTO capability_tce (" TCE ") "
+		       "VALUES (?,?,?,?,?,?,?)",
 	[DB_PUT_LEASE] = "INSERT OR REPLACE INTO lease (" LEASE ")"
-			 "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+			 "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
+			 "?,?)",
 	[DB_PUT_LEASE_DEVICE] = "INSERT INTO lease_device"
 				"(lease, position, device, kernel_id)"
 				"VALUES (?,?,?,?)",
 	[DB_PUT_LABEL] = "INSERT INTO lease_label (lease, key, value)"
 			 "VALUES (?,?,?)",
 	[DB_PUT_HOLDER] = "INSERT INTO holder (" HOLDER ")"
-			  "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+			  "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	[DB_PUT_NODE] = "INSERT INTO lease_node (lease, " NODE ")"
+			"VALUES (?,?,?,?,?,?,?)",
 	[DB_PUT_SPACE] = "INSERT INTO space (lease, position, " SPACE ")"
 			 "VALUES (?,?,?,?,?,?,?,?,?)",
 	[DB_PUT_SPACE_WINDOW] = "INSERT INTO space_window (space, " WINDOW ")"
@@ -132,6 +143,7 @@ static const char *const sql[] = {
 			      "WHERE device = ?",
 	[DB_GET_RANGES] = "SELECT start, last FROM capability_range "
 			  "WHERE device = ? ORDER BY start",
+	[DB_GET_TCE] = "SELECT " TCE " FROM capability_tce WHERE device = ?",
 	[DB_GET_LEASES] = "SELECT " LEASE " FROM lease "
 			  "ORDER BY created_us, name",
 	[DB_GET_LEASE_DEVICES] = "SELECT position, device, kernel_id "
@@ -141,6 +153,8 @@ static const char *const sql[] = {
 			  "WHERE lease = ? ORDER BY key",
 	[DB_GET_HOLDERS] = "SELECT " HOLDER " FROM holder "
 			   "WHERE lease = ? ORDER BY number",
+	[DB_GET_NODES] = "SELECT " NODE " FROM lease_node "
+			 "WHERE lease = ? ORDER BY position",
 	[DB_GET_SPACES] = "SELECT " SPACE " FROM space "
 			  "WHERE lease = ? ORDER BY position",
 	[DB_GET_SPACE_WINDOWS] = "SELECT " WINDOW " FROM space_window "

@@ -149,6 +149,33 @@ static int load_ranges(struct db *db, const char *device,
 }
 
 /**
+ * load_tce() - Read which windows a device's container can have
+ * @db:		The database
+ * @device:	Its name
+ * @ret:	Filled; as it was if there is nothing
+ * @err:	Filled on failure
+ *
+ * Return: 0 or -errno.
+ */
+static int load_tce(struct db *db, const char *device,
+		    struct kernel_tce_info *ret, struct error *err)
+{
+	struct get g = get_begin(db, DB_GET_TCE, "capability_tce", device, err);
+	char name[NAME_SIZE];
+
+	while (get_row(&g)) {
+		get_text(&g, name, sizeof(name));
+		ret->dma32_start = get_u64(&g);
+		ret->dma32_size = get_u64(&g);
+		ret->page_sizes = get_u64(&g);
+		ret->max_windows = (uint32_t)get_number(&g, UINT32_MAX);
+		ret->levels = (uint32_t)get_number(&g, UINT32_MAX);
+		ret->kernel_page = get_u64(&g);
+	}
+	return get_end(&g);
+}
+
+/**
  * load_capability() - Read what a probe found on a device
  * @db:		The database
  * @device:	Its name
@@ -193,6 +220,8 @@ static int load_capability(struct db *db, const char *device,
 	r = get_end(&g);
 	if (!r && found)
 		r = load_ranges(db, device, ret, err);
+	if (!r && found && ret->backend == KERNEL_BACKEND_SPAPR)
+		r = load_tce(db, device, &ret->tce, err);
 
 	return r < 0 ? r : found;
 }
@@ -341,6 +370,7 @@ static int load_holders(struct db *db, struct lease *lease, struct error *err)
 		holder.since_us = get_number(&g, INT64_MAX);
 		holder.until_us = get_number(&g, INT64_MAX);
 		get_text(&g, holder.why, sizeof(holder.why));
+		holder.memlock_hard_before = get_u64(&g);
 		if (!g.r && lease_add_holder(lease, &holder))
 			g.r = db_error(NULL, SQLITE_NOMEM, g.table, err);
 	}
@@ -390,6 +420,8 @@ static void get_lease(struct get *g, struct lease *lease)
 	get_text(g, lease->fingerprint, sizeof(lease->fingerprint));
 	lease->grace_ms = (uint32_t)get_number(g, UINT32_MAX);
 	lease->volatile_lease = get_number(g, 1);
+	lease->shared_uid = get_number(g, 1);
+	lease->released_us = get_number(g, INT64_MAX);
 }
 
 /**
@@ -428,6 +460,8 @@ static int load_leases(struct db *db, const struct store_loader *loader,
 			g.r = store_load_mappings(db, lease, err);
 		if (!g.r)
 			g.r = store_load_tables(db, lease, err);
+		if (!g.r)
+			g.r = store_load_nodes(db, lease, err);
 		if (!g.r)
 			g.r = loader->lease(data, lease);
 		else

@@ -19,6 +19,22 @@ int store_put_revision(struct store_tx *tx, uint64_t revision,
 	return put_end(&p, "write the revision", err);
 }
 
+/* put_tce() - Write which windows a device's container can have */
+static int put_tce(struct store_tx *tx, const char *name,
+		   const struct kernel_tce_info *tce, struct error *err)
+{
+	struct put p = put_begin(tx, DB_PUT_TCE);
+
+	put_text(&p, name);
+	put_u64(&p, tce->dma32_start);
+	put_u64(&p, tce->dma32_size);
+	put_u64(&p, tce->page_sizes);
+	put_number(&p, tce->max_windows);
+	put_number(&p, tce->levels);
+	put_u64(&p, tce->kernel_page);
+	return put_end(&p, "write a device's windows", err);
+}
+
 /**
  * put_capability() - Write what a probe found
  * @tx:		The transaction
@@ -67,6 +83,8 @@ static int put_capability(struct store_tx *tx, const char *name,
 		put_u64(&p, caps->ranges[i].last);
 		r = put_end(&p, "write a device's range", err);
 	}
+	if (!r && caps->backend == KERNEL_BACKEND_SPAPR)
+		r = put_tce(tx, name, &caps->tce, err);
 
 	return r;
 }
@@ -137,6 +155,7 @@ static int put_holder(struct store_tx *tx, const char *lease, size_t number,
 	put_number(&p, holder->since_us);
 	put_number(&p, holder->until_us);
 	put_text(&p, holder->why);
+	put_u64(&p, holder->memlock_hard_before);
 	return put_end(&p, "write a holder", err);
 }
 
@@ -211,6 +230,8 @@ int store_put_lease(struct store_tx *tx, const struct lease *lease,
 	put_text(&p, lease->fingerprint);
 	put_number(&p, lease->grace_ms);
 	put_number(&p, lease->volatile_lease);
+	put_number(&p, lease->shared_uid);
+	put_number(&p, lease->released_us);
 	r = put_end(&p, "write a lease", err);
 	if (!r)
 		r = put_lists(tx, lease, err);
@@ -220,6 +241,8 @@ int store_put_lease(struct store_tx *tx, const struct lease *lease,
 		r = store_trim_mappings(tx, lease, err);
 	if (!r)
 		r = store_put_tables(tx, lease, err);
+	if (!r)
+		r = store_put_nodes(tx, lease, err);
 
 	return r;
 }

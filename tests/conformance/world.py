@@ -65,7 +65,7 @@ def enter_simulation() -> None:
     machine = json.loads(path.read_text())
     there = {device["bdf"] for device in machine["devices"]}
     # It knows where the test machine has its devices.
-    module = load("boot", TOP / "tests/vm/boot")
+    module = load("machines", TOP / "tests/vm/machines.py")
     ports = {**module.DEVICES, **module.BRIDGED}
     names = ports if ports["EDU0"] in there else module.FLAT
     for name in ports:

@@ -422,6 +422,41 @@ SAME(sizeof(struct uapi_iova_range), sizeof(struct vfio_iova_range));
 SAME(offsetof(struct uapi_iova_range, last),
      offsetof(struct vfio_iova_range, end));
 
+/* --- VFIO on POWER */
+VFLAG(SPAPR_TCE_v2_IOMMU);
+VFLAG(IOMMU_SPAPR_TCE_GET_INFO);
+VFLAG(IOMMU_SPAPR_REGISTER_MEMORY);
+VFLAG(IOMMU_SPAPR_UNREGISTER_MEMORY);
+VFLAG(IOMMU_SPAPR_TCE_CREATE);
+VFLAG(IOMMU_SPAPR_TCE_REMOVE);
+VFLAG(IOMMU_SPAPR_INFO_DDW);
+VSIZE(iommu_spapr_tce_ddw_info);
+VFIELD(iommu_spapr_tce_ddw_info, pgsizes);
+VFIELD(iommu_spapr_tce_ddw_info, max_dynamic_windows_supported);
+VFIELD(iommu_spapr_tce_ddw_info, levels);
+VSIZE(iommu_spapr_tce_info);
+VFIELD(iommu_spapr_tce_info, argsz);
+VFIELD(iommu_spapr_tce_info, flags);
+VFIELD(iommu_spapr_tce_info, dma32_window_start);
+VFIELD(iommu_spapr_tce_info, dma32_window_size);
+VFIELD(iommu_spapr_tce_info, ddw);
+VSIZE(iommu_spapr_register_memory);
+VFIELD(iommu_spapr_register_memory, argsz);
+VFIELD(iommu_spapr_register_memory, flags);
+VFIELD(iommu_spapr_register_memory, vaddr);
+VFIELD(iommu_spapr_register_memory, size);
+VSIZE(iommu_spapr_tce_create);
+VFIELD(iommu_spapr_tce_create, argsz);
+VFIELD(iommu_spapr_tce_create, flags);
+VFIELD(iommu_spapr_tce_create, page_shift);
+VFIELD(iommu_spapr_tce_create, window_size);
+VFIELD(iommu_spapr_tce_create, levels);
+VFIELD(iommu_spapr_tce_create, start_addr);
+VSIZE(iommu_spapr_tce_remove);
+VFIELD(iommu_spapr_tce_remove, argsz);
+VFIELD(iommu_spapr_tce_remove, flags);
+VFIELD(iommu_spapr_tce_remove, start_addr);
+
 /* --- KVM */
 #define KSIZE(s) SAME(sizeof(struct uapi_kvm_##s), sizeof(struct kvm_##s))
 #define KFIELD(s, f)                                                       \
@@ -444,6 +479,20 @@ KFIELD(device_attr, flags);
 KFIELD(device_attr, group);
 KFIELD(device_attr, attr);
 KFIELD(device_attr, addr);
+SAME(UAPI_KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE, KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE);
+KSIZE(vfio_spapr_tce);
+KFIELD(vfio_spapr_tce, groupfd);
+KFIELD(vfio_spapr_tce, tablefd);
+/* Declared on POWER alone. */
+#ifdef __powerpc64__
+SAME(UAPI_KVM_CREATE_SPAPR_TCE_64, KVM_CREATE_SPAPR_TCE_64);
+KSIZE(create_spapr_tce_64);
+KFIELD(create_spapr_tce_64, liobn);
+KFIELD(create_spapr_tce_64, page_shift);
+KFIELD(create_spapr_tce_64, flags);
+KFIELD(create_spapr_tce_64, offset);
+KFIELD(create_spapr_tce_64, size);
+#endif
 
 #ifdef WRONG
 SAME(UAPI_DESTROY, IOMMU_OPTION);
@@ -497,31 +546,41 @@ static int find_headers(char *buf, size_t size)
 }
 
 /**
- * compare() - Compile this file once more
+ * compare_by() - Compile this file once more
+ * @cc:		With what
  * @include:	The kernel's headers
  * @extra:	One more option
+ * @machine:	The headers that are the machine's own (asm/)
  * @quiet:	It is meant to fail
  *
- * Return: the compiler's exit status.
+ * Return: the compiler's exit status; 127 if there is none.
  */
-static int compare(const char *include, const char *extra, bool quiet)
+static int compare_by(const char *cc, const char *include, const char *extra,
+		      const char *machine, bool quiet)
 {
-	const char *cc = getenv("CC");
 	pid_t child = fork();
 	int status = -1;
 
 	if (!child) {
 		if (quiet)
 			close(STDERR_FILENO);
-		execlp(cc ? cc : "cc", cc ? cc : "cc", "-std=gnu17",
-		       "-fsyntax-only", "-DCOMPARE", extra, "-isystem",
-		       include, "-Iioasidd", __FILE__, (char *)NULL);
+		execlp(cc, cc, "-std=gnu17", "-fsyntax-only", "-DCOMPARE",
+		       extra, "-isystem", machine, "-isystem", include,
+		       "-Iioasidd", __FILE__, (char *)NULL);
 		_exit(127);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));
 
 	return WEXITSTATUS(status);
+}
+
+/* compare() - The same, for this machine */
+static int compare(const char *include, const char *extra, bool quiet)
+{
+	const char *cc = getenv("CC");
+
+	return compare_by(cc ? cc : "cc", include, extra, include, quiet);
 }
 
 static void our_declarations_are_the_kernels(void **state)
@@ -549,9 +608,54 @@ static void a_difference_would_be_seen(void **state)
 	assert_int_not_equal(compare(include, "-DWRONG", true), 0);
 }
 
+/**
+ * compare_for() - The same, for another machine: its ioctl numbers differ
+ * @triplet:	Which; its headers are in a root of packaging/sysroot
+ * @debian:	Debian's name of it
+ */
+static void compare_for(const char *triplet, const char *debian)
+{
+	const char *cache = getenv("IOASIDD_CACHE");
+	char include[512], pattern[512], cc[64];
+	glob_t found;
+	int r;
+
+	snprintf(pattern, sizeof(pattern), "%s/root/%s-*/usr/include/%s",
+		 cache ? cache : "/var/cache/ioasidd-test", debian, triplet);
+	r = glob(pattern, 0, NULL, &found);
+	if (r || find_headers(include, sizeof(include))) {
+		if (!r)
+			globfree(&found);
+		print_message("no headers of %s to compare with: run "
+			      "packaging/sysroot %s\n", triplet, triplet);
+		skip();
+	}
+	snprintf(cc, sizeof(cc), "%s-gcc", triplet);
+	r = compare_by(cc, include, "-Werror",
+		       found.gl_pathv[found.gl_pathc - 1], false);
+	globfree(&found);
+	if (r == 127) {
+		print_message("no %s: packaging/prerequisites.sh cross\n", cc);
+		skip();
+	}
+	assert_int_equal(r, 0);
+}
+
+static void they_are_those_of_power(void **state)
+{
+	compare_for("powerpc64le-linux-gnu", "ppc64el");
+}
+
+static void they_are_those_of_arm(void **state)
+{
+	compare_for("aarch64-linux-gnu", "arm64");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(they_are_those_of_power),
+		cmocka_unit_test(they_are_those_of_arm),
 		cmocka_unit_test(our_declarations_are_the_kernels),
 		cmocka_unit_test(a_difference_would_be_seen),
 	};

@@ -341,7 +341,7 @@ static int no_containers(struct error *err)
 			 "a simulated machine has no VFIO containers and groups");
 }
 
-/* client_container_open() - See no_containers(), as of the six that follow. */
+/* client_container_open() - See no_containers(), as of the seven that follow. */
 static int client_container_open(struct kernel *k, int *ret_fd,
 				 struct error *err)
 {
@@ -363,6 +363,13 @@ static int client_container_attach(struct kernel *k, int container, int group,
 static int client_container_info(struct kernel *k, int container,
 				 struct kernel_container_info *ret,
 				 struct error *err)
+{
+	return no_containers(err);
+}
+
+static int client_container_tce_info(struct kernel *k, int container,
+				     struct kernel_tce_info *ret,
+				     struct error *err)
 {
 	return no_containers(err);
 }
@@ -474,6 +481,39 @@ static int client_hw_info(struct kernel *k, int iommufd, uint32_t dev_id,
 	return iommufd_hw_info(iommufd, dev_id, ret, err);
 }
 
+/**
+ * client_node_find() - What a simulated machine has no nodes for
+ *
+ * Whoever opens a group by its path opens one of this host.
+ *
+ * Return: -ENOENT, kernel.no-node.
+ */
+static int client_node_find(struct kernel *k, int group,
+			    struct kernel_node *ret, struct error *err)
+{
+	return error_set(err, -ENOENT, ERROR_KERNEL_NO_NODE,
+			 "group %d is of a simulated machine, which has no device nodes",
+			 group);
+}
+
+/* client_node_get_acl() - Likewise. */
+static int client_node_get_acl(struct kernel *k,
+			       const struct kernel_node *node,
+			       struct acl *ret, struct error *err)
+{
+	return error_set(err, -ENOENT, ERROR_KERNEL_NO_NODE,
+			 "'%s' is of a simulated machine", node->path);
+}
+
+/* client_node_set_acl() - Likewise. */
+static int client_node_set_acl(struct kernel *k,
+			       const struct kernel_node *node,
+			       const struct acl *acl, struct error *err)
+{
+	return error_set(err, -ENOENT, ERROR_KERNEL_NO_NODE,
+			 "'%s' is of a simulated machine", node->path);
+}
+
 /* client_destroy() - See iommufd_destroy(). */
 static int client_destroy(struct kernel *k, int iommufd, uint32_t id,
 			  struct error *err)
@@ -510,6 +550,7 @@ static const struct kernel_ops client_ops = {
 	.group_open = client_group_open,
 	.container_attach = client_container_attach,
 	.container_info = client_container_info,
+	.container_tce_info = client_container_tce_info,
 	.group_device = client_group_device,
 	.container_unmap_all = client_container_unmap_all,
 	.vfio_is = client_vfio_is,
@@ -529,6 +570,9 @@ static const struct kernel_ops client_ops = {
 	.fault_queue_alloc = client_fault_queue_alloc,
 	.viommu_alloc = client_viommu_alloc,
 	.vdevice_alloc = client_vdevice_alloc,
+	.node_find = client_node_find,
+	.node_get_acl = client_node_get_acl,
+	.node_set_acl = client_node_set_acl,
 	.destroy = client_destroy,
 };
 

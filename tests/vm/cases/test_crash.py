@@ -26,7 +26,8 @@ pytest_plugins = ["ioasid"]
 pytestmark = [
     pytest.mark.skipif(os.environ["IOMMU"] == "none", reason="no IOMMU"),
     pytest.mark.skipif("EDU0_PORT" not in os.environ,
-                       reason="all devices are on bus 0"),
+                       reason="QEMU 10's AMD IOMMU: all devices are on "
+                       "bus 0, which nothing resets"),
 ]
 
 LONG = os.environ.get("IOASID_LONG") == "1"
@@ -285,6 +286,7 @@ def test_kill_at_random_moments_of_a_claim(ioasidd: Ioasidd) -> None:
 
 # --- holders do not notice ---
 
+@pytest.mark.cell("restart")
 @pytest.mark.limit(170)
 def test_guest_does_not_notice_that_ioasidd_is_killed(
         ioasidd: Ioasidd) -> None:

@@ -152,6 +152,7 @@ def guest_reads_disk(vmm: Process) -> None:
     assert vmm.wait(60) == 0, vmm.output()
 
 
+@pytest.mark.cell("transfer")
 @translated
 @pytest.mark.sanitize
 def test_guest_reads_disk_over_lease(ioasidd: Ioasidd) -> None:
@@ -193,7 +194,7 @@ def test_vmm_has_no_privilege_and_opens_no_device(ioasidd: Ioasidd) -> None:
 
     lines = trace.read_text(errors="replace").splitlines()
     # The trace is of all three, and of the opens: else it would show nothing.
-    for sight in ("/ioasidctl", "qemu-system-x86_64", "/l2/bzImage",
+    for sight in ("/ioasidctl", "qemu-system-x86_64", "/l2/kernel",
                   "/dev/kvm"):
         assert any(sight in line for line in lines), sight
     bdf = os.environ["NVME0"]

@@ -1,17 +1,21 @@
 """The test machine itself is what the other cases rely on; no daemon needed.
 
-The last case is the proof of the recipe: a stock QEMU inside the machine takes
-an iommufd and an NVMe's cdev, and the driver of its guest reads the disk.
+The last cases are the proof of the recipe: a stock QEMU inside the machine takes
+an iommufd and an NVMe's cdev, or the disk's address where the kernel has no iommufd,
+and the driver of its guest reads the disk.
 """
 
 import errno
 import os
+import platform
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 IOMMU = os.environ["IOMMU"]
+KERNEL_OF = os.environ["KERNEL_OF"]
 # AMD on QEMU 10: all devices are on bus 0, tests/vm/boot says why.
 FLAT = IOMMU == "amd" and "EDU0_PORT" not in os.environ
 # A virtio IOMMU bears no conventional bus, and on bus 0 there is no port for it.
@@ -27,6 +31,13 @@ if not FLAT:
 if BRIDGED:
     IDS |= {"BRIDGE": "1b36:000e", "BRIDGED0": "1234:11e8"}
 with_iommu = pytest.mark.skipif(IOMMU == "none", reason="there is no IOMMU")
+without_iommufd = pytest.mark.skipif(KERNEL_OF != "debian",
+                                     reason="our kernel has iommufd")
+with_iommufd = pytest.mark.skipif(KERNEL_OF == "debian",
+                                  reason="Debian's kernel has no iommufd")
+with_level = pytest.mark.skipif(
+    not shutil.which(f"qemu-system-{platform.machine()}"),
+    reason="a QEMU for this processor in packaging/sysroot")
 with_ports = pytest.mark.skipif(FLAT, reason="all devices are on bus 0")
 
 
@@ -39,9 +50,30 @@ def test_device_is_where_the_environment_says(testbed, name):
     assert f"{vendor}:{device}" == IDS[name]
 
 
+@with_iommufd
 def test_iommufd_is_there():
     """Also without an IOMMU: the mock and noiommu use it."""
     assert Path("/dev/iommu").is_char_device()
+
+
+@without_iommufd
+def test_type1_is_all_there_is():
+    """Debian's kernel has no iommufd, so no cdev either: containers and groups."""
+    assert not Path("/dev/iommu").exists()
+    assert Path("/dev/vfio/vfio").is_char_device()
+
+
+@without_iommufd
+def test_vfio_pci_gives_a_group_and_no_cdev(testbed):
+    """What a VMM opens is the node of the group.
+
+    The device has its vfio-dev folder all the same, without a number in it.
+    """
+    testbed.switch("EDU0", "vfio-pci")
+    assert Path(f"/dev/vfio/{testbed.group('EDU0').name}").is_char_device()
+    entry, = (testbed.sysfs("EDU0") / "vfio-dev").iterdir()
+    assert not (entry / "dev").exists()
+    assert not Path("/dev/vfio/devices").exists()
 
 
 @with_iommu
@@ -114,12 +146,24 @@ def test_second_nvme_mounts(testbed, tmp_path):
         subprocess.run(["umount", tmp_path], check=True)
 
 
+@pytest.mark.skipif(platform.machine() != "x86_64",
+                    reason="TCG emulates virtualization of x86 alone")
 def test_kvm_works():
     """TCG emulates SVM, so L2 does not crawl."""
     assert Path("/dev/kvm").is_char_device()
 
 
+def second_level(*arguments: str, fds: tuple[int, ...] = ()) -> str:
+    """What the second level says until its end."""
+    return subprocess.run(
+        ["/opt/ioasidd/tests/vm/l2-qemu", *arguments], pass_fds=fds,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, check=False, timeout=360).stdout
+
+
 @with_iommu
+@with_iommufd
+@with_level
 @pytest.mark.skipif(FLAT, reason="QEMU 10's AMD IOMMU does not translate DMA")
 @pytest.mark.limit(150)
 def test_second_level_reads_the_disk(testbed):
@@ -128,14 +172,23 @@ def test_second_level_reads_the_disk(testbed):
     iommufd = os.open("/dev/iommu", os.O_RDWR)
     cdev = os.open(testbed.cdev("NVME0"), os.O_RDWR)
     try:
-        done = subprocess.run(
-            ["/opt/ioasidd/tests/vm/l2-qemu",
-             "-object", f"iommufd,id=i0,fd={iommufd}",
-             "-device", f"vfio-pci,id=d0,iommufd=i0,fd={cdev}"],
-            pass_fds=(iommufd, cdev), stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            check=False, timeout=360)
+        said = second_level(
+            "-object", f"iommufd,id=i0,fd={iommufd}",
+            "-device", f"vfio-pci,id=d0,iommufd=i0,fd={cdev}",
+            fds=(iommufd, cdev))
     finally:
         os.close(cdev)
         os.close(iommufd)
-    assert f"L2: marker {os.environ['NVME0_MARKER']}" in done.stdout
+    assert f"L2: marker {os.environ['NVME0_MARKER']}" in said
+
+
+@with_iommu
+@without_iommufd
+@with_level
+@pytest.mark.skipif(FLAT, reason="QEMU 10's AMD IOMMU does not translate DMA")
+@pytest.mark.limit(150)
+def test_second_level_reads_the_disk_by_its_address(testbed):
+    """The same by container and group, which QEMU opens itself."""
+    testbed.switch("NVME0", "vfio-pci")
+    said = second_level("-device", f"vfio-pci,id=d0,host={testbed.bdf('NVME0')}")
+    assert f"L2: marker {os.environ['NVME0_MARKER']}" in said

@@ -83,6 +83,7 @@ def vtd_ecap() -> int:
     return int(path.read_text(), 16) if IOMMU == "vtd-scalable" else 0
 
 
+@pytest.mark.cell("prepare")
 @pytest.mark.parametrize("name", ["EDU0", "NVME0"])
 def test_prepare_probes_and_restore_gives_back(ioasidd: Ioasidd,
                                                name: str) -> None:
@@ -98,7 +99,7 @@ def test_prepare_probes_and_restore_gives_back(ioasidd: Ioasidd,
     assert (device["state"], device["driver"], device["formerDriver"]) == \
         ("READY", "vfio-pci", before[name][0])
     assert (driver(name), override(name)) == ("vfio-pci", "vfio-pci")
-    assert not device["noReset"]
+    assert device["noReset"] == (FLAT and name == "EDU0")
     assert device["unsafeInterrupts"] == (not VTD and IOMMU != "none")
     assert device["noIommu"] == (IOMMU == "none")
 
@@ -113,8 +114,8 @@ def test_prepare_probes_and_restore_gives_back(ioasidd: Ioasidd,
         assert ranges[1][0] == 0xfef00000 and ranges[1][1] >= (1 << 39) - 1
         assert ranges[2:] == ([(1 << 40, TOP)] if IOMMU == "amd" else [])
     assert int(caps["iovaAlignment"]) == 4096
-    assert caps["hwInfoType"] == (1 if VTD else 0)
-    assert bool(caps["hwInfo"]) == VTD
+    assert caps["hwInfoType"] == (1 if VTD else 4 if IOMMU == "amd" else 0)
+    assert bool(caps["hwInfo"]) == bool(caps["hwInfoType"])
     ecap = vtd_ecap()
     assert caps["nestParent"] == bool(ecap >> 26 & 1)
     assert caps["dirtyTracking"] == bool(ecap >> 45 & 1)

@@ -106,6 +106,7 @@ def test_backend_is_what_the_kernel_has(ioasidd: Ioasidd) -> None:
         ("iommufd" if Path("/dev/iommu").exists() else "type1")
 
 
+@pytest.mark.cell("prepare")
 @pytest.mark.parametrize("name", ["EDU0", "NVME0"])
 def test_prepare_opens_and_restore_gives_back(type1: Ioasidd,
                                               name: str) -> None:

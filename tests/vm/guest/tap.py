@@ -6,7 +6,7 @@ leaves fewer lines than planned, and tests/vm/boot counts that as a failure.
 
 Also gives each test a time limit, so that one that hangs costs itself and not
 the rest: 180 s, or @pytest.mark.limit(seconds), and three times that, for hosts
-that are slow or busy.
+that are slow or busy. Loads cells.py, which writes what is shown of the matrix.
 """
 
 import os
@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 import pytest
 
+pytest_plugins = ["cells"]
 DEFAULT_LIMIT = 180
 PATIENCE = 3
 
