@@ -25,8 +25,8 @@ static bool blame_device(int sysfs, int proc, const struct kernel_device *dev,
 		error_cause(found, "device", dev->bdf,
 			    "of the same group is with driver %s", dev->driver);
 		if (first)
-			error_remedy(found, "`ioasidctl prepare %s` takes it off driver %s",
-				     dev->bdf, dev->driver);
+			error_remedy(found, "take it off driver %s: `echo %s > /sys/bus/pci/devices/%s/driver/unbind` as root",
+				     dev->driver, dev->bdf, dev->bdf);
 		return true;
 	}
 	if (!dev->vfio ||

@@ -31,7 +31,7 @@
  */
 static void *number_arg(unsigned long n)
 {
-	return (void *)n; /* NOLINT(performance-no-int-to-ptr): the kernel's way */
+	return (void *)n;
 }
 
 /* --- containers --- */

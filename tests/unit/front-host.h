@@ -154,6 +154,8 @@ static inline void machine_prepare(struct registry *reg, const char *name)
 	memcpy(caps->hw.data, "\1\2\3\4", 4);
 	caps->hw.data_len = 4;
 	caps->bind_us = 100000;
+	caps->backend = reg->backend = KERNEL_BACKEND_IOMMUFD;
+	caps->dma_entries = 65535;
 	str_copy(caps->reset_set[0], BDF_SIZE, device->facts.bdf);
 	caps->n_reset_set = 1;
 	device->caps = caps;

@@ -745,6 +745,9 @@ static void device_shows_what_the_probe_found(void **state)
 	caps.iova_ranges = &ranges;
 	caps.n_iova_ranges = 1;
 	caps.iova_alignment = 4096;
+	caps.backend = (char *)"type1";
+	caps.dirty_tracking = true;
+	caps.dma_entries = 65535;
 	msg.capabilities = &caps;
 	assert_int_equal(fake_reply(server, 1, &msg.base, 0, NULL, 0), 0);
 	assert_int_equal(ioasid_device_get(conn, DEVICE0, &device, &err), 0);
@@ -752,6 +755,9 @@ static void device_shows_what_the_probe_found(void **state)
 	assert_int_equal(device->n_iova_ranges, 1);
 	assert_true(device->iova_ranges[0].last == UINT64_MAX);
 	assert_int_equal(device->iova_alignment, 4096);
+	assert_string_equal(device->backend, "type1");
+	assert_true(device->dirty_tracking);
+	assert_int_equal(device->dma_entries, 65535);
 	device = ioasid_device_free(device);
 }
 

@@ -201,6 +201,8 @@ static void a_device_is_shown_with_all_it_has(void **state)
 	assert_int_equal(device->capabilities->iova_ranges[0]->last,
 			 UINT64_MAX);
 	assert_int_equal(device->capabilities->hw_info.len, 4);
+	assert_string_equal(device->capabilities->backend, "iommufd");
+	assert_int_equal(device->capabilities->dma_entries, 65535);
 	assert_int_equal(device->capabilities->probed->seconds, 1700000000);
 	assert_int_equal(device->capabilities->probed->nanos, 123456000);
 

@@ -218,8 +218,9 @@ static int blame(struct kernel *k, const struct kernel_device *sibling,
 			    "of the same group is with driver %s",
 			    sibling->driver);
 		if (found->n_causes == 1)
-			error_remedy(found, "`ioasidctl prepare %s` takes it off driver %s",
-				     sibling->bdf, sibling->driver);
+			error_remedy(found, "take it off driver %s: `echo %s > /sys/bus/pci/devices/%s/driver/unbind` as root",
+				     sibling->driver, sibling->bdf,
+				     sibling->bdf);
 		return 1;
 	}
 	if (!sibling->vfio || client_find_holders(k, sibling, &held, NULL) <= 0)
