@@ -303,10 +303,10 @@ static bool is_device(struct host *host, const struct known *known, int group,
 bool container_is_whole(struct host *host, const struct lease *lease,
 			const int *fds, size_t n_groups)
 {
-	struct known known[LEASE_DEVICES_MAX];
+	struct known known[LEASE_DEVICES_MAX] = { { .group = 0 } };
 	struct space space = SPACE_NULL;
 
-	if (look_up(host, lease, known) != n_groups ||
+	if (!n_groups || look_up(host, lease, known) != n_groups ||
 	    container_read(host, fds[0], &space, NULL) < 0)
 		return false;
 	space_deinit(&space);
