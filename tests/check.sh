@@ -270,7 +270,9 @@ check() {
 }
 
 # What Debian's own kernel can run, which has no iommufd.
-mapfile -t type1 < <(compgen -G "tests/vm/cases/test_*type1.py")
+mapfile -t type1 < <(
+	compgen -G "tests/vm/cases/test_*type1.py"
+	compgen -G "tests/vm/cases/test_nodes.py")
 
 # matrix: what was shown on which machine. It is kept in build/matrix, from where
 # `make matrix` writes it into README.md.
@@ -289,11 +291,13 @@ matrix() {
 machines() {
 	local iommu kept=(--results "$out/results")
 
-	needs build test vm
+	needs build test vm arm cross
 	kernel
 	build build && for iommu in vtd-scalable vtd-legacy virtio amd none; do
 		machine build "$iommu" "${kept[@]}" tests/vm/cases
 	done
+	build build-aarch64-linux-gnu CROSS=aarch64-linux-gnu &&
+		machine build-aarch64-linux-gnu smmuv3 "${kept[@]}" "${anywhere[@]}" "${type1[@]}"
 	machine build vtd-legacy --kernel-of debian "${kept[@]}" "${anywhere[@]}" "${type1[@]}"
 	matrix
 	conforms build none

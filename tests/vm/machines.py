@@ -237,7 +237,7 @@ X86 = Arch(
     ("-M", "q35,kernel-irqchip=split", "-accel", "tcg,thread=multi",
      "-cpu", "EPYC-v4"), "ttyS0",
     ("9pnet_virtio", "9p", "overlay", "virtio_iommu", "nvme", "virtio_net",
-     "vfio_iommu_type1", "vfio_pci", "kvm_amd", "ext4"))
+     "vfio_iommu_type1", "vfio_pci", "uio_pci_generic", "kvm_amd", "ext4"))
 
 
 class Pc(Ported):
@@ -333,13 +333,15 @@ ARM = Arch(
     ("-M", "virt,gic-version=3,iommu=smmuv3", "-accel", "tcg,thread=multi",
      "-cpu", "max,pauth-impdef=on"), "ttyAMA0",
     ("9pnet_virtio", "9p", "overlay", "nvme", "virtio_net", "vfio_iommu_type1",
-     "vfio_pci", "ext4"))
+     "vfio_pci", "uio_pci_generic", "ext4"))
 
 
 class Smmu(Ported):
     """QEMU's board for virtual machines, with an SMMUv3 of the board's own."""
 
     arch = ARM
+    # Nothing is built for it, unless that is asked for.
+    kernels = ("debian", "ours")
 
 
 # --- POWER ----------------------------------------------------------------------
