@@ -95,6 +95,7 @@ def test_device_show_gives_windows_sizes_and_limits(ioasidd):
     ioasidd.restore("EDU0")
 
 
+@pytest.mark.cell("windows")
 def test_plan_has_the_default_window_and_64_gib_of_64k(ioasidd):
     """Accepted, with the steps and what has to be known."""
     ioasidd.prepare("EDU0")
@@ -111,6 +112,7 @@ def test_plan_has_the_default_window_and_64_gib_of_64k(ioasidd):
                       LARGE).stdout)
 
 
+@pytest.mark.cell("windows")
 def test_second_dynamic_window_is_refused_unseen(ioasidd):
     """2 GiB of 4 KiB pages beside 64 GiB of 64 KiB: the platform is not asked."""
     ioasidd.prepare("EDU0")
@@ -138,6 +140,7 @@ def test_devices_of_two_groups_are_refused(ioasidd):
     assert refused.value.id == "window.unavailable"
 
 
+@pytest.mark.cell("windows")
 @pytest.mark.limit(600)
 @pytest.mark.cell("windows")
 def test_holder_has_dma_in_both_windows_and_resizes_one(ioasidd):
