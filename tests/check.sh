@@ -291,13 +291,15 @@ matrix() {
 machines() {
 	local iommu kept=(--results "$out/results")
 
-	needs build test vm arm cross
+	needs build test vm arm power cross
 	kernel
 	build build && for iommu in vtd-scalable vtd-legacy virtio amd none; do
 		machine build "$iommu" "${kept[@]}" tests/vm/cases
 	done
 	build build-aarch64-linux-gnu CROSS=aarch64-linux-gnu &&
 		machine build-aarch64-linux-gnu smmuv3 "${kept[@]}" "${anywhere[@]}" "${type1[@]}"
+	build build-powerpc64le-linux-gnu CROSS=powerpc64le-linux-gnu &&
+		machine build-powerpc64le-linux-gnu spapr "${kept[@]}" tests/vm/cases/test_spapr.py
 	machine build vtd-legacy --kernel-of debian "${kept[@]}" "${anywhere[@]}" "${type1[@]}"
 	matrix
 	conforms build none

@@ -44,12 +44,25 @@ static inline off_t edu_region(int device, uint32_t index)
 	return (off_t)info.offset;
 }
 
+/* Its registers have the byte order of the machine that QEMU emulates, whatever
+ * runs there: on POWER they are the wrong way round for a device of PCI.
+ */
+static inline bool edu_is_swapped(int device)
+{
+	off_t bar = edu_region(device, VFIO_PCI_BAR0_REGION_INDEX);
+	uint32_t id;
+
+	if (ioasid_pread(device, &id, 4, bar) != 4)
+		err(1, "read register 0");
+	return le32toh(id) >> 24 == 0xed;
+}
+
 /* Write to a register, or wait until the device has done what it was told. */
 static inline void edu_write(int device, uint32_t at, uint64_t value)
 {
 	off_t bar = edu_region(device, VFIO_PCI_BAR0_REGION_INDEX);
 
-	value = htole64(value);
+	value = edu_is_swapped(device) ? htobe64(value) : htole64(value);
 	if (ioasid_pwrite(device, &value, 8, bar + at) != 8)
 		err(1, "write register 0x%x", at);
 }
@@ -62,7 +75,9 @@ static inline void edu_wait(int device)
 	do {
 		if (ioasid_pread(device, &value, 4, bar + EDU_COMMAND) != 4)
 			err(1, "read register 0x%x", EDU_COMMAND);
-	} while (le32toh(value) & EDU_START);
+		value = edu_is_swapped(device) ? be32toh(value) :
+						 le32toh(value);
+	} while (value & EDU_START);
 }
 
 /* Let the device answer, and begin transfers: both are off after a reset. */

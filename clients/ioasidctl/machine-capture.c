@@ -12,6 +12,7 @@
 #include <json-c/json.h>
 #include <string.h>
 
+#include "base/platform.h"
 #include "base/str.h"
 #include "ioasid/v1/common.pb-c.h"
 #include "ioasid/v1/device.pb-c.h"
@@ -19,7 +20,6 @@
 #include "libioasid/message.h"
 
 #define VFIO_DRIVERS_MAX 8
-#define ADDRESSES_48 ((1ULL << 48) - 1)
 
 static const struct option_spec options[] = { NO_MORE_OPTIONS };
 
@@ -187,22 +187,10 @@ static struct aperture measured(const struct host *host,
 	return a;
 }
 
-/**
- * usual() - The aperture that IOMMUs of a family mostly have
- *
- * As seen with Linux 7.3: VT-d and SMMUv3 with page tables of four levels, the
- * virtio-iommu of QEMU's q35, the default window of pseries.
- */
+/* usual() - The aperture that IOMMUs of a family mostly have */
 static struct aperture usual(const char *family)
 {
-	if (str_eq(family, "amd-vi"))
-		return (struct aperture){ 0, UINT64_MAX };
-	if (str_eq(family, "virtio-iommu"))
-		return (struct aperture){ 0, (1ULL << 39) - 1 };
-	if (str_eq(family, "spapr-tce"))
-		return (struct aperture){ 0, (1ULL << 30) - 1 };
-
-	return (struct aperture){ 0, ADDRESSES_48 };
+	return (struct aperture){ 0, platform_of(family)->aperture_last };
 }
 
 /**
@@ -233,9 +221,7 @@ static void put_page_tables(struct json_object *to,
 			    const char *family)
 {
 	struct json_object *kinds = array();
-	int nested = str_eq(family, "vt-d")   ? 1 :
-		     str_eq(family, "smmuv3") ? 2 :
-		     str_eq(family, "amd-vi") ? 3 : 0;
+	const uint32_t nested = platform_of(family)->guest_table;
 
 	if (caps->nest_parent)
 		add(kinds, json_object_new_string("nest-parent"));
@@ -493,7 +479,7 @@ static void add_driver(struct strv *drivers, const char *driver)
 static bool has_iommufd(const struct host *host)
 {
 	for (size_t i = 0; i < host->iommus->n_iommus; i++)
-		if (str_eq(host->iommus->iommus[i]->family, "spapr-tce"))
+		if (platform_of(host->iommus->iommus[i]->family)->spapr)
 			return false;
 
 	return str_eq(host->version->backend, "iommufd") ||

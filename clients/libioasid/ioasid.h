@@ -391,6 +391,37 @@ struct ioasid_window_wish {
 };
 
 /**
+ * enum ioasid_tce_step_kind - What is done with a container of POWER
+ * @IOASID_TCE_KEEP_DEFAULT:	Nothing: the kernel makes the default window
+ * @IOASID_TCE_REMOVE_DEFAULT:	It is removed, before anything is made
+ * @IOASID_TCE_CREATE:		A dynamic window is made
+ */
+enum ioasid_tce_step_kind {
+	IOASID_TCE_KEEP_DEFAULT = 1,
+	IOASID_TCE_REMOVE_DEFAULT = 2,
+	IOASID_TCE_CREATE = 3,
+};
+
+/**
+ * struct ioasid_tce_step - One of the things that are done
+ * @kind:	What; values out of the enum are possible
+ * @start:	Where the window begins, bytes; of one that is made, where it is
+ *		expected
+ * @size:	How long it is, bytes; of one that is made a power of two
+ * @page_shift:	Log2 of the size of its pages
+ * @levels:	Of its table
+ * @table_bytes: What that takes; it counts as locked memory of the process
+ */
+struct ioasid_tce_step {
+	enum ioasid_tce_step_kind kind;
+	uint64_t start;
+	uint64_t size;
+	uint32_t page_shift;
+	uint32_t levels;
+	uint64_t table_bytes;
+};
+
+/**
  * struct ioasid_window_plan - Where windows can be
  * @revision:		What of the host it is of
  * @n_windows:		How many @windows there are
@@ -399,6 +430,9 @@ struct ioasid_window_wish {
  * @iova_ranges:	What all of the devices together can use, by address
  * @iova_alignment:	What start and size of every window are multiples of,
  *			bytes
+ * @n_tce_steps:	How many @tce_steps there are; 0 but on POWER
+ * @tce_steps:		What the holder has to do to have the windows, in that
+ *			order: ioasid_tce_carry_out()
  */
 struct ioasid_window_plan {
 	uint64_t revision;
@@ -407,6 +441,8 @@ struct ioasid_window_plan {
 	size_t n_iova_ranges;
 	const struct ioasid_range *iova_ranges;
 	uint64_t iova_alignment;
+	size_t n_tce_steps;
+	const struct ioasid_tce_step *tce_steps;
 };
 
 /**
@@ -2295,6 +2331,240 @@ IOASID_PUBLIC int ioasid_cdev_attach_pasid(int cdev, uint32_t pasid,
 /* ioasid_cdev_detach_pasid() - Take it off; on none: 0. */
 IOASID_PUBLIC int ioasid_cdev_detach_pasid(int cdev, uint32_t pasid,
 					   struct ioasid_error *err);
+
+/* --- containers of POWER ---------------------------------------------------- */
+
+/*
+ * On POWER (backend "spapr") there is no iommufd, and a VFIO container of kind
+ * SPAPR TCE v2 in its place. It has no addresses but those in its windows: the
+ * default one, and a dynamic one that the platform makes on demand. It belongs to
+ * the first process that makes or removes a window, or registers memory: so this
+ * is done by the holder, and the daemon only plans (ioasid_windows_plan()).
+ *
+ * A dynamic window that the platform refuses costs the device: until the next boot
+ * the kernel makes none for it. Nothing is asked of the platform here that cannot
+ * be told beforehand to be refused.
+ *
+ * Order: the plan, then memory registered, then mapped. Only memory that is
+ * registered can be mapped. Numbers are bytes. Sources: <linux/vfio.h>,
+ * drivers/vfio/vfio_iommu_spapr_tce.c and arch/powerpc/platforms/pseries/iommu.c
+ * of Linux 7.3; tried on QEMU's pseries with Debian's 7.2 kernel.
+ *
+ * Errors are those of mappings: IOASID_ERROR_MAP_* and its like.
+ */
+
+/**
+ * struct ioasid_tce_info - Which windows a container can have
+ * @dma32_start: Where the default window begins
+ * @dma32_size:	How long it is; its pages are of 4 KiB
+ * @page_sizes:	Of dynamic windows, one bit for each size; 0 if there are none
+ * @max_windows: At once, the default one counted
+ * @levels:	That the table of a dynamic window can have
+ */
+struct ioasid_tce_info {
+	uint64_t dma32_start;
+	uint64_t dma32_size;
+	uint64_t page_sizes;
+	uint32_t max_windows;
+	uint32_t levels;
+};
+
+/**
+ * struct ioasid_tce_window - A window that was made
+ * @start:	Where it begins; the platform has decided
+ * @size:	How long it is
+ * @page_shift:	Log2 of the size of its pages: mappings in it begin and end with
+ *		one
+ * @levels:	Of its table
+ */
+struct ioasid_tce_window {
+	uint64_t start;
+	uint64_t size;
+	uint32_t page_shift;
+	uint32_t levels;
+};
+
+/**
+ * ioasid_tce_info() - Ask which windows a container can have
+ * @container:	The container, with a group in it
+ * @ret:	What it says
+ * @err:	See the head of this file
+ *
+ * Source: VFIO_IOMMU_SPAPR_TCE_GET_INFO. Does not make the container this
+ * process's.
+ *
+ * Return: 0; -ENXIO: there is no group in it; -ENOTTY: it is not of this kind.
+ */
+IOASID_PUBLIC int ioasid_tce_info(int container, struct ioasid_tce_info *ret,
+				  struct ioasid_error *err);
+
+/**
+ * ioasid_tce_carry_out() - Have the windows of a plan
+ * @container:	The container; nothing was made or mapped in it yet
+ * @steps:	What to do, such as of a struct ioasid_window_plan
+ * @n_steps:	How many
+ * @ret:	The dynamic window, if the plan has one; may be NULL otherwise
+ * @err:	See the head of this file
+ *
+ * All steps are checked against what the container can have before the first is
+ * done: nothing that cannot be is asked of the platform. Sources:
+ * VFIO_IOMMU_SPAPR_TCE_REMOVE, _CREATE. Undone by ioasid_tce_remove() and by the
+ * last close of the container; but a default window that was removed is only had
+ * again with a new container.
+ *
+ * Return: 0; -EINVAL IOASID_ERROR_ARGUMENT: the steps cannot be done in this
+ * container; -EINVAL IOASID_ERROR_MAP_FULL: the platform has no room for the
+ * window; -ENOMEM: its table is more than may be locked; -EPERM: the container is
+ * another process's; -ENODEV: the platform has refused, now or since its last
+ * boot.
+ */
+IOASID_PUBLIC int ioasid_tce_carry_out(int container,
+				       const struct ioasid_tce_step *steps,
+				       size_t n_steps,
+				       struct ioasid_tce_window *ret,
+				       struct ioasid_error *err);
+
+/**
+ * ioasid_tce_remove() - End a window, and all that is mapped in it
+ * @container:	The container
+ * @start:	Where it begins
+ * @err:	See the head of this file
+ *
+ * Source: VFIO_IOMMU_SPAPR_TCE_REMOVE. The kernel ends what is mapped in it first.
+ *
+ * Return: 0; -EINVAL: no window begins there; -EPERM: the container is another
+ * process's.
+ */
+IOASID_PUBLIC int ioasid_tce_remove(int container, uint64_t start,
+				    struct ioasid_error *err);
+
+/**
+ * ioasid_tce_resize() - Have a dynamic window of another length in its place
+ * @container:	The container
+ * @window:	It; on return as it is now, maybe elsewhere
+ * @size:	How long it shall be, a power of two
+ * @err:	See the head of this file
+ *
+ * The kernel cannot change a window: it is removed, with all that is mapped in it,
+ * and another one is made. Memory stays registered. If the platform has no room for
+ * the new one, the old one is made again, empty.
+ *
+ * Return: 0; -EINVAL IOASID_ERROR_ARGUMENT: a length that cannot be, and nothing
+ * was done; otherwise as ioasid_tce_carry_out(); @window->size is 0 if there is no
+ * window any more.
+ */
+IOASID_PUBLIC int ioasid_tce_resize(int container,
+				    struct ioasid_tce_window *window,
+				    uint64_t size, struct ioasid_error *err);
+
+/**
+ * ioasid_tce_register() - Make memory known that shall be mapped
+ * @container:	The container
+ * @memory:	Where it is; at the beginning of a page
+ * @length:	Whole pages
+ * @err:	See the head of this file
+ *
+ * Source: VFIO_IOMMU_SPAPR_REGISTER_MEMORY. It is pinned, and counts as locked,
+ * until ioasid_tce_unregister() or the last close of the container.
+ *
+ * Return: 0; -EBUSY: this very memory is registered; -EINVAL: it overlaps some that
+ * is, or is not made of pages; -ENOMEM: more than may be locked; -EFAULT: there is
+ * none; -EPERM: the container is another process's.
+ */
+IOASID_PUBLIC int ioasid_tce_register(int container, void *memory,
+				      uint64_t length,
+				      struct ioasid_error *err);
+
+/**
+ * ioasid_tce_unregister() - Forget memory that was registered
+ * @container:	The container
+ * @memory:	As it was registered
+ * @length:	Likewise
+ * @err:	See the head of this file
+ *
+ * Source: VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY. What of it is mapped has to be
+ * unmapped before: the kernel says 0 all the same, and the memory stays pinned as
+ * long as it is mapped.
+ *
+ * Return: 0; -ENOENT: it is not registered; -EINVAL: it is not made of pages.
+ */
+IOASID_PUBLIC int ioasid_tce_unregister(int container, void *memory,
+					uint64_t length,
+					struct ioasid_error *err);
+
+/**
+ * ioasid_tce_map() - Map memory in a window
+ * @container:	The container
+ * @memory:	Registered; at the beginning of a page of the window
+ * @length:	Whole pages of the window
+ * @flags:	IOASID_MAP_READ, IOASID_MAP_WRITE or both
+ * @iova:	Where, in one window
+ * @err:	See the head of this file
+ *
+ * Source: VFIO_IOMMU_MAP_DMA. What was mapped there is replaced without a word.
+ * Where the pages of the window are larger than the kernel's, only memory in huge
+ * pages (hugetlbfs, MAP_HUGETLB) can be mapped.
+ *
+ * Return: 0; -ENXIO IOASID_ERROR_MAP_RANGE: there is no window; -EINVAL
+ * IOASID_ERROR_MAP_MEMORY: the memory is not registered, or not in huge pages;
+ * -EINVAL IOASID_ERROR_MAP_ALIGNMENT: no whole pages of the window; -EPERM: nothing
+ * was registered, or the container is another process's.
+ */
+IOASID_PUBLIC int ioasid_tce_map(int container, void *memory, uint64_t length,
+				 uint32_t flags, uint64_t iova,
+				 struct ioasid_error *err);
+
+/**
+ * ioasid_tce_unmap() - End mappings in a window
+ * @container:	The container
+ * @iova:	From where
+ * @length:	Whole pages of the window
+ * @err:	See the head of this file
+ *
+ * Source: VFIO_IOMMU_UNMAP_DMA. Page by page: what is not mapped is no error.
+ *
+ * Return: 0; -ENXIO IOASID_ERROR_MAP_RANGE: there is no window; -EINVAL: no whole
+ * pages of it; -EPERM: as ioasid_tce_map().
+ */
+IOASID_PUBLIC int ioasid_tce_unmap(int container, uint64_t iova,
+				   uint64_t length, struct ioasid_error *err);
+
+/**
+ * ioasid_kvm_tce_new() - Have KVM keep the table of a guest's window
+ * @vm:		The machine's descriptor, of KVM_CREATE_VM
+ * @liobn:	The guest's number for the window
+ * @window:	The window, as the guest knows it
+ * @ret_table:	The table's descriptor; for the caller to close
+ * @err:	See the head of this file
+ *
+ * Source: KVM_CREATE_SPAPR_TCE_64. The guest's hypercalls on that number are then
+ * done by KVM. No KVM of POWER was at hand: this and the next were tried on a stand-
+ * in for the kernel alone.
+ *
+ * Return: 0; -EINVAL IOASID_ERROR_ARGUMENT: a window that does not consist of its
+ * pages; -EBUSY: the machine has that number; -ENOMEM; -ENOTTY: @vm is no machine of
+ * a KVM of POWER.
+ */
+IOASID_PUBLIC int ioasid_kvm_tce_new(int vm, uint64_t liobn,
+				     const struct ioasid_tce_window *window,
+				     int *ret_table, struct ioasid_error *err);
+
+/**
+ * ioasid_kvm_tce_link() - What the guest puts in its table goes into a window, too
+ * @kvm_device:	Of ioasid_kvm_add(), to which @group was added
+ * @group:	The group's descriptor, in a container with such a window: of the
+ *		same place, length and pages
+ * @table:	Of ioasid_kvm_tce_new()
+ * @err:	See the head of this file
+ *
+ * Source: KVM_DEV_VFIO_GROUP, KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE. Memory of the guest
+ * has to be registered before. Undone by ioasid_kvm_remove() of @group.
+ *
+ * Return: 0; -ENOENT: @group was not added; -EINVAL: no window of the group is like
+ * the table.
+ */
+IOASID_PUBLIC int ioasid_kvm_tce_link(int kvm_device, int group, int table,
+				      struct ioasid_error *err);
 
 /* --- memory of guarded leases ---------------------------------------------- */
 

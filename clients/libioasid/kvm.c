@@ -138,3 +138,78 @@ int ioasid_kvm_remove(int kvm_device, int cdev, struct ioasid_error *err)
 {
 	return set_file(kvm_device, UAPI_KVM_DEV_VFIO_FILE_DEL, cdev, err);
 }
+
+/* --- POWER --- */
+
+/* ioasid_kvm_tce_new() - See ioasid.h. */
+int ioasid_kvm_tce_new(int vm, uint64_t liobn,
+		       const struct ioasid_tce_window *window, int *ret_table,
+		       struct ioasid_error *err)
+{
+	const uint32_t shift = window->page_shift;
+	struct uapi_kvm_create_spapr_tce_64 create = {
+		.liobn = liobn,
+		.page_shift = shift,
+		.offset = shift < 64 ? window->start >> shift : 0,
+		.size = shift < 64 ? window->size >> shift : 0,
+	};
+	int fd;
+
+	if (!create.size || create.offset << shift != window->start ||
+	    create.size << shift != window->size)
+		return fail_set(err, -EINVAL, IOASID_ERROR_ARGUMENT,
+				"a window consists of whole pages");
+	fd = ioctl(vm, UAPI_KVM_CREATE_SPAPR_TCE_64, &create);
+	if (fd >= 0) {
+		*ret_table = fd;
+		return 0;
+	}
+	switch (errno) {
+	case EBUSY:
+		return fail_set(err, -EBUSY, IOASID_ERROR_IN_USE,
+				"the virtual machine has a table of that number");
+	case ENOTTY:
+	case EINVAL:
+		return fail_set(err, -errno, IOASID_ERROR_UNSUPPORTED,
+				"descriptor %d is no virtual machine of a KVM of "
+				"POWER, or the table cannot be so", vm);
+	default:
+		return kvm_failed(errno, "KVM_CREATE_SPAPR_TCE_64", err);
+	}
+}
+
+/* ioasid_kvm_tce_link() - See ioasid.h. */
+int ioasid_kvm_tce_link(int kvm_device, int group, int table,
+			struct ioasid_error *err)
+{
+	struct uapi_kvm_vfio_spapr_tce link = {
+		.groupfd = group,
+		.tablefd = table,
+	};
+	struct uapi_kvm_device_attr set = {
+		.group = UAPI_KVM_DEV_VFIO_FILE, /* number of _GROUP, too */
+		.attr = UAPI_KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE,
+		.addr = (uintptr_t)&link,
+	};
+
+	if (ioctl(kvm_device, UAPI_KVM_SET_DEVICE_ATTR, &set) == 0)
+		return 0;
+	switch (errno) {
+	case ENOENT:
+		return fail_set(err, -ENOENT, IOASID_ERROR_NO_OBJECT,
+				"the virtual machine does not have the group");
+	case EINVAL:
+		return fail_set(err, -EINVAL, IOASID_ERROR_ARGUMENT,
+				"no window of the group is as the table");
+	case EBADF:
+		return fail_set(err, -EBADF, IOASID_ERROR_ARGUMENT,
+				"descriptor %d, %d or %d is not open", kvm_device,
+				group, table);
+	case ENXIO:
+		return fail_set(err, -ENXIO, IOASID_ERROR_UNSUPPORTED,
+				"this KVM has no tables of POWER");
+	default:
+		return kvm_failed(errno, "KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE",
+				  err);
+	}
+}

@@ -21,11 +21,13 @@
  * @pub:	What the caller has; first, so that it is the box's address
  * @windows:	What @pub.windows points to
  * @ranges:	What @pub.iova_ranges points to
+ * @steps:	What @pub.tce_steps points to
  */
 struct plan_box {
 	struct ioasid_window_plan pub;
 	struct ioasid_window *windows;
 	struct ioasid_range *ranges;
+	struct ioasid_tce_step *steps;
 };
 
 /* ioasid_window_plan_free() - See ioasid.h. */
@@ -37,6 +39,7 @@ ioasid_window_plan_free(struct ioasid_window_plan *plan)
 	if (box) {
 		free(box->windows);
 		free(box->ranges);
+		free(box->steps);
 		free(box);
 	}
 	return NULL;
@@ -63,6 +66,16 @@ static void plan_fill(struct plan_box *box,
 			.start = msg->iova_ranges[i]->start,
 			.last = msg->iova_ranges[i]->last,
 		};
+	for (size_t i = 0; i < msg->n_tce_steps; i++)
+		box->steps[i] = (struct ioasid_tce_step){
+			.kind = (enum ioasid_tce_step_kind)
+					msg->tce_steps[i]->kind,
+			.start = msg->tce_steps[i]->start,
+			.size = msg->tce_steps[i]->size,
+			.page_shift = msg->tce_steps[i]->page_shift,
+			.levels = msg->tce_steps[i]->levels,
+			.table_bytes = msg->tce_steps[i]->table_bytes,
+		};
 	box->pub = (struct ioasid_window_plan){
 		.revision = msg->revision,
 		.n_windows = msg->n_windows,
@@ -70,6 +83,8 @@ static void plan_fill(struct plan_box *box,
 		.n_iova_ranges = msg->n_iova_ranges,
 		.iova_ranges = box->ranges,
 		.iova_alignment = msg->iova_alignment,
+		.n_tce_steps = msg->n_tce_steps,
+		.tce_steps = box->steps,
 	};
 }
 
@@ -88,7 +103,8 @@ plan_new(const Ioasid__V1__PlanWindowsResponse *msg)
 		return NULL;
 	box->windows = calloc(msg->n_windows + 1, sizeof(*box->windows));
 	box->ranges = calloc(msg->n_iova_ranges + 1, sizeof(*box->ranges));
-	if (!box->windows || !box->ranges)
+	box->steps = calloc(msg->n_tce_steps + 1, sizeof(*box->steps));
+	if (!box->windows || !box->ranges || !box->steps)
 		return ioasid_window_plan_free(&box->pub);
 	plan_fill(box, msg);
 	return (void *)box; /* whose first member it is */

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/platform.h"
 #include "base/str.h"
 #include "kernel/sysfs.h"
 
@@ -474,14 +475,15 @@ static void read_registers(int dir, const char *folder,
 }
 
 /**
- * is_virtio() - Is an IOMMU's parent a virtio device?
+ * is_carried() - Is an IOMMU's parent such a device?
  * @iommus:	The folder of the IOMMUs, whose entries are links
  * @name:	Which
+ * @carrier:	See struct platform
  *
  * virtio-iommu names its IOMMU after the device that carries it: a PCI address,
  * or the name of a platform device.
  */
-static bool is_virtio(int iommus, const char *name)
+static bool is_carried(int iommus, const char *name, const char *carrier)
 {
 	char target[512], bdf[BDF_SIZE];
 	ssize_t n;
@@ -493,7 +495,24 @@ static bool is_virtio(int iommus, const char *name)
 		return false;
 	target[n] = '\0';
 
-	return strstr(target, "/virtio") != NULL;
+	return strstr(target, carrier) != NULL;
+}
+
+/**
+ * is_of() - Is an IOMMU of a family?
+ * @iommus:	The folder of them all
+ * @name:	Which
+ * @dir:	Its folder
+ */
+static bool is_of(int iommus, const char *name, int dir,
+		  const struct platform *platform)
+{
+	if (platform->folder)
+		return !faccessat(dir, platform->folder, F_OK, 0);
+	if (platform->prefix)
+		return str_starts(name, platform->prefix);
+	return platform->carrier &&
+	       is_carried(iommus, name, platform->carrier);
 }
 
 /**
@@ -502,18 +521,14 @@ static bool is_virtio(int iommus, const char *name)
  * @name:	Which
  * @iommu:	Filled
  *
- * Source: Documentation/ABI/testing/sysfs-class-iommu* of Linux; an SMMUv3 is
- * named "smmu3." by its driver, the host bridges of POWER "iommu-phb".
- *
  * Return: 0; -errno if it is gone.
  */
 static int read_iommu(int iommus, const char *name, struct kernel_iommu *iommu)
 {
-	static const char *const intel[] = { "address", "cap", "ecap",
-					     "version", NULL };
-	static const char *const amd[] = { "cap", "features", NULL };
+	const struct platform *platforms;
+	const size_t last = platform_all(&platforms) - 1;
 	_cleanup_fd_ int dir = -1;
-	const char *family = "other";
+	size_t i = 0;
 
 	if (!str_copy(iommu->name, sizeof(iommu->name), name))
 		return -ENAMETOOLONG;
@@ -521,20 +536,13 @@ static int read_iommu(int iommus, const char *name, struct kernel_iommu *iommu)
 	if (dir < 0)
 		return dir;
 
-	if (!faccessat(dir, "intel-iommu", F_OK, 0)) {
-		family = "vt-d";
-		read_registers(dir, "intel-iommu", intel, iommu);
-	} else if (!faccessat(dir, "amd-iommu", F_OK, 0)) {
-		family = "amd-vi";
-		read_registers(dir, "amd-iommu", amd, iommu);
-	} else if (str_starts(name, "smmu3.")) {
-		family = "smmuv3";
-	} else if (str_starts(name, "iommu-phb")) {
-		family = "spapr-tce";
-	} else if (is_virtio(iommus, name)) {
-		family = "virtio-iommu";
-	}
-	(void)str_copy(iommu->family, sizeof(iommu->family), family);
+	while (i < last && !is_of(iommus, name, dir, &platforms[i]))
+		i++;
+	(void)str_copy(iommu->family, sizeof(iommu->family),
+		       platforms[i].family);
+	if (platforms[i].folder)
+		read_registers(dir, platforms[i].folder,
+			       platforms[i].registers, iommu);
 
 	return 0;
 }

@@ -245,6 +245,15 @@ static void devices_come_back_as_they_were(void **state)
 	assert_int_equal(store_write(store, put_device, &caps, NULL), 0);
 	reload();
 	assert_memory_equal(device->caps, &caps, sizeof(caps));
+	caps.backend = KERNEL_BACKEND_SPAPR;
+	caps.tce = (struct kernel_tce_info){
+		.dma32_start = UINT64_MAX, .dma32_size = 1,
+		.page_sizes = 0x1211000, .max_windows = UINT32_MAX,
+		.levels = 5, .kernel_page = 65536,
+	};
+	assert_int_equal(store_write(store, put_device, &caps, NULL), 0);
+	reload();
+	assert_memory_equal(device->caps, &caps, sizeof(caps));
 	assert_int_equal(store_write(store, put_device, NULL, NULL), 0);
 	reload();
 	assert_null(device->caps);

@@ -108,7 +108,8 @@ static void make_device(struct round *round, size_t i)
 		BASE + (end + 1) * PAGE, BASE + (end + 1 + edge) * PAGE - 1,
 		"msi" };
 	round->devices[i] = (struct window_device){
-		"devices/x", caps, round->reserved[i], edge ? 2 : 1 };
+		"devices/x", caps, round->reserved[i], edge ? 2 : 1,
+		NULL };
 	for (size_t p = 0; p < PAGES; p++) {
 		round->pages[p].usable &= used[p];
 		round->pages[p].inside &= p >= first && p <= end + edge;

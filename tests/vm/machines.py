@@ -138,6 +138,8 @@ class Machine:
     arch: Arch
     # Whose kernels it runs, the usual one first.
     kernels: tuple[str, ...] = ("ours", "debian")
+    # What is run on it if nothing is named, below tests/vm.
+    cases: tuple[str, ...] = ("cases",)
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -342,6 +344,41 @@ class Smmu(Ported):
     kernels = ("debian", "ours")
 
 
+# --- POWER ----------------------------------------------------------------------
+
+POWER = Arch(
+    "ppc64le", "ppc64el", "powerpc64le-linux-gnu", "qemu-system-ppc64", "power",
+    # TCG has no count cache flush.
+    ("-M", "pseries,cap-ccf-assist=off", "-accel", "tcg,thread=multi",
+     "-cpu", "power9", "-vga", "none"), "hvc0",
+    ("9pnet_virtio", "9p", "overlay", "vfio_iommu_spapr_tce", "vfio_pci"),
+    modules_l2=())
+
+
+class Pseries(Machine):
+    """pseries: each device behind a host bridge of its own, which is its group.
+
+    VICTIM0 is for what costs a device its windows until the next boot.
+    """
+
+    arch = POWER
+    kernels = ("debian",)
+    cases = ("cases/test_spapr.py",)
+    edus = ("EDU0", "EDU1", "VICTIM0")
+
+    def devices(self) -> dict[str, str]:
+        return {name: f"{number:04x}:00:00.0"
+                for number, name in enumerate(self.edus, 1)}
+
+    def device_arguments(self, run: Path) -> list[str]:
+        command: list[str] = []
+        for number in range(1, len(self.edus) + 1):
+            command += ["-device", f"spapr-pci-host-bridge,index={number},"
+                        f"id=phb{number}",
+                        "-device", f"{EDU},bus=phb{number}.0"]
+        return command
+
+
 MACHINES: dict[str, Machine] = {machine.kind: machine for machine in (
     Vtd("vtd-legacy", scalable=False),
     Vtd("vtd-scalable", scalable=True),
@@ -349,4 +386,5 @@ MACHINES: dict[str, Machine] = {machine.kind: machine for machine in (
     VirtioIommu("virtio"),
     NoIommu("none"),
     Smmu("smmuv3"),
+    Pseries("spapr"),
 )}

@@ -62,7 +62,7 @@ FLAT = IOMMU == "amd" and "EDU0_PORT" not in os.environ
 # some machines have none.
 ALLOWED = ["--allow-unsafe-interrupts"] * (IOMMU in ("virtio", "amd")) + \
     ["--allow-no-iommu"] * (IOMMU == "none") + \
-    ["--allow-no-reset"] * FLAT
+    ["--allow-no-reset"] * (FLAT or IOMMU == "spapr")
 # How much longer than on a quiet host everything may take. A wait that is over
 # early costs nothing.
 PATIENCE = 4
