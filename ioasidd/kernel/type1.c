@@ -436,8 +436,8 @@ int type1_device(int group, const char *bdf, int *ret_fd, struct error *err)
 static bool is_empty(int sysfs, int container)
 {
 	const char *path = "module/vfio_iommu_type1/parameters/dma_entry_limit";
-	struct kernel_container_info info;
-	uint64_t limit;
+	struct kernel_container_info info = { .ranges = NULL };
+	uint64_t limit = 0;
 	char text[32];
 
 	if (sysfs_text(sysfs, path, text, sizeof(text)) < 0 ||
@@ -472,8 +472,8 @@ int type1_unmap_all(int sysfs, int container, uint64_t *ret_bytes,
 /* type1_is() - Is it a descriptor of that function? */
 int type1_is(int sysfs, int proc, int fd, const char *bdf, struct error *err)
 {
-	struct kernel_health health;
-	struct kernel_device facts;
+	struct kernel_health health = { .vendor = 0 };
+	struct kernel_device facts = { .vendor = 0 };
 	char named[BDF_SIZE] = "";
 	bool same;
 	int r;

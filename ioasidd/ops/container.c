@@ -22,7 +22,7 @@ int container_choose(struct host *host, struct lease *lease, struct error *err)
 	lease->container = host_backend(host) == KERNEL_BACKEND_TYPE1;
 	if (lease->mode != LEASE_GUARDED)
 		return 0;
-	r = container_refuse(lease, "what is mapped in a container is memory of the process that maps it, so ioasidd cannot map for a holder", err);
+	r = container_refuse(lease, "there are no guarded leases, since what is mapped in a container is memory of the process that maps it, and ioasidd cannot map for a holder", err);
 	if (r < 0)
 		error_remedy(err, "Trust the holder, and use hold");
 	return r;
@@ -303,10 +303,10 @@ static bool is_device(struct host *host, const struct known *known, int group,
 bool container_is_whole(struct host *host, const struct lease *lease,
 			const int *fds, size_t n_groups)
 {
-	struct known known[LEASE_DEVICES_MAX];
+	struct known known[LEASE_DEVICES_MAX] = { { .group = 0 } };
 	struct space space = SPACE_NULL;
 
-	if (look_up(host, lease, known) != n_groups ||
+	if (!n_groups || look_up(host, lease, known) != n_groups ||
 	    container_read(host, fds[0], &space, NULL) < 0)
 		return false;
 	space_deinit(&space);

@@ -40,7 +40,11 @@
 static struct {
 	struct uapi_iommu_type1_info head;
 	struct uapi_info_cap_header other;
-	struct uapi_iommu_type1_info_cap_iova_range cap;
+	struct {	/* struct uapi_iommu_type1_info_cap_iova_range */
+		struct uapi_info_cap_header header;
+		uint32_t nr_iovas;
+		uint32_t reserved;
+	} cap;
 	struct uapi_iova_range ranges[2];
 } info;
 static unsigned long request;	/* the last call */

@@ -9,10 +9,12 @@ import mmap
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from ioasid import FLAT, IOMMU, STRANGER, TOP, Ioasidd, Refused, wait
+from ioasid import (FLAT, IOMMU, PROGS, STRANGER, TOP, Ioasidd, Refused,
+                    wait)
 from manager import Manager
 
 sys.path.append(str(TOP / "tests/conformance"))
@@ -252,6 +254,20 @@ def test_devices_of_two_groups_are_on_one_space(held: Held) -> None:
     assert len(held.lease["spaces"][0]["attachments"]) == 2
 
 
+@pytest.mark.skipif(not Path("/dev/kvm").exists(), reason="there is no KVM")
+def test_group_is_added_to_a_virtual_machine(stopped: Ioasidd) -> None:
+    """KVM knows the devices of a container by their group; refusals in words."""
+    stopped.start("--backend", "type1")
+    stopped.prepare("EDU0")
+    lease = stopped.offer("EDU0", uid=0, options=("--mode", "hold", "--grace",
+                                                  "1"))
+    client = stopped.run(PROGS / "kvm-add", lease)
+    assert client.wait() == 0, client.output()
+    assert client.output().count("was as it should") == 7, client.output()
+    stopped.wait_lease(lease, "ENDED")
+    stopped.wait_device("EDU0", "READY")
+
+
 # --- what a container cannot do -----------------------------------------------
 
 def test_what_a_container_cannot_be_is_refused_with_the_reason(
@@ -380,7 +396,29 @@ def test_holder_goes_on_alone_without_a_manager(held: Held) -> None:
     assert held.daemon.device("EDU0")["state"] == "READY"
 
 
+def test_offer_is_made_again_after_a_restart(held: Held) -> None:
+    """Nobody has had it, and nobody has kept it: a container like the first."""
+    held.start(LOST, space=("--space", "window size=1G,start=1G"))
+    before = held.lease["spaces"]
+    held.daemon.restart()
+    assert held.lease["state"] == "OFFERED" and held.lease["kept"]
+    assert held.lease["spaces"][0]["windows"] == before[0]["windows"]
+    holder = held.claim()
+    ok(at(holder, holder.memory(PAGE), GIB))
+
+
 # --- the end ------------------------------------------------------------------
+
+def test_offer_ends_when_its_device_is_taken_away(held: Held) -> None:
+    """By unbind, which waits for ioasidd's descriptors alone."""
+    held.start(LOST)
+    bdf = held.daemon.bdf("EDU0")
+    unbind = held.daemon.run("sh", "-c", f"echo {bdf} > /sys/bus/pci/devices/"
+                             f"{bdf}/driver/unbind")
+    ended = held.daemon.wait_lease(held.name, "ENDED")
+    assert "was taken away" in ended["endReason"]
+    assert unbind.wait() == 0, unbind.output()
+
 
 @translated
 @pytest.mark.sanitize
