@@ -551,6 +551,62 @@ def test_start_finds_that_the_holder_has_opened(type1: Ioasidd) -> None:
     ended(type1, lease, "EDU0")
 
 
+def claim_or_not(pipe: Connection, path: Path, lease: str,
+                 opens: bool) -> str:
+    """Claim a lease of nodes; "cut" if ioasidd did not live to answer."""
+    try:
+        return claim(pipe, path, lease, opens=opens)
+    except (AssertionError, ConnectionError):
+        return "cut"
+
+
+def hold_up(daemon: Ioasidd, done: bool) -> None:
+    """From now on it is killed when it is about to change a list, or stands still
+    when it has."""
+    tracer = daemon.run("strace", "-f", "-p", str(daemon.pid), "-e",
+                        "trace=setxattr", "-e", "inject=setxattr:" +
+                        ("delay_exit=20s" if done else "signal=KILL"))
+    tracer.wait_for("attached")
+
+
+@pytest.mark.parametrize("done", [False, True])
+@pytest.mark.parametrize("opens", [False, True])
+def test_kill_in_the_middle_of_a_change(type1: Ioasidd, opens: bool,
+                                        done: bool) -> None:
+    """When the list is about to be changed, or has been; in a claim, or when the
+    holder has opened the node.
+
+    A claim that was half done is a claim: the holder may have its answer.
+    """
+    type1.prepare("EDU0")
+    path = node(type1, "EDU0")
+    before = picture(path)
+    lease = offer(type1, "EDU0")
+    if not opens:
+        hold_up(type1, done)
+    holder = child(type1, claim_or_not, type1.socket, lease, opens)
+    if opens:
+        assert holder.heard() == "claimed"
+        hold_up(type1, done)
+        holder.pipe.send("open it")
+        assert holder.heard() == path
+    if done:
+        wait(lambda: may_open(path, USER) != opens, 30, "it is done")
+    else:
+        wait(lambda: not type1.running(), 30, "it is killed")
+        assert may_open(path, USER) == opens
+    type1.kill()
+    type1.start(*type1.options)
+    assert type1.lease(lease)["state"] == "HELD"
+    if opens:
+        closed(type1, lease, before)
+    else:
+        assert holder.heard() == "cut"
+        wait(lambda: may_open(path, USER), 30, "the holder may open it")
+    holder.kill()
+    ended(type1, lease, "EDU0")
+
+
 # --- what does not go together ------------------------------------------------
 
 @with_iommufd
