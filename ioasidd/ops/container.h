@@ -93,7 +93,9 @@ bool container_is_whole(struct host *host, const struct lease *lease,
  * @devices:	Descriptors of its devices, in the lease's order
  * @ret_bytes:	How much that was
  *
- * Where the kernel lets only the holder do that, devices are reset instead.
+ * Where the kernel lets only the holder do that, devices are reset instead: what
+ * they are at ends. The kernel puts their bus mastering back as it was, so who has
+ * a copy of a descriptor could have them begin again.
  *
  * Return: 0; -errno: neither could be done.
  */

@@ -453,6 +453,24 @@ def test_lease_is_fenced_after_its_grace(held: Held, kept: bool) -> None:
 
 
 @translated
+def test_fence_that_cannot_be_counted_is_a_reset(held: Held) -> None:
+    """As on kernels that let only the mapper unmap: entries seem to be left."""
+    limit = Path("/sys/module/vfio_iommu_type1/parameters/dma_entry_limit")
+    was = limit.read_text()
+    held.start(grace=1)
+    held.first()[0].kill()
+    limit.write_text(str(int(was) + 1))
+    try:
+        ended = held.daemon.wait_lease(held.name, "ENDED")
+    finally:
+        limit.write_text(was)
+    assert "its devices are reset instead" in held.daemon.log_text()
+    assert ended["reclaim"][0]["method"] == "unmap all, or reset"
+    assert {step["result"] for step in ended["reclaim"]} == {"ok"}
+    assert held.daemon.device("EDU0")["state"] == "READY"
+
+
+@translated
 def test_killed_holder_without_a_successor_leaves_a_safe_device(
         held: Held) -> None:
     """kill -9 of the holder, and nobody comes: fence, ladder, ready."""
