@@ -202,7 +202,7 @@ int ioasid_tce_carry_out(int container, const struct ioasid_tce_step *steps,
 			 struct ioasid_error *err)
 {
 	struct ioasid_tce_window window = { .size = 0 };
-	struct ioasid_tce_info info;
+	struct ioasid_tce_info info = { .levels = 0 };
 	int r;
 
 	r = ioasid_tce_info(container, &info, err);
@@ -230,7 +230,7 @@ int ioasid_tce_resize(int container, struct ioasid_tce_window *window,
 		      uint64_t size, struct ioasid_error *err)
 {
 	struct ioasid_tce_window new = *window, old = *window;
-	struct ioasid_tce_info info;
+	struct ioasid_tce_info info = { .levels = 0 };
 	int r;
 
 	new.size = size;

@@ -99,7 +99,7 @@ int plan_tce(struct arena *arena, const struct window_device *devices,
 	     size_t n_devices, const struct window_wish *wishes,
 	     size_t n_wishes, pb_plan_response *reply, struct error *err)
 {
-	struct tce_plan plan;
+	struct tce_plan plan = { .n_steps = 0 };
 	int r;
 
 	r = check_group(devices, n_devices, err);

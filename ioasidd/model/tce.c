@@ -434,7 +434,7 @@ int tce_plan(const char *device, const struct kernel_tce_info *info,
 	     const struct window_wish *wishes, size_t n, struct tce_plan *ret,
 	     struct error *err)
 {
-	struct tce_plan plan;
+	struct tce_plan plan = { .n_steps = 0 };
 	int r = 0;
 
 	for (size_t i = 0; i < n && r == 0; i++)

@@ -202,12 +202,12 @@ static int fresh(void **state)
 #define KEEP { .kind = IOASID_TCE_KEEP_DEFAULT, .size = G, .page_shift = 12 }
 #define REMOVE { .kind = IOASID_TCE_REMOVE_DEFAULT }
 #define CREATE(n, s) \
-	{ .kind = IOASID_TCE_CREATE, .size = n, .page_shift = s, .levels = 1 }
+	{ .kind = IOASID_TCE_CREATE, .size = (n), .page_shift = (s), .levels = 1 }
 
 static void plan_is_carried_out(void **state)
 {
 	const struct ioasid_tce_step steps[] = { KEEP, CREATE(64 * G, 16) };
-	struct ioasid_tce_window window;
+	struct ioasid_tce_window window = { .size = 0 };
 
 	assert_int_equal(ioasid_tce_carry_out(CONTAINER, steps, 2, &window,
 					      &err), 0);
@@ -284,7 +284,7 @@ static void what_the_platform_says_is_told(void **state)
 static struct ioasid_tce_window made(void)
 {
 	const struct ioasid_tce_step steps[] = { KEEP, CREATE(64 * G, 16) };
-	struct ioasid_tce_window window;
+	struct ioasid_tce_window window = { .size = 0 };
 
 	assert_int_equal(ioasid_tce_carry_out(CONTAINER, steps, 2, &window,
 					      &err), 0);
@@ -330,7 +330,7 @@ static void window_that_is_lost_is_said_to_be(void **state)
 
 static void no_dynamic_windows_is_known_for_what_it_is(void **state)
 {
-	struct ioasid_tce_info info;
+	struct ioasid_tce_info info = { .levels = 0 };
 
 	c.max_windows = UINT32_MAX;
 	assert_int_equal(ioasid_tce_info(CONTAINER, &info, &err), 0);
