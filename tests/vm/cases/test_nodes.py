@@ -160,6 +160,7 @@ def ended(daemon: Ioasidd, lease: str, name: str) -> None:
 
 @translated
 @pytest.mark.sanitize
+@pytest.mark.cell("transfer")
 def test_vmm_that_root_starts_reads_disk(type1: Ioasidd) -> None:
     """It has nodes of its own: the host's /dev never changes."""
     type1.prepare("NVME0")
@@ -467,6 +468,7 @@ def test_release_takes_back_what_a_live_holder_got(type1: Ioasidd,
     ended(type1, lease, "EDU0")
 
 
+@pytest.mark.cell("reclaim")
 def test_release_leaves_what_the_holder_has_open(type1: Ioasidd) -> None:
     """It goes on with its group; its end gives it back."""
     type1.prepare("EDU0")
@@ -533,6 +535,7 @@ def test_holder_dies_while_ioasidd_is_away(type1: Ioasidd,
     ended(type1, lease, "EDU0")
 
 
+@pytest.mark.cell("restart")
 def test_start_finds_that_the_holder_has_opened(type1: Ioasidd) -> None:
     """It was opened while nobody listened."""
     type1.prepare("EDU0")
