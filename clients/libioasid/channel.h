@@ -26,8 +26,10 @@
  */
 #define CHANNEL_MAX_PACKET (262144 + 4096)
 
-/* The most descriptors in a packet: an iommufd and the devices. */
-#define CHANNEL_MAX_FDS (1 + IOASID_MAX_DEVICES)
+/* The most descriptors in a packet: an iommufd and the devices; or a container,
+ * groups, of which there can be as many, and the devices.
+ */
+#define CHANNEL_MAX_FDS (1 + 2 * IOASID_MAX_DEVICES)
 
 /**
  * struct ioasid - A connection

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/fd.h"
 #include "base/str.h"
@@ -18,11 +19,15 @@
  * @pub:	What the caller has; first, so that it is the box's address
  * @lease:	What @pub.lease points to
  * @devices:	What @pub.devices points to
+ * @groups:	What @pub.groups points to
+ * @names:	Of the groups, one behind the other
  */
 struct claim_box {
 	struct ioasid_claim pub;
 	struct ioasid_lease *lease;
 	struct ioasid_claimed_device devices[IOASID_MAX_DEVICES];
+	struct ioasid_claimed_group groups[IOASID_MAX_DEVICES];
+	char names[];
 };
 
 /**
@@ -38,6 +43,36 @@ static bool is_kept(const Ioasid__V1__Lease *lease)
 static bool has_iommufd(const Ioasid__V1__Lease *lease)
 {
 	return lease->mode != IOASID__V1__LEASE__MODE__GUARDED;
+}
+
+/**
+ * groups_wrong() - What is wrong with a claim that comes with groups, and so with
+ *		    a container
+ *
+ * There things have no ids.
+ *
+ * Return: words; NULL if nothing is.
+ */
+static const char *groups_wrong(const Ioasid__V1__ClaimLeaseResponse *reply)
+{
+	const Ioasid__V1__Lease *lease = reply->lease;
+
+	if (lease->mode != IOASID__V1__LEASE__MODE__HOLD ||
+	    reply->n_groups > reply->n_devices || reply->simulated)
+		return "a claim with groups where there can be none, or more "
+		       "than devices";
+	for (size_t i = 0; i < reply->n_groups; i++) {
+		if (!reply->groups[i][0])
+			return "a claim of a group without a name";
+		for (size_t j = 0; j < i; j++)
+			if (str_eq(reply->groups[i], reply->groups[j]))
+				return "a claim of one group twice";
+	}
+	if (lease->n_device_ids || lease->n_spaces > 1 ||
+	    (lease->n_spaces &&
+	     lease->spaces[0]->kernel_id != IOASID_SPACE_OF_CONTAINER))
+		return "a claim with ids of what is in a container";
+	return NULL;
 }
 
 /**
@@ -91,16 +126,39 @@ static const char *claim_wrong(const char *name,
 	if (lease->mode > IOASID__V1__LEASE__MODE__GUARDED)
 		return "a claim of a mode that this version of libioasid does "
 		       "not know";
-	if (n_fds != reply->n_devices + has_iommufd(lease))
+	if (n_fds != reply->n_devices + has_iommufd(lease) + reply->n_groups)
 		return "a claim whose descriptors are not an iommufd and one "
-		       "for each device, or of mode guarded these alone";
+		       "for each device, a container and one for each group "
+		       "and device, or of mode guarded those of devices alone";
 	if (lease->n_devices != reply->n_devices)
 		return "a claim with other devices than its lease";
 	for (size_t i = 0; i < reply->n_devices; i++)
 		if (!reply->devices[i][0] ||
 		    !str_eq(lease->devices[i], reply->devices[i]))
 			return "a claim with other devices than its lease";
-	return ids_wrong(lease);
+	return reply->n_groups ? groups_wrong(reply) : ids_wrong(lease);
+}
+
+/**
+ * take_groups() - Make the groups of a claim
+ * @box:	The claim, with room for their names
+ * @fds:	Descriptors, theirs from the second one on
+ */
+static void take_groups(struct claim_box *box,
+			const Ioasid__V1__ClaimLeaseResponse *reply,
+			struct channel_fds *fds)
+{
+	char *name = box->names;
+
+	for (size_t i = 0; i < reply->n_groups; i++) {
+		box->groups[i].name = name;
+		box->groups[i].fd = TAKE_FD(fds->fds[1 + i]);
+		name = stpcpy(name, reply->groups[i]) + 1;
+	}
+	box->pub.groups = box->groups;
+	box->pub.n_groups = reply->n_groups;
+	box->pub.backend = reply->n_groups ? IOASID_BACKEND_TYPE1 :
+					     IOASID_BACKEND_IOMMUFD;
 }
 
 /**
@@ -115,8 +173,11 @@ static struct ioasid_claim *claim_new(Ioasid__V1__ClaimLeaseResponse *reply,
 {
 	const size_t first = has_iommufd(reply->lease);
 	struct claim_box *box;
+	size_t names = 0;
 
-	box = calloc(1, sizeof(*box));
+	for (size_t i = 0; i < reply->n_groups; i++)
+		names += strlen(reply->groups[i]) + 1;
+	box = calloc(1, sizeof(*box) + names);
 	if (!box)
 		return NULL;
 	box->lease = object_lease(&reply->lease);
@@ -129,10 +190,13 @@ static struct ioasid_claim *claim_new(Ioasid__V1__ClaimLeaseResponse *reply,
 	box->pub.n_devices = box->lease->n_devices;
 	box->pub.simulated = reply->simulated;
 	box->pub.iommufd = first ? TAKE_FD(fds->fds[0]) : -1;
+	take_groups(box, reply, fds);
 	for (size_t i = 0; i < box->pub.n_devices; i++) {
 		box->devices[i].name = box->lease->devices[i];
-		box->devices[i].fd = TAKE_FD(fds->fds[first + i]);
-		/* None of TRANSFER, whose devices are not bound. */
+		box->devices[i].fd = TAKE_FD(fds->fds[first + reply->n_groups + i]);
+		/* None of TRANSFER, whose devices are not bound, and none in a
+		 * container.
+		 */
 		if (box->lease->n_device_ids)
 			box->devices[i].id = box->lease->device_ids[i];
 	}
@@ -146,6 +210,8 @@ struct ioasid_claim *ioasid_claim_free(struct ioasid_claim *claim)
 	struct claim_box *box = (struct claim_box *)claim;
 
 	if (box) {
+		for (size_t i = 0; i < claim->n_groups; i++)
+			(void)fd_close(claim->groups[i].fd);
 		(void)fd_close(claim->iommufd);
 		for (size_t i = 0; i < claim->n_devices; i++)
 			(void)fd_close(claim->devices[i].fd);

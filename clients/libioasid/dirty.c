@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * dirty.c - what devices have written, by a page table that is watched
+ * dirty.c - what devices have written, by a page table that is watched, or a
+ *	     container
  */
 #include <errno.h>
 
 #include "base/uapi.h"
 #include "libioasid/call.h"
+#include "libioasid/container.h"
 #include "libioasid/explain.h"
 #include "libioasid/ioasid.h"
 
@@ -19,6 +21,8 @@ int ioasid_dirty_watch(int iommufd, uint32_t table, bool on,
 		.hwpt_id = table,
 	};
 
+	if (table == IOASID_SPACE_OF_CONTAINER)
+		return container_dirty_watch(iommufd, on, err);
 	if (call_ioctl(iommufd, UAPI_HWPT_SET_DIRTY_TRACKING, &set) < 0)
 		return explain_dirty(errno, "IOMMU_HWPT_SET_DIRTY_TRACKING",
 				     iommufd, table, err);
@@ -42,6 +46,9 @@ int ioasid_dirty_read(int iommufd, uint32_t table, uint64_t iova,
 		.data = (uintptr_t)bitmap,
 	};
 
+	if (table == IOASID_SPACE_OF_CONTAINER)
+		return container_dirty_read(iommufd, iova, length, page,
+					    options, bitmap, err);
 	if (call_ioctl(iommufd, UAPI_HWPT_GET_DIRTY_BITMAP, &get) < 0)
 		return explain_dirty(errno, "IOMMU_HWPT_GET_DIRTY_BITMAP",
 				     iommufd, table, err);

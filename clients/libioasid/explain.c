@@ -169,9 +169,19 @@ bool explain_descriptor(int error, const char *call, int fd, const char *what,
 
 /* --- mappings --- */
 
+/* context_of() - What the descriptor has to be that has a space */
+static const char *context_of(uint32_t ioas)
+{
+	return ioas == IOASID_SPACE_OF_CONTAINER ? "a VFIO container" :
+						   "an iommufd";
+}
+
 /* call_of() - Name of the kernel's call */
 static const char *call_of(const struct wish *wish)
 {
+	if (wish->ioas == IOASID_SPACE_OF_CONTAINER)
+		return "VFIO_IOMMU_MAP_DMA";
+
 	switch (wish->source) {
 	case SOURCE_MEMORY:
 		return "IOMMU_IOAS_MAP";
@@ -336,6 +346,14 @@ static int overflowing(const struct wish *wish, struct ioasid_error *err)
 /* no_room() - ENOSPC of a mapping. Return: it. */
 static int no_room(const struct wish *wish, struct ioasid_error *err)
 {
+	if (wish->ioas == IOASID_SPACE_OF_CONTAINER) {
+		(void)fail_set(err, -ENOSPC, IOASID_ERROR_MAP_FULL,
+			       "the container has as many mappings as the "
+			       "kernel allows one (dma_entry_limit of "
+			       "vfio_iommu_type1)");
+		return remedied(-ENOSPC, err, "Unmap something, or map larger "
+				"pieces.");
+	}
 	(void)fail_set(err, -ENOSPC, IOASID_ERROR_MAP_FULL,
 		       "no free addresses for %" PRIu64 " bytes in the windows "
 		       "of space %" PRIu32, wish->length, wish->ioas);
@@ -350,7 +368,7 @@ int explain_map(int error, const struct wish *wish, struct ioasid_error *err)
 	uint64_t last = last_of(wish->iova, wish->length);
 
 	if (!err || explain_descriptor(error, call_of(wish), wish->iommufd,
-				       "an iommufd", err))
+				       context_of(wish->ioas), err))
 		return -error;
 
 	switch (error) {
@@ -386,11 +404,13 @@ int explain_map(int error, const struct wish *wish, struct ioasid_error *err)
 int explain_unmap(int error, int iommufd, uint32_t ioas, uint64_t iova,
 		  uint64_t length, struct ioasid_error *err)
 {
-	const char *call = "IOMMU_IOAS_UNMAP";
+	const char *call = ioas == IOASID_SPACE_OF_CONTAINER ?
+			   "VFIO_IOMMU_UNMAP_DMA" : "IOMMU_IOAS_UNMAP";
 	uint64_t last = last_of(iova, length);
 	struct usable usable;
 
-	if (!err || explain_descriptor(error, call, iommufd, "an iommufd", err))
+	if (!err || explain_descriptor(error, call, iommufd, context_of(ioas),
+				       err))
 		return -error;
 
 	switch (error) {

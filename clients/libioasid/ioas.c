@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/uapi.h"
+#include "libioasid/container.h"
 #include "libioasid/explain.h"
 #include "libioasid/ioasid.h"
 
@@ -53,8 +54,11 @@ int ioasid_ioas_ranges(int iommufd, uint32_t ioas, struct ioasid_range *ranges,
 		.num_iovas = *n < UINT32_MAX ? (uint32_t)*n : UINT32_MAX,
 		.allowed_iovas = (uintptr_t)ranges,
 	};
-	int r = ioasid_ioctl(iommufd, UAPI_IOAS_IOVA_RANGES, &cmd);
+	int r;
 
+	if (ioas == IOASID_SPACE_OF_CONTAINER)
+		return container_ranges(iommufd, ranges, n, ret_alignment, err);
+	r = ioasid_ioctl(iommufd, UAPI_IOAS_IOVA_RANGES, &cmd);
 	if (r < 0 && errno != EMSGSIZE)
 		return explain_object(errno, "IOMMU_IOAS_IOVA_RANGES", iommufd,
 				      "space", ioas, err);
@@ -80,6 +84,8 @@ int ioasid_ioas_allow(int iommufd, uint32_t ioas,
 		.allowed_iovas = (uintptr_t)windows,
 	};
 
+	if (ioas == IOASID_SPACE_OF_CONTAINER)
+		return container_cannot(CONTAINER_ALLOW, err);
 	if (n > UINT32_MAX)
 		return explain_allow(EINVAL, iommufd, ioas, NULL, 0, err);
 	if (ioasid_ioctl(iommufd, UAPI_IOAS_ALLOW_IOVAS, &allow) < 0)

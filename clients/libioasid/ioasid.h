@@ -519,7 +519,8 @@ struct ioasid_attachment {
  * @n_attachments:	How many @attachments there are
  * @attachments:	Devices that use it
  * @kernel_id:		Its id in the lease's iommufd, for IOMMU_IOAS_MAP and
- *			its like (ioas_id); 0 if there is no iommufd now
+ *			its like (ioas_id); 0 if there is no iommufd now; of a
+ *			lease with a container IOASID_SPACE_OF_CONTAINER, always
  * @n_iova_ranges:	How many @iova_ranges there are
  * @iova_ranges:	Where memory can be mapped with these devices, as the
  *			kernel had it (IOMMU_IOAS_IOVA_RANGES) when the daemon
@@ -1045,7 +1046,8 @@ enum ioasid_lease_mode {
  * @n_device_ids:	How many @device_ids there are: @n_devices, or 0 if
  *			there is no iommufd now, and unless HOLD
  * @device_ids:		HOLD: ids of the devices in the iommufd, in the order of
- *			@devices (VFIO_DEVICE_BIND_IOMMUFD gave them)
+ *			@devices (VFIO_DEVICE_BIND_IOMMUFD gave them); in a
+ *			container they have none
  * @n_spaces:		How many @spaces there are
  * @spaces:		HOLD: its spaces, as they were made; freed with it
  * @is_volatile:	GUARDED: it need not outlive the daemon
@@ -1159,15 +1161,42 @@ struct ioasid_offer {
 };
 
 /**
+ * enum ioasid_backend - What gives a lease's devices their memory
+ * @IOASID_BACKEND_IOMMUFD: An iommufd
+ * @IOASID_BACKEND_TYPE1: A VFIO container, of a host without iommufd
+ */
+enum ioasid_backend {
+	IOASID_BACKEND_IOMMUFD,
+	IOASID_BACKEND_TYPE1,
+};
+
+/* The id of a space that is a VFIO container's own: no iommufd has one of this
+ * id.
+ */
+#define IOASID_SPACE_OF_CONTAINER 0u
+
+/**
+ * struct ioasid_claimed_group - A group of a claim with a container
+ * @name:	"groups/<number>", as devices have it
+ * @fd:		Its VFIO group, in the container; -1 once taken out. For
+ *		ioasid_kvm_add(), and VFIO_DEVICE_PCI_HOT_RESET; the devices are
+ *		open already
+ */
+struct ioasid_claimed_group {
+	const char *name;
+	int fd;
+};
+
+/**
  * struct ioasid_claimed_device - A device of a claim
  * @name:	Its name
  * @fd:		Its VFIO character device; -1 once taken out. TRANSFER: not
  *		bound to any iommufd: bind it to the claim's
  *		(VFIO_DEVICE_BIND_IOMMUFD), once; that resets it. HOLD: bound to
  *		the claim's; GUARDED: bound to the daemon's; binding it again
- *		is EINVAL
+ *		is EINVAL. With a container: open, and on its space
  * @id:		HOLD, GUARDED: its id in that iommufd (dev_id), not 0;
- *		TRANSFER: 0, it is not bound
+ *		TRANSFER: 0, it is not bound; with a container 0, too
  */
 struct ioasid_claimed_device {
 	const char *name;
@@ -1182,12 +1211,19 @@ struct ioasid_claimed_device {
  * @iommufd:	An iommufd, memory accounted to the process that maps it
  *		(RLIMIT_MEMLOCK); -1 once taken out. TRANSFER: without objects;
  *		HOLD: with the lease's spaces and devices, and after a holder
- *		before with all that is mapped; GUARDED: -1, there is none
+ *		before with all that is mapped; GUARDED: -1, there is none.
+ *		With IOASID_BACKEND_TYPE1 it is the VFIO container in its place,
+ *		type1 (v2), with all groups in it: what takes an iommufd and the
+ *		id of a space takes it and IOASID_SPACE_OF_CONTAINER
  * @n_devices:	How many @devices there are
  * @devices:	The devices, in the lease's order
  * @simulated:	The descriptors are of a simulated machine (ioasidd-sim): no
  *		system call but close(2), dup(2) and the like means anything on
  *		them; ioasid_ioctl() and its like do
+ * @backend:	What @iommufd is
+ * @n_groups:	How many @groups there are: none with an iommufd
+ * @groups:	The groups of @devices, each once, in the order of their first
+ *		device
  *
  * To keep a descriptor, copy its number and put -1 in its place.
  */
@@ -1197,6 +1233,9 @@ struct ioasid_claim {
 	size_t n_devices;
 	struct ioasid_claimed_device *devices;
 	bool simulated;
+	enum ioasid_backend backend;
+	size_t n_groups;
+	struct ioasid_claimed_group *groups;
 };
 
 /**
@@ -1618,6 +1657,22 @@ IOASID_PUBLIC ssize_t ioasid_pwrite(int fd, const void *buf, size_t size,
  *	of mode guarded		there is none, and nothing of this applies:
  *				ioasid_memory_map()
  *
+ * Or it is a VFIO container (IOASID_BACKEND_TYPE1), whose one space is
+ * IOASID_SPACE_OF_CONTAINER. ioasid_map(), ioasid_unmap(), ioasid_unmap_all(),
+ * their batches, ioasid_ioas_ranges(), ioasid_dirty_watch() and
+ * ioasid_dirty_read() do the same there, by VFIO_IOMMU_MAP_DMA and its like, with
+ * these differences, which are the kernel's:
+ *
+ *	- a mapping has to say its address (IOASID_MAP_FIXED), or is -EOPNOTSUPP:
+ *	  a container has no windows and does not tell what is mapped
+ *	- pages are pinned when they are mapped, so all refusals come then
+ *	- what is mapped is memory of the process. Shared memory of a file is
+ *	  mapped by its address, and stays reachable for devices when the process
+ *	  has ended; there is no ioasid_map_file(), no ioasid_copy()
+ *	- ioasid_unmap() that a mapping sticks out of ends none of those below it
+ *	- a container has only so many mappings (65535; dma_entry_limit of
+ *	  vfio_iommu_type1): -ENOSPC
+ *
  * None of these functions needs a connection, allocates, takes a lock or talks
  * to the daemon; every thread may call them. They return 0 or an errno of the
  * kernel, negative; -ENODEV: the simulated machine is no more. The kernel has
@@ -1847,6 +1902,8 @@ IOASID_PUBLIC int ioasid_ioas_ranges(int iommufd, uint32_t ioas,
  * ioasid_ioas_allow() - Say which windows a space has
  * @windows:	@n of them, in place of those it had; none: everywhere
  *
+ * A container's has none: -EOPNOTSUPP; ioasid_space_set_windows().
+ *
  * What the kernel places lies within, and no device can be attached that would
  * reserve a part of them. They are no fence for IOASID_MAP_FIXED.
  *
@@ -1920,7 +1977,8 @@ IOASID_PUBLIC int ioasid_cdev_detach(int cdev, struct ioasid_error *err);
  * @kvm_device:	-1, and KVM's VFIO device is made and its descriptor written
  *		here, for the caller to close; or what an earlier call gave:
  *		a machine has one of these devices
- * @cdev:	The device's descriptor
+ * @cdev:	The device's descriptor; of a claim with a container that of its
+ *		group, for all the devices in it
  * @err:	See above
  *
  * KVM then knows that the guest's device does DMA: where the IOMMU cannot
@@ -2065,8 +2123,12 @@ IOASID_PUBLIC int ioasid_table_invalidate_vtd(int iommufd, uint32_t table,
 
 /**
  * ioasid_dirty_watch() - Begin or end to watch what devices write
- * @table:	Id of a page table made with IOASID_TABLE_DIRTY
+ * @table:	Id of a page table made with IOASID_TABLE_DIRTY, or
+ *		IOASID_SPACE_OF_CONTAINER
  * @on:		Begin; what was written before does not count
+ *
+ * A container needs Linux 5.8. It does not know what devices write, and says of
+ * all that is pinned for them that it was written, each time.
  *
  * Return: 0; -EOPNOTSUPP: it was made without; -ENOENT: it is none that
  * translates a space.
@@ -2081,8 +2143,9 @@ IOASID_PUBLIC int ioasid_dirty_watch(int iommufd, uint32_t table, bool on,
  * ioasid_dirty_read() - Read what devices have written since the last time
  * @iova:	First address; a multiple of @page, as is @length
  * @length:	Bytes; all of them have to be mapped
- * @page:	What a bit stands for, bytes, a power of two
- * @options:	IOASID_DIRTY_*
+ * @page:	What a bit stands for, bytes, a power of two; of a container the
+ *		alignment of ioasid_ioas_ranges()
+ * @options:	IOASID_DIRTY_*; of a container none
  * @bitmap:	Bit n % 64 of word n / 64 is set if something was written to
  *		@page bytes from @iova + n * @page on. None is cleared: begin with
  *		zeros, or collect

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * map.c - mappings of spaces, each by one ioctl on the caller's own iommufd
+ * map.c - mappings of spaces, each by one ioctl on the caller's own iommufd, or
+ *	   VFIO container
  *
  * DOC: Theory of Operation
  *
@@ -15,6 +16,7 @@
 
 #include "base/uapi.h"
 #include "libioasid/call.h"
+#include "libioasid/container.h"
 #include "libioasid/explain.h"
 #include "libioasid/ioasid.h"
 
@@ -55,6 +57,9 @@ int ioasid_map(int iommufd, uint32_t ioas, void *memory, uint64_t length,
 		.iova = flags & IOASID_MAP_FIXED ? *iova : 0,
 	};
 
+	if (ioas == IOASID_SPACE_OF_CONTAINER)
+		return container_map(iommufd, memory, length, flags, iova,
+				     err);
 	if (call_ioctl(iommufd, UAPI_IOAS_MAP, &map) < 0)
 		return map_refused(iommufd, &map, err);
 
@@ -96,6 +101,8 @@ int ioasid_map_file(int iommufd, uint32_t ioas, int file, uint64_t offset,
 		.iova = flags & IOASID_MAP_FIXED ? *iova : 0,
 	};
 
+	if (ioas == IOASID_SPACE_OF_CONTAINER)
+		return container_cannot(CONTAINER_MAP_FILE, err);
 	if (call_ioctl(iommufd, UAPI_IOAS_MAP_FILE, &map) < 0)
 		return map_file_refused(iommufd, &map, err);
 
@@ -137,6 +144,8 @@ int ioasid_copy(int iommufd, uint32_t ioas, uint32_t from_ioas, uint64_t from,
 		.dst_iova = flags & IOASID_MAP_FIXED ? *iova : 0,
 	};
 
+	if (ioas == IOASID_SPACE_OF_CONTAINER)
+		return container_cannot(CONTAINER_COPY, err);
 	if (call_ioctl(iommufd, UAPI_IOAS_COPY, &copy) < 0)
 		return copy_refused(iommufd, &copy, err);
 
@@ -164,6 +173,8 @@ int ioasid_unmap(int iommufd, uint32_t ioas, uint64_t iova, uint64_t length,
 		.length = length,
 	};
 
+	if (ioas == IOASID_SPACE_OF_CONTAINER)
+		return container_unmap(iommufd, iova, length, ret_bytes, err);
 	if (call_ioctl(iommufd, UAPI_IOAS_UNMAP, &unmap) < 0)
 		return unmap_refused(iommufd, &unmap, err);
 
@@ -176,6 +187,8 @@ int ioasid_unmap(int iommufd, uint32_t ioas, uint64_t iova, uint64_t length,
 int ioasid_unmap_all(int iommufd, uint32_t ioas, uint64_t *ret_bytes,
 		     struct ioasid_error *err)
 {
+	if (ioas == IOASID_SPACE_OF_CONTAINER)
+		return container_unmap_all(iommufd, ret_bytes, err);
 	/* The one range that the kernel takes although it reaches the end. */
 	return ioasid_unmap(iommufd, ioas, 0, UINT64_MAX, ret_bytes, err);
 }

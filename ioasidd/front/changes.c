@@ -624,6 +624,42 @@ int reissue_token(struct call *call, struct error *err)
 }
 
 /**
+ * claim_groups() - Say which groups come with a container
+ * @reply:	Gets them; borrowed from the registry, whose lock is held
+ *
+ * Each once, in the order of their first device, as the descriptors.
+ *
+ * Return: 0; -ENOMEM.
+ */
+static int claim_groups(struct call *call, const struct lease *lease,
+			pb_claim_response *reply)
+{
+	struct registry *reg = call->host->registry;
+	char *names[LEASE_DEVICES_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < lease->devices.n && lease->container; i++) {
+		const struct device *device =
+			registry_device(reg, lease->devices.items[i]);
+		const struct group *group =
+			device ? registry_group_of(reg, device) : NULL;
+		size_t k = 0;
+
+		while (k < n && group && !str_eq(names[k], group->name))
+			k++;
+		if (group && k == n)
+			names[n++] = arena_text(call->arena, group->name);
+	}
+	reply->groups = n ? arena_alloc(call->arena, n * sizeof(*reply->groups)) : NULL;
+	if (n && !reply->groups)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		reply->groups[i] = names[i];
+	reply->n_groups = n;
+	return arena_ok(call->arena) ? 0 : -ENOMEM;
+}
+
+/**
  * claim_reply() - Make the reply of a claim
  * @call:	Whose
  * @lease:	The lease; the lock is not held
@@ -635,14 +671,16 @@ static pb_claim_response *claim_reply(struct call *call,
 {
 	struct registry *reg = call->host->registry;
 	pb_claim_response *reply;
+	int r;
 
 	reply = arena_message(call->arena, PB(claim_lease_response));
 	if (!reply)
 		return NULL;
 	registry_lock(reg);
 	reply->lease = view_lease(call->arena, reg, lease);
+	r = claim_groups(call, lease, reply);
 	registry_unlock(reg);
-	if (!reply->lease || !arena_ok(call->arena))
+	if (!reply->lease || r < 0)
 		return NULL;
 	reply->devices = reply->lease->devices;
 	reply->n_devices = reply->lease->n_devices;

@@ -227,6 +227,11 @@ READ(container_tce_info, (struct kernel *k, int container,
 OPEN(group_device, (struct kernel *k, int group, const char *bdf, int *ret_fd,
 		    struct error *err),
      (real_of(k), group, bdf, ret_fd, err))
+ACT(container_unmap_all, (struct kernel *k, int container, uint64_t *ret_bytes,
+			  struct error *err),
+    (real_of(k), container, ret_bytes, err))
+ACT(vfio_is, (struct kernel *k, int fd, const char *bdf, struct error *err),
+    (real_of(k), fd, bdf, err))
 
 OPEN(iommufd_open, (struct kernel *k, int *ret_fd, struct error *err),
      (real_of(k), ret_fd, err))
@@ -343,6 +348,8 @@ static const struct kernel_ops faulty_ops = {
 	.container_info = faulty_container_info,
 	.container_tce_info = faulty_container_tce_info,
 	.group_device = faulty_group_device,
+	.container_unmap_all = faulty_container_unmap_all,
+	.vfio_is = faulty_vfio_is,
 	.iommufd_open = faulty_iommufd_open,
 	.iommufd_rlimit_mode = faulty_iommufd_rlimit_mode,
 	.ioas_alloc = faulty_ioas_alloc,
@@ -363,7 +370,7 @@ static const struct kernel_ops faulty_ops = {
 };
 
 /* One that is forgotten here would be NULL. */
-static_assert(sizeof(struct kernel_ops) == 47 * sizeof(void (*)(void)),
+static_assert(sizeof(struct kernel_ops) == 49 * sizeof(void (*)(void)),
 	      "every call has its wrapper");
 
 /* kernel_faulty_consume() - Let every call of a machine pass fault_point() */

@@ -155,6 +155,21 @@ static bool is_reader(int pid, const char *fd)
 	return (strtoul(text, NULL, 8) & O_ACCMODE) == O_RDONLY;
 }
 
+/* holders_function() - Which function is a descriptor of ours a device of? */
+int holders_function(int proc, int fd, char ret[BDF_SIZE])
+{
+	_cleanup_fd_ int self = sysfs_open(proc, "self");
+	char text[512], number[16];
+	const char *name;
+
+	(void)str_format(number, sizeof(number), "%d", fd);
+	if (self < 0 || !find_info(self, number, "vfio-device-syspath:", text,
+				   sizeof(text)))
+		return -ENODATA;
+	name = strrchr(text, '/');
+	return name && str_copy(ret, BDF_SIZE, name + 1) ? 0 : -ENODATA;
+}
+
 /**
  * is_function() - Is a descriptor a VFIO device of some PCI function?
  * @pid:	/proc/<pid>

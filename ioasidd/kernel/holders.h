@@ -73,6 +73,16 @@ void nodes_deinit(struct nodes *nodes);
 #define _cleanup_nodes_ __attribute__((cleanup(nodes_deinit)))
 
 /**
+ * holders_function() - Which function is a descriptor of ours a VFIO device of?
+ * @proc:	An open procfs
+ * @fd:		The descriptor
+ * @ret:	Its address
+ *
+ * Return: 0; -ENODATA if the kernel does not say (before 6.17), or it is none.
+ */
+int holders_function(int proc, int fd, char ret[BDF_SIZE]);
+
+/**
  * holders_find() - Which processes but ours hold any of some nodes?
  * @proc:	An open procfs
  * @nodes:	What is looked for

@@ -548,6 +548,21 @@ struct kernel_ops {
 	int (*group_device)(struct kernel *k, int group, const char *bdf,
 			    int *ret_fd, struct error *err);
 
+	/* container_unmap_all - VFIO_IOMMU_UNMAP_DMA of all: the fence of a
+	 * container. No device in it reaches anything afterwards, whoever has
+	 * mapped it. Nothing mapped: 0 and *@ret_bytes 0. -EPERM: entries are
+	 * left, as of older kernels, where only the process unmaps that has
+	 * mapped; -EOPNOTSUPP: a kernel that cannot (before 5.12).
+	 */
+	int (*container_unmap_all)(struct kernel *k, int container,
+				   uint64_t *ret_bytes, struct error *err);
+
+	/* vfio_is - Is it a descriptor of that function? By what fdinfo says
+	 * (since 6.17), else by its ids. -ESTALE: it is of another one.
+	 */
+	int (*vfio_is)(struct kernel *k, int fd, const char *bdf,
+		       struct error *err);
+
 	/* --- iommufd --- */
 
 	/* iommufd_open - A new context. -ENOENT, kernel.no-iommufd. */

@@ -522,6 +522,20 @@ static int real_group_device(struct kernel *k, int group, const char *bdf,
 	return type1_device(group, bdf, ret_fd, err);
 }
 
+/* real_container_unmap_all() - See type1_unmap_all(). */
+static int real_container_unmap_all(struct kernel *k, int container,
+				    uint64_t *ret_bytes, struct error *err)
+{
+	return type1_unmap_all(real_of(k)->sysfs, container, ret_bytes, err);
+}
+
+/* real_vfio_is() - See type1_is(). */
+static int real_vfio_is(struct kernel *k, int fd, const char *bdf,
+			struct error *err)
+{
+	return type1_is(real_of(k)->sysfs, real_of(k)->proc, fd, bdf, err);
+}
+
 /* real_iommufd_open() - See iommufd_open(). */
 static int real_iommufd_open(struct kernel *k, int *ret_fd, struct error *err)
 {
@@ -692,6 +706,8 @@ static const struct kernel_ops real_ops = {
 	.container_info = real_container_info,
 	.container_tce_info = real_container_tce_info,
 	.group_device = real_group_device,
+	.container_unmap_all = real_container_unmap_all,
+	.vfio_is = real_vfio_is,
 	.iommufd_open = real_iommufd_open,
 	.iommufd_rlimit_mode = real_iommufd_rlimit_mode,
 	.ioas_alloc = real_ioas_alloc,

@@ -17,8 +17,11 @@
 #include "base/uapi.h"
 #include "kernel/blame.h"
 #include "kernel/call.h"
+#include "kernel/holders.h"
+#include "kernel/inventory.h"
 #include "kernel/sysfs.h"
 #include "kernel/users.h"
+#include "kernel/vfio.h"
 
 /* How often what a container says may grow between two calls. */
 #define INFO_TRIES 8
@@ -421,4 +424,74 @@ int type1_device(int group, const char *bdf, int *ret_fd, struct error *err)
 
 	*ret_fd = fd;
 	return 0;
+}
+
+/* --- what others have left --- */
+
+/**
+ * is_empty() - Are all entries of a container left?
+ *
+ * Return: true if so; false if not, or if the kernel does not count.
+ */
+static bool is_empty(int sysfs, int container)
+{
+	const char *path = "module/vfio_iommu_type1/parameters/dma_entry_limit";
+	struct kernel_container_info info = { .ranges = NULL };
+	uint64_t limit = 0;
+	char text[32];
+
+	if (sysfs_text(sysfs, path, text, sizeof(text)) < 0 ||
+	    str_u64(text, 10, UINT32_MAX, &limit) ||
+	    type1_info(container, &info, NULL) < 0)
+		return false;
+	free(info.ranges);
+	return info.counts_entries && info.entries == limit;
+}
+
+/* type1_unmap_all() - End all mappings of a container */
+int type1_unmap_all(int sysfs, int container, uint64_t *ret_bytes,
+		    struct error *err)
+{
+	struct uapi_iommu_type1_dma_unmap unmap = {
+		.argsz = sizeof(unmap),
+		.flags = UAPI_DMA_UNMAP_FLAG_ALL,
+	};
+
+	if (kernel_ioctl(container, UAPI_IOMMU_UNMAP_DMA, &unmap))
+		return error_set(err, errno == EINVAL ? -EOPNOTSUPP : -errno,
+				 ERROR_KERNEL_VFIO,
+				 "VFIO_IOMMU_UNMAP_DMA of all: %m");
+	if (!is_empty(sysfs, container))
+		return error_set(err, -EPERM, ERROR_KERNEL_VFIO,
+				 "VFIO_IOMMU_UNMAP_DMA has left mappings of another process, or it cannot be told that it has not");
+
+	*ret_bytes = unmap.size;
+	return 0;
+}
+
+/* type1_is() - Is it a descriptor of that function? */
+int type1_is(int sysfs, int proc, int fd, const char *bdf, struct error *err)
+{
+	struct kernel_health health = { .vendor = 0 };
+	struct kernel_device facts = { .vendor = 0 };
+	char named[BDF_SIZE] = "";
+	bool same;
+	int r;
+
+	if (holders_function(proc, fd, named) == 0) {
+		same = str_eq(named, bdf);
+	} else {
+		r = inventory_device(sysfs, bdf, &facts, err);
+		if (r == 0)
+			r = vfio_health(fd, &health, err);
+		if (r < 0)
+			return r;
+		same = health.vendor == facts.vendor &&
+		       health.device == facts.device;
+	}
+	if (same)
+		return 0;
+	return error_set(err, -ESTALE, ERROR_KERNEL_VFIO,
+			 "a descriptor is not of %s, but of %s", bdf,
+			 *named ? named : "another device");
 }

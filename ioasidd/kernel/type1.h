@@ -126,4 +126,38 @@ int type1_parse_info(const void *answer, size_t size,
  */
 int type1_device(int group, const char *bdf, int *ret_fd, struct error *err);
 
+/**
+ * type1_unmap_all() - End all mappings of a container, whoever has made them
+ * @sysfs:	An open sysfs, for how many mappings there can be
+ * @container:	With a group in it
+ * @ret_bytes:	How much was unmapped
+ * @err:	Filled on failure
+ *
+ * Source: VFIO_IOMMU_UNMAP_DMA with VFIO_DMA_UNMAP_FLAG_ALL. Older kernels end
+ * what the calling process has mapped, and say nothing of the rest [read in 7.3,
+ * which has no such check]. So the entries that are left are counted: all of
+ * dma_entry_limit, a parameter of vfio_iommu_type1, as it was when the container
+ * was made. If somebody has changed it since then that is not to be told from
+ * mappings that are left.
+ *
+ * Return: 0; -EPERM if there are mappings left, or it cannot be told; -EOPNOTSUPP
+ * before Linux 5.12; others unchanged.
+ */
+int type1_unmap_all(int sysfs, int container, uint64_t *ret_bytes,
+		    struct error *err);
+
+/**
+ * type1_is() - Is it a descriptor of that function?
+ * @sysfs, @proc: Open
+ * @fd:		A VFIO device of something
+ * @bdf:	Of what it is to be
+ * @err:	Filled on failure
+ *
+ * By vfio-device-syspath in fdinfo; before Linux 6.17 by vendor and device id, so
+ * that two of one kind cannot be told from each other.
+ *
+ * Return: 0; -ESTALE if it is of another one; -errno.
+ */
+int type1_is(int sysfs, int proc, int fd, const char *bdf, struct error *err);
+
 #endif

@@ -105,6 +105,8 @@ struct holder {
  * @tables:		Likewise: its page tables, parents before what hangs on
  *			them; @n_tables of them
  * @kept:		Likewise: we have its descriptors. Not in the database
+ * @container:		Likewise: they are of a VFIO container, on a host without
+ *			iommufd, where nothing has an id. Not in the database
  * @device_ids:		Likewise: of @devices, in the iommufd; @n_device_ids is
  *			as many, or 0 if there is no iommufd
  * @volatile_lease:	Of LEASE_GUARDED: nobody keeps it while we are started
@@ -146,6 +148,7 @@ struct lease {
 	struct page_table *tables;
 	size_t n_tables;
 	bool kept;
+	bool container;
 	uint32_t device_ids[LEASE_DEVICES_MAX];
 	size_t n_device_ids;
 	bool volatile_lease;

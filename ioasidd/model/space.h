@@ -25,7 +25,8 @@
  * @windows:	What it promises, by address; @n_windows of them
  * @devices:	Names of those on it
  * @labels:	Pairs: key, value, key, value
- * @kernel_id:	The IOAS in the lease's iommufd; 0 if there is none now
+ * @kernel_id:	The IOAS in the lease's iommufd; 0 if there is none now, or it is
+ *		a container's own
  * @ranges:	Where memory can be mapped with these devices, as the kernel said
  *		last; @n_ranges of them
  * @alignment:	Of every mapping, bytes; likewise

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/token.h"
 #include "ops/commit.h"
+#include "ops/container.h"
 #include "ops/context.h"
 #include "ops/lease.h"
 #include "ops/watch.h"
@@ -36,8 +37,10 @@
  * @pidfd:	The holder, ours
  * @holder:	To wait for its end
  * @acknowledge: To wait for its word
- * @fds:	The iommufd, but of a guarded lease, then a cdev for each device
+ * @fds:	The iommufd, but of a guarded lease, then a cdev for each device; or
+ *		a container, its groups, its devices
  * @n_fds:	How many are open
+ * @n_sent:	How many have left
  * @before:	The holder's limit of locked memory as it was
  * @raised:	The holder's limit of locked memory was raised
  */
@@ -48,8 +51,8 @@ struct claiming {
 	struct lease *lease;
 	int pidfd;
 	struct watch *holder, *acknowledge;
-	int fds[1 + LEASE_DEVICES_MAX];
-	size_t n_fds;
+	int fds[CONTEXT_FDS_MAX];
+	size_t n_fds, n_sent;
 	struct rlimit before;
 	bool raised;
 };
@@ -446,6 +449,7 @@ static int hand_over(struct claiming *c, struct draft *before,
 	}
 	if (r < 0)
 		take_back(c, before, err);
+	c->n_sent = c->n_fds;
 	close_all(c);
 	return r;
 }
@@ -466,10 +470,8 @@ static void settle_held(struct claiming *c)
 		log_problem(LOG_LEVEL_ERROR, &err, "%s: cannot be held",
 			    c->lease->name);
 	log_notice("%s: %zu descriptor(s) handed to process %d (%s, uid %u)",
-		   c->lease->name, c->lease->devices.n +
-		   (c->lease->mode != LEASE_GUARDED),
-		   (int)c->caller->process.pid, c->caller->process.comm,
-		   c->caller->process.uid);
+		   c->lease->name, c->n_sent, (int)c->caller->process.pid,
+		   c->caller->process.comm, c->caller->process.uid);
 	watch_holder_consume(TAKE_PTR(c->holder), TAKE_FD(c->pidfd));
 	watch_acknowledge_consume(TAKE_PTR(c->acknowledge));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * context.c - what we keep of a lease: its iommufd, and its devices bound
+ * context.c - what we keep of a lease: its iommufd, and its devices bound; or its
+ *	       container, groups and devices (container.h)
  */
 #include "ops/context.h"
 
@@ -12,6 +13,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "ops/bind.h"
+#include "ops/container.h"
 #include "ops/context-tables.h"
 #include "ops/fault-queue.h"
 #include "ops/guarded.h"
@@ -21,15 +23,16 @@
  * struct context - The descriptors of one lease
  * @next:	In the list
  * @lease:	The lease's name
- * @fds:	The iommufd, where all of it is; then the devices, bound, in
- *		the lease's order; @n in all
+ * @fds:	The iommufd, or container, where all of it is; the groups of a
+ *		container; then the devices, in the lease's order; @n in all
+ * @n_groups:	How many groups: 0 with an iommufd
  * @stored:	The service manager was given copies
  */
 struct context {
 	struct context *next;
 	char lease[NAME_SIZE];
-	int fds[1 + LEASE_DEVICES_MAX];
-	size_t n;
+	int fds[CONTEXT_FDS_MAX];
+	size_t n, n_groups;
 	bool stored;
 };
 
@@ -55,7 +58,7 @@ static void context_free(struct context *context)
 {
 	if (!context)
 		return;
-	/* Devices first. */
+	/* Devices first, then their groups. */
 	while (context->n)
 		fd_close(context->fds[--context->n]);
 	free(context);
@@ -155,6 +158,18 @@ static int iommufd_of(const struct context *context)
 	return context->fds[0];
 }
 
+/* is_container() - Is that a container? */
+static bool is_container(const struct context *context)
+{
+	return context->n_groups;
+}
+
+/* devices_of() - The devices, in the lease's order */
+static const int *devices_of(const struct context *context)
+{
+	return context->fds + 1 + context->n_groups;
+}
+
 /**
  * context_iommufd() - See context.h
  */
@@ -173,9 +188,9 @@ int context_iommufd(struct host *host, const struct lease *lease,
 static int cdev_of(const struct context *context, const struct lease *lease,
 		   const char *name)
 {
-	for (size_t i = 1; i < context->n; i++)
-		if (str_eq(lease->devices.items[i - 1], name))
-			return context->fds[i];
+	for (size_t i = 0; i < lease->devices.n; i++)
+		if (str_eq(lease->devices.items[i], name))
+			return devices_of(context)[i];
 	return -1;
 }
 
@@ -200,6 +215,8 @@ static int promise(struct host *host, const struct context *context,
 {
 	struct kernel_range ranges[WINDOWS_MAX];
 
+	if (is_container(context))
+		return container_promise(space, err);
 	for (size_t i = 0; i < space->n_windows; i++)
 		ranges[i] = (struct kernel_range){ space->windows[i].start,
 						   space->windows[i].last };
@@ -220,6 +237,8 @@ static int read_ranges(struct host *host, const struct context *context,
 	size_t n;
 	int r;
 
+	if (is_container(context))
+		return container_read(host, iommufd_of(context), space, err);
 	r = host->kernel->ops->ioas_ranges(host->kernel, iommufd_of(context),
 					   space->kernel_id, &ranges, &n,
 					   &alignment, err);
@@ -244,6 +263,9 @@ static void put_back(struct host *host, const struct context *context,
 	struct error err = ERROR_NULL;
 	uint32_t id;
 
+	/* In a container they never leave. */
+	if (is_container(context))
+		return;
 	if (was)
 		r = host->kernel->ops->vfio_attach(host->kernel, cdev, was,
 						   &id, &err);
@@ -292,6 +314,10 @@ static int make_space(struct host *host, const struct context *context,
 	const struct kernel_ops *k = host->kernel->ops;
 	int r;
 
+	if (is_container(context)) {
+		r = read_ranges(host, context, space, err);
+		return r == 0 ? promise(host, context, space, err) : r;
+	}
 	r = k->ioas_alloc(host->kernel, iommufd_of(context), &space->kernel_id,
 			  err);
 	if (r < 0)
@@ -330,7 +356,7 @@ static int settle(struct host *host, struct context *context,
 	if (!lease->volatile_lease)
 		context->stored = stored_put(&host->contexts->stored,
 					     lease->name, context->fds,
-					     context->n);
+					     context->n, context->n_groups);
 	if (lease->volatile_lease || context->stored ||
 	    lease->mode != LEASE_GUARDED)
 		return 0;
@@ -368,6 +394,35 @@ static int bind_all(struct host *host, struct context *context,
 }
 
 /**
+ * make_all() - Make an iommufd with all that a lease is to have in it
+ * @context:	Gets it
+ * @lease:	Gets the kernel's ids and ranges
+ */
+static int make_all(struct host *host, struct context *context,
+		    struct lease *lease, const struct draft *draft,
+		    struct error *err)
+{
+	const struct kernel_ops *k = host->kernel->ops;
+	struct lease nowhere = { .name = "" };
+	int r;
+
+	r = k->iommufd_open(host->kernel, &context->fds[0], err);
+	if (r == 0) {
+		context->n = 1;
+		r = k->iommufd_rlimit_mode(host->kernel, iommufd_of(context),
+					   err);
+	}
+	if (r == 0)
+		r = bind_all(host, context, lease, draft, err);
+	/* No device is on a space yet, whatever the lease says. */
+	nowhere.devices = lease->devices;
+	for (size_t i = 0; i < lease->n_spaces && r == 0; i++)
+		r = make_space(host, context, &nowhere, &lease->spaces[i],
+			       err);
+	return r;
+}
+
+/**
  * enter() - From now on it is the lease's
  */
 static void enter(struct host *host, struct context *context)
@@ -385,8 +440,6 @@ int context_open(struct host *host, struct lease *lease,
 		 const struct draft *draft, struct error *err)
 {
 	_cleanup_context_ struct context *context = NULL;
-	const struct kernel_ops *k = host->kernel->ops;
-	struct lease nowhere = { .name = "" };
 	size_t i;
 	int r;
 
@@ -395,19 +448,10 @@ int context_open(struct host *host, struct lease *lease,
 		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
 				 "no memory");
 	str_copy(context->lease, NAME_SIZE, lease->name);
-	r = k->iommufd_open(host->kernel, &context->fds[0], err);
-	if (r == 0) {
-		context->n = 1;
-		r = k->iommufd_rlimit_mode(host->kernel, iommufd_of(context),
-					   err);
-	}
-	if (r == 0)
-		r = bind_all(host, context, lease, draft, err);
-	/* No device is on a space yet, whatever the lease says. */
-	nowhere.devices = lease->devices;
-	for (i = 0; i < lease->n_spaces && r == 0; i++)
-		r = make_space(host, context, &nowhere, &lease->spaces[i],
-			       err);
+	r = lease->container ?
+		    container_make(host, lease, draft, context->fds,
+				   &context->n, &context->n_groups, err) :
+		    make_all(host, context, lease, draft, err);
 	if (r == 0)
 		r = settle(host, context, lease, err);
 	if (r < 0) {
@@ -443,6 +487,9 @@ static bool is_whole(struct host *host, const struct context *context,
 	size_t i, n;
 	int r;
 
+	if (is_container(context))
+		return container_is_whole(host, lease, context->fds,
+					  context->n_groups);
 	for (i = 0; i < lease->n_device_ids; i++)
 		if (k->hw_info(host->kernel, iommufd_of(context),
 			       lease->device_ids[i], &info, NULL) < 0)
@@ -464,32 +511,37 @@ static bool is_whole(struct host *host, const struct context *context,
 /**
  * context_adopt() - See context.h
  */
-bool context_adopt(struct host *host, const struct lease *lease)
+bool context_adopt(struct host *host, struct lease *lease)
 {
 	_cleanup_context_ struct context *context = NULL;
 	struct stored *stored = &host->contexts->stored;
-	const size_t n = 1 + lease->devices.n;
-	size_t found;
+	size_t found, n, groups = 0;
 
-	if (lease->n_device_ids != lease->devices.n)
+	/* In a container nothing has an id. */
+	if (!lease->n_device_ids)
+		groups = container_count_groups(host, lease);
+	if (!groups && lease->n_device_ids != lease->devices.n)
 		return false;
 	context = calloc(1, sizeof(*context));
 	if (!context)
 		return false;
 	str_copy(context->lease, NAME_SIZE, lease->name);
+	n = 1 + groups + lease->devices.n;
 	found = stored_find(stored, host->parked, lease->name, context->fds,
-			    n);
+			    n, groups);
 	if (!found)
 		return false;
 	/* What is not wanted must not keep a device. */
 	context->n = n;
+	context->n_groups = groups;
 	context->stored = true;
 	if (found < n || !is_whole(host, context, lease)) {
 		log_warning("%s: what the service manager has kept of it is not whole",
 			    lease->name);
-		stored_drop(stored, lease->name, n);
+		stored_drop(stored, lease->name, n, groups);
 		return false;
 	}
+	lease->container = groups;
 	log_notice("%s: the service manager has kept it", lease->name);
 	enter(host, TAKE_PTR(context));
 	context_adopt_faults(host, lease);
@@ -513,7 +565,8 @@ void context_close(struct host *host, struct lease *lease)
 	pthread_mutex_unlock(&host->contexts->lock);
 	context_drop_faults(host, lease);
 	if (context && context->stored)
-		stored_drop(&host->contexts->stored, lease->name, context->n);
+		stored_drop(&host->contexts->stored, lease->name, context->n,
+			    context->n_groups);
 	context_free(context);
 	if (lease->mapped)
 		mapped_clear(lease->mapped);
@@ -533,6 +586,7 @@ int context_copy(struct host *host, const struct lease *lease, int *fds,
 
 	if (!context)
 		return -ESTALE;
+	/* A guarded lease's is an iommufd. */
 	for (i = whole ? 0 : 1; i < context->n; i++) {
 		fds[n] = fcntl(context->fds[i], F_DUPFD_CLOEXEC, 3);
 		if (fds[n++] >= 0)
@@ -624,6 +678,9 @@ int context_fence(struct host *host, const struct lease *lease,
 	if (!context)
 		return -ESTALE;
 	*ret_bytes = 0;
+	if (is_container(context))
+		return container_fence(host, lease, iommufd_of(context),
+				       devices_of(context), ret_bytes, err);
 	guarded_end(lease);
 	/* What an uncontained device goes on writing to must stay pinned: the
 	 * kernel unpins it when the device was closed, and so quiet.
@@ -676,6 +733,9 @@ int context_drop_space(struct host *host, const struct lease *lease,
 
 	if (!context)
 		return -ESTALE;
+	/* That of a container ends with it. */
+	if (is_container(context))
+		return 0;
 	r = k->destroy(host->kernel, iommufd_of(context), space->kernel_id,
 		       err);
 	if (r == 0 || r == -ENOENT)

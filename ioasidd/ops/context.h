@@ -5,6 +5,9 @@
  *
  * DOC: Theory of Operation
  *
+ * On a host without iommufd it is a VFIO container, with differences that are all in
+ * container.h.
+ *
  * One lease has one context: all that one VMM may touch. Which spaces it has,
  * what they promise and which devices are on them is in the lease; here are the
  * descriptors through which that is so. They are made when the lease is, and
@@ -53,7 +56,7 @@ int context_cdev(struct host *host, const struct lease *lease,
  *		kept
  * @draft:	Its devices, in its order
  *
- * Bind each device, make each space, let it promise its windows, attach its
+ * container_choose() has been called. Bind each device, make each space, let it promise its windows, attach its
  * devices; make page tables that were made before. Devices are reset.
  *
  * Return: 0; -ENOTCONN store.absent; -errno: there is nothing of it.
@@ -63,14 +66,14 @@ int context_open(struct host *host, struct lease *lease,
 
 /**
  * context_adopt() - Take over what the service manager has kept for a lease
- * @lease:	A lease of an earlier life of ours
+ * @lease:	A lease of an earlier life of ours; gets what its context is
  *
  * It is looked at: the kernel has to know each device and each space by the ids
  * that the lease has. What is not whole is let go.
  *
  * Return: true if it is ours now.
  */
-bool context_adopt(struct host *host, const struct lease *lease);
+bool context_adopt(struct host *host, struct lease *lease);
 
 /**
  * context_close() - Let go of a lease's descriptors, if we have any
@@ -83,7 +86,8 @@ void context_close(struct host *host, struct lease *lease);
 /**
  * context_copy() - Copies of a lease's descriptors, for its holder
  * @fds:	Room for the iommufd, then each device in the lease's order; of a
- *		guarded lease for the devices alone
+ *		guarded lease for the devices alone; of a container for that, its
+ *		groups and the devices: CONTEXT_FDS_MAX
  *
  * Return: how many; -ESTALE context.lost; -errno.
  */

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ops/authorize.h"
+#include "ops/container.h"
 #include "ops/context.h"
 #include "ops/guarded.h"
 #include "ops/journal.h"
@@ -276,6 +277,9 @@ static int check_backend(struct host *host, const struct lease *offer,
 	case KERNEL_BACKEND_IOMMUFD:
 		return 0;
 	case KERNEL_BACKEND_TYPE1:
+		if (offer->mode == LEASE_HOLD)
+			return 0;
+		break;
 	case KERNEL_BACKEND_SPAPR:
 	case KERNEL_BACKEND_COUNT:
 		break;
@@ -460,6 +464,8 @@ static int offer_devices(struct host *host, struct lease *offer,
 		r = check_devices(&draft, &endpoints, err);
 	if (r == 0)
 		r = check_contained(offer, &draft, err);
+	if (r == 0 && lease_is_kept(offer))
+		r = container_choose(host, offer, err);
 	if (r == 0)
 		r = check_backend(host, offer, err);
 	if (r == 0)

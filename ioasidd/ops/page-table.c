@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "ops/authorize.h"
+#include "ops/container.h"
 #include "ops/context-tables.h"
 #include "ops/journal.h"
 
@@ -321,7 +322,10 @@ int page_table_create(struct host *host, const struct caller *caller,
 		       &s, err);
 	if (r < 0)
 		return r;
-	r = plan(&s, wish, err);
+	r = container_refuse(s.lease, "a container has no page tables but its own, and so no nesting, no PASIDs and no dirty tracking through ioasidd",
+			     err);
+	if (r == 0)
+		r = plan(&s, wish, err);
 	if (r == 0 && change->dry_run) {
 		wish->name[0] = '\0';
 	} else if (r == 0) {

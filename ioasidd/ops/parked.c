@@ -47,7 +47,8 @@ static bool want(void *data, const char *name, int fd)
 	struct one *more;
 
 	if (!str_starts(name, "iommufd-") && !str_starts(name, "cdev-") &&
-	    !str_starts(name, "faults-"))
+	    !str_starts(name, "faults-") && !str_starts(name, "container-") &&
+	    !str_starts(name, "group-"))
 		return false;
 	more = reallocarray(parked->all, parked->n + 1, sizeof(*more));
 	if (!more)

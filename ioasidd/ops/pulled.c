@@ -17,7 +17,18 @@
 #define OWN_TIMEOUT_MS 10000
 
 /**
- * missing() - The first device of a lease that has no cdev any more
+ * is_there() - Is a device with its VFIO driver still?
+ *
+ * By its cdev; in a container it need not have one.
+ */
+static bool is_there(const struct lease *lease, const struct device *device)
+{
+	return device && (lease->container ? device->facts.vfio :
+					     device->facts.cdev != 0);
+}
+
+/**
+ * missing() - The first device of a lease that is not there any more
  *
  * Under the registry's lock.
  *
@@ -32,7 +43,7 @@ static const char *missing(struct registry *reg, const struct lease *lease)
 		const struct device *device =
 			registry_device(reg, lease->devices.items[i]);
 
-		if (!device || !device->facts.cdev)
+		if (!is_there(lease, device))
 			return lease->devices.items[i];
 	}
 	return NULL;

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "ops/container.h"
 #include "ops/context.h"
 #include "ops/lease.h"
 
@@ -28,6 +29,8 @@ static int make_anew(struct host *host, struct lease *lease,
 	int r;
 
 	r = draft_open(host, &lease->devices, &draft, err);
+	if (r == 0)
+		r = container_choose(host, lease, err);
 	if (r == 0)
 		r = context_open(host, lease, &draft, err);
 	if (r == 0) {

@@ -116,6 +116,8 @@ static const char *fence_method(struct host *host, const struct lease *lease)
 {
 	bool contained = true;
 
+	if (lease->container)
+		return "unmap all";
 	registry_lock(host->registry);
 	for (size_t i = 0; i < lease->devices.n; i++)
 		contained = contained &&

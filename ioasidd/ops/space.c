@@ -12,12 +12,19 @@
 #include "base/clock.h"
 #include "ops/attach-reasons.h"
 #include "ops/authorize.h"
+#include "ops/container.h"
 #include "ops/context.h"
 #include "ops/guarded.h"
 #include "ops/hold.h"
 #include "ops/journal.h"
 #include "ops/lease.h"
 #include "ops/quota.h"
+
+/* Why there is no second space in a container, and no other change of the first
+ * but of its windows.
+ */
+#define ONE_SPACE "a container is one space"
+#define ALWAYS_ON "all devices of a lease are on its one space, the container, for as long as it is there"
 
 /* --- planning --- */
 
@@ -56,13 +63,19 @@ int space_plan(struct host *host, const struct draft *draft,
 	char ulid[ULID_SIZE];
 	int r;
 
+	r = lease->n_spaces ? container_refuse(lease, ONE_SPACE, err) : 0;
+	if (r < 0)
+		return r;
 	if (lease->n_spaces >= SPACES_MAX)
 		return error_set(err, -EAGAIN, ERROR_LIMIT_SPACES,
 				 "a lease has at most %d spaces", SPACES_MAX);
 	ulid_make(ulid);
 	str_format(space.name, sizeof(space.name), "spaces/%s", ulid);
 	space.created_us = clock_real_us();
-	r = hold_whole_groups(draft, &wish->devices, &space.devices, err);
+	/* All are on that of a container, whoever was named. */
+	r = hold_whole_groups(draft, lease->container ? &lease->devices :
+							&wish->devices,
+			      &space.devices, err);
 	if (r == 0)
 		r = place(host, draft, &space.devices, wish->windows,
 			  wish->n_windows, &space.windows, &space.n_windows,
@@ -327,7 +340,9 @@ int space_delete(struct host *host, const struct caller *caller,
 	if (r < 0)
 		return r;
 	str_copy(ret_lease, NAME_SIZE, s.lease->name);
-	r = in_the_way(s.lease, s.space, err);
+	r = container_refuse(s.lease, ALWAYS_ON, err);
+	if (r == 0)
+		r = in_the_way(s.lease, s.space, err);
 	if (r == 0 && space_copy(s.space, &was) < 0)
 		r = hold_no_memory(err);
 	if (r == 0 && !change->dry_run)
@@ -519,8 +534,11 @@ int space_attach(struct host *host, const struct caller *caller,
 	r = begin_of(host, caller, change, &s, err);
 	if (r < 0)
 		return r;
-	r = strv_add(&one, device) < 0 ? hold_no_memory(err) :
-		hold_whole_groups(&s.draft, &one, &all, err);
+	r = container_refuse(s.lease, ALWAYS_ON, err);
+	if (r == 0)
+		r = strv_add(&one, device) < 0 ?
+			    hold_no_memory(err) :
+			    hold_whole_groups(&s.draft, &one, &all, err);
 	if (r == 0)
 		r = hold_check_windows(&s, &all, s.space, err);
 	if (r == 0 && !change->dry_run)
@@ -543,8 +561,11 @@ int space_detach(struct host *host, const struct caller *caller,
 	r = begin_of(host, caller, change, &s, err);
 	if (r < 0)
 		return r;
-	r = strv_add(&one, device) < 0 ? hold_no_memory(err) :
-		hold_whole_groups(&s.draft, &one, &all, err);
+	r = container_refuse(s.lease, ALWAYS_ON, err);
+	if (r == 0)
+		r = strv_add(&one, device) < 0 ?
+			    hold_no_memory(err) :
+			    hold_whole_groups(&s.draft, &one, &all, err);
 	if (r == 0 && !strv_has(&s.space->devices, device)) {
 		r = error_set(err, -EINVAL, ERROR_SPACE_NOT_ATTACHED,
 			      "%s is not on %s", device, s.space->name);

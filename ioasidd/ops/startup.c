@@ -338,8 +338,10 @@ static void take_over(struct host *host, struct lease *lease)
 	lease->kept = context_adopt(host, lease);
 	registry_lock(host->registry);
 	live = registry_lease(host->registry, lease->name);
-	if (live)
+	if (live) {
 		live->kept = lease->kept;
+		live->container = lease->container;
+	}
 	registry_unlock(host->registry);
 }
 

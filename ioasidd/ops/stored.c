@@ -11,18 +11,23 @@
 /**
  * name_of() - What a descriptor is called with the service manager
  * @lease:	The lease's name
- * @i:		0 for the iommufd, then the devices
+ * @i:		0 for the iommufd or container, then the groups, then the devices
+ * @n_groups:	How many groups there are: 0 with an iommufd
  */
-static void name_of(const char *lease, size_t i,
+static void name_of(const char *lease, size_t i, size_t n_groups,
 		    char ret[FDSTORE_NAME_MAX + 1])
 {
 	const char *ulid = str_starts(lease, "leases/");
 
 	if (i == 0)
-		str_format(ret, FDSTORE_NAME_MAX + 1, "iommufd-%s", ulid);
+		str_format(ret, FDSTORE_NAME_MAX + 1, "%s-%s",
+			   n_groups ? "container" : "iommufd", ulid);
+	else if (i <= n_groups)
+		str_format(ret, FDSTORE_NAME_MAX + 1, "group-%s-%zu", ulid,
+			   i - 1);
 	else
 		str_format(ret, FDSTORE_NAME_MAX + 1, "cdev-%s-%zu", ulid,
-			   i - 1);
+			   i - 1 - n_groups);
 }
 
 /**
@@ -59,14 +64,15 @@ void stored_give_room(struct stored *stored, size_t n)
 /**
  * stored_drop() - See stored.h
  */
-void stored_drop(struct stored *stored, const char *lease, size_t n)
+void stored_drop(struct stored *stored, const char *lease, size_t n,
+		 size_t n_groups)
 {
 	char name[FDSTORE_NAME_MAX + 1];
 	struct error err = ERROR_NULL;
 
 	stored_give_room(stored, n);
 	for (size_t i = 0; i < n; i++) {
-		name_of(lease, i, name);
+		name_of(lease, i, n_groups, name);
 		if (fdstore_remove(name, &err) < 0)
 			log_problem(LOG_LEVEL_WARNING, &err,
 				    "'%s' is kept in vain", name);
@@ -77,7 +83,7 @@ void stored_drop(struct stored *stored, const char *lease, size_t n)
  * stored_put() - See stored.h
  */
 bool stored_put(struct stored *stored, const char *lease, const int *fds,
-		size_t n)
+		size_t n, size_t n_groups)
 {
 	char name[FDSTORE_NAME_MAX + 1];
 	struct error err = ERROR_NULL;
@@ -86,14 +92,14 @@ bool stored_put(struct stored *stored, const char *lease, const int *fds,
 	if (!stored_take_room(stored, lease, n))
 		return false;
 	for (size_t i = 0; i < n && r == 0; i++) {
-		name_of(lease, i, name);
+		name_of(lease, i, n_groups, name);
 		r = fdstore_put(name, fds[i], &err);
 	}
 	if (r == 0)
 		return true;
 	log_problem(LOG_LEVEL_WARNING, &err,
 		    "%s: the service manager does not keep it", lease);
-	stored_drop(stored, lease, n);
+	stored_drop(stored, lease, n, n_groups);
 	return false;
 }
 
@@ -101,13 +107,13 @@ bool stored_put(struct stored *stored, const char *lease, const int *fds,
  * stored_find() - See stored.h
  */
 size_t stored_find(struct stored *stored, struct parked *parked,
-		   const char *lease, int *fds, size_t n)
+		   const char *lease, int *fds, size_t n, size_t n_groups)
 {
 	char name[FDSTORE_NAME_MAX + 1];
 	size_t found = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		name_of(lease, i, name);
+		name_of(lease, i, n_groups, name);
 		fds[i] = parked_find(parked, name);
 		found += fds[i] >= 0;
 	}

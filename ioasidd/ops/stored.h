@@ -3,7 +3,7 @@
  * stored.h - what the service manager keeps of leases' contexts
  *
  * A context's descriptors are its iommufd, then its devices in the lease's
- * order. Each has a name with the manager, by which it is found again
+ * order; or its container, its groups, its devices. Each has a name with the manager, by which it is found again
  * (ops/parked.h).
  */
 #ifndef IOASIDD_OPS_STORED_H
@@ -41,6 +41,7 @@ void stored_give_room(struct stored *stored, size_t n);
  * stored_put() - Have the manager keep a context, if there is one that does
  * @lease:	Name of its lease
  * @fds:	Its descriptors; borrowed
+ * @n_groups:	How many of the @n are groups: 0 with an iommufd
  *
  * If it cannot keep all of it, it keeps none, and the lease is one that ends with
  * us. Not on the loop's thread.
@@ -48,22 +49,24 @@ void stored_give_room(struct stored *stored, size_t n);
  * Return: Does it? Then it is to be dropped when the context ends.
  */
 bool stored_put(struct stored *stored, const char *lease, const int *fds,
-		size_t n);
+		size_t n, size_t n_groups);
 
 /* stored_drop() - Have the manager drop a context of so many descriptors. */
-void stored_drop(struct stored *stored, const char *lease, size_t n);
+void stored_drop(struct stored *stored, const char *lease, size_t n,
+		 size_t n_groups);
 
 /**
  * stored_find() - Take what the manager has given back of a context
  * @parked:	All that it has given back
  * @fds:	Gets the descriptors, -1 for what there is none of
  * @n:		How many there should be
+ * @n_groups:	How many of them are groups
  *
  * What is found counts as kept by the manager, all of it.
  *
  * Return: how many there were.
  */
 size_t stored_find(struct stored *stored, struct parked *parked,
-		   const char *lease, int *fds, size_t n);
+		   const char *lease, int *fds, size_t n, size_t n_groups);
 
 #endif

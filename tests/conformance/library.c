@@ -16,6 +16,8 @@
  *	pin FD IOAS DEVICE				ok id=N
  *	bind CDEV FD					ok id=N
  *	attach CDEV ID, detach CDEV			ok
+ *	watch FD TABLE ON				ok
+ *	dirty FD TABLE IOVA LENGTH PAGE [OPTIONS]	ok bits=N, the first word
  *
  * A batch says how many were done when it is refused, too.
  */
@@ -258,6 +260,22 @@ static void do_detach(struct command *c)
 	(void)say(c, ioasid_cdev_detach(fd_of(c), &c->err));
 }
 
+static void do_watch(struct command *c)
+{
+	(void)say(c, ioasid_dirty_watch(fd_of(c), id_of(c), number(c, 2),
+					&c->err));
+}
+
+static void do_dirty(struct command *c)
+{
+	uint64_t bitmap[PIECES_MAX] = { 0 };
+	int r = ioasid_dirty_read(fd_of(c), id_of(c), number(c, 2),
+				  number(c, 3), number(c, 4),
+				  (unsigned int)number(c, 5), bitmap, &c->err);
+
+	say_number(c, r, "bits", bitmap[0]);
+}
+
 /* Name, how many arguments at least, and who does it. */
 static const struct {
 	const char *name;
@@ -271,6 +289,7 @@ static const struct {
 	{ "ranges", 3, do_ranges },   { "allow", 2, do_allow },
 	{ "pin", 3, do_pin },	      { "bind", 2, do_bind },
 	{ "attach", 2, do_attach },   { "detach", 1, do_detach },
+	{ "watch", 3, do_watch },     { "dirty", 5, do_dirty },
 };
 
 /* library_call() - See library.h. */

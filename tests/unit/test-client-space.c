@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "test-client-fake.h"
@@ -40,7 +41,7 @@
 static int server;		/* the fake daemon's end */
 static struct ioasid *conn;	/* ours */
 static int before;		/* descriptors open when the test began */
-static int memfd[3];		/* an iommufd and two devices, as it were */
+static int memfd[5];		/* an iommufd, two devices, and two more */
 static struct ioasid_error err;
 static struct ioasid_claim *claim;
 static struct ioasid_space *space;
@@ -56,7 +57,7 @@ static int setup(void **state)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock) < 0)
 		return -1;
 	server = sock[0];
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 5; i++)
 		memfd[i] = memfd_create("device", MFD_CLOEXEC);
 	if (fake_hello(server, "ioasid.v1") < 0)
 		return -1;
@@ -70,7 +71,7 @@ static int teardown(void **state)
 	lease = ioasid_lease_free(lease);
 	conn = ioasid_disconnect(conn);
 	server = fd_close(server);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 5; i++)
 		memfd[i] = fd_close(memfd[i]);
 	return fd_count() != before;
 }
@@ -689,6 +690,117 @@ static void claim_of_an_unknown_mode_is_refused(void **state)
 	assert_refused(&h, 3);
 }
 
+/* --- claims with a container --- */
+
+static const char *const groups[] = { "groups/0000:01:00.0",
+				      "groups/0000:02:00.0" };
+
+/* One group of both devices; the space is the container's own. */
+static void container_reply_init(struct hold_reply *h)
+{
+	hold_reply_init(h);
+	h->reply.groups = (char **)groups;
+	h->reply.n_groups = 1;
+	h->lease.n_device_ids = 0;
+	h->lease.n_spaces = 1;
+	h->space[0].msg.kernel_id = IOASID_SPACE_OF_CONTAINER;
+}
+
+static void claim_with_a_container_gives_its_groups(void **state)
+{
+	struct hold_reply h;
+	struct stat a, b;
+
+	container_reply_init(&h);
+	send_hold(&h, 4);
+	assert_int_equal(ioasid_lease_claim(conn, LEASE, &claim, &err), 0);
+	assert_int_equal(claim->backend, IOASID_BACKEND_TYPE1);
+	assert_int_equal(claim->n_groups, 1);
+	assert_string_equal(claim->groups[0].name, groups[0]);
+	assert_int_equal(claim->n_devices, 2);
+	/* Container, group, devices. */
+	for (int i = 0; i < 4; i++) {
+		const int fds[] = { claim->iommufd, claim->groups[0].fd,
+				    claim->devices[0].fd,
+				    claim->devices[1].fd };
+
+		assert_int_equal(fstat(memfd[i], &a), 0);
+		assert_int_equal(fstat(fds[i], &b), 0);
+		assert_true(a.st_ino == b.st_ino);
+	}
+	assert_int_equal(claim->devices[1].id, 0);
+	assert_int_equal(claim->lease->spaces[0]->kernel_id,
+			 IOASID_SPACE_OF_CONTAINER);
+}
+
+static void claim_with_an_iommufd_has_no_groups(void **state)
+{
+	struct hold_reply h;
+
+	hold_reply_init(&h);
+	send_hold(&h, 3);
+	assert_int_equal(ioasid_lease_claim(conn, LEASE, &claim, &err), 0);
+	assert_int_equal(claim->backend, IOASID_BACKEND_IOMMUFD);
+	assert_int_equal(claim->n_groups, 0);
+}
+
+static void claim_with_too_few_groups_is_refused(void **state)
+{
+	struct hold_reply h;
+
+	container_reply_init(&h);
+	assert_refused(&h, 3);
+}
+
+static void claim_of_one_group_twice_is_refused(void **state)
+{
+	const char *const twice[] = { groups[0], groups[0] };
+	struct hold_reply h;
+
+	container_reply_init(&h);
+	h.reply.groups = (char **)twice;
+	h.reply.n_groups = 2;
+	assert_refused(&h, 5);
+}
+
+static void claim_of_more_groups_than_devices_is_refused(void **state)
+{
+	struct hold_reply h;
+
+	container_reply_init(&h);
+	h.reply.n_groups = 2;
+	h.lease.n_devices = h.reply.n_devices = 1;
+	assert_refused(&h, 4);
+}
+
+static void claim_with_a_container_and_ids_is_refused(void **state)
+{
+	struct hold_reply h;
+
+	container_reply_init(&h);
+	h.lease.n_device_ids = 2;
+	assert_refused(&h, 4);
+}
+
+static void claim_with_a_container_of_two_spaces_is_refused(void **state)
+{
+	struct hold_reply h;
+
+	container_reply_init(&h);
+	h.lease.n_spaces = 2;
+	h.space[1].msg.kernel_id = 0;
+	assert_refused(&h, 4);
+}
+
+static void claim_of_guarded_with_groups_is_refused(void **state)
+{
+	struct hold_reply h;
+
+	container_reply_init(&h);
+	h.lease.mode = IOASID__V1__LEASE__MODE__GUARDED;
+	assert_refused(&h, 3);
+}
+
 /* As many times as there are bytes, with one of them changed: nothing leaks,
  * nothing is read beyond its end (ASan), and no claim has other than two ids.
  */
@@ -744,6 +856,14 @@ int main(void)
 		TEST(claim_of_a_space_without_id_is_refused),
 		TEST(claim_of_transfer_with_ids_is_refused),
 		TEST(claim_of_an_unknown_mode_is_refused),
+		TEST(claim_with_a_container_gives_its_groups),
+		TEST(claim_with_an_iommufd_has_no_groups),
+		TEST(claim_with_too_few_groups_is_refused),
+		TEST(claim_of_one_group_twice_is_refused),
+		TEST(claim_of_more_groups_than_devices_is_refused),
+		TEST(claim_with_a_container_and_ids_is_refused),
+		TEST(claim_with_a_container_of_two_spaces_is_refused),
+		TEST(claim_of_guarded_with_groups_is_refused),
 		TEST(damaged_claims_leave_nothing),
 	};
 

@@ -26,6 +26,7 @@
 #include "libioasid/fail.c"
 #include "libioasid/batch.c"
 #include "libioasid/cdev.c"
+#include "libioasid/container.c"
 #include "libioasid/explain.c"
 #include "libioasid/ioas.c"
 #include "libioasid/kvm.c"

@@ -25,6 +25,7 @@
 #define LIBIOASID_CALL_H
 #define call_ioctl ioasid_ioctl
 #include "libioasid/fail.c"
+#include "libioasid/container.c"
 #include "libioasid/dirty.c"
 #include "libioasid/explain.c"
 #include "libioasid/explain-table.c"

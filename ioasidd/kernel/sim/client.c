@@ -341,7 +341,7 @@ static int no_containers(struct error *err)
 			 "a simulated machine has no VFIO containers and groups");
 }
 
-/* client_container_open() - See no_containers(), as of the five that follow. */
+/* client_container_open() - See no_containers(), as of the seven that follow. */
 static int client_container_open(struct kernel *k, int *ret_fd,
 				 struct error *err)
 {
@@ -376,6 +376,18 @@ static int client_container_tce_info(struct kernel *k, int container,
 
 static int client_group_device(struct kernel *k, int group, const char *bdf,
 			       int *ret_fd, struct error *err)
+{
+	return no_containers(err);
+}
+
+static int client_container_unmap_all(struct kernel *k, int container,
+				      uint64_t *ret_bytes, struct error *err)
+{
+	return no_containers(err);
+}
+
+static int client_vfio_is(struct kernel *k, int fd, const char *bdf,
+			  struct error *err)
 {
 	return no_containers(err);
 }
@@ -507,6 +519,8 @@ static const struct kernel_ops client_ops = {
 	.container_info = client_container_info,
 	.container_tce_info = client_container_tce_info,
 	.group_device = client_group_device,
+	.container_unmap_all = client_container_unmap_all,
+	.vfio_is = client_vfio_is,
 	.iommufd_open = client_iommufd_open,
 	.iommufd_rlimit_mode = client_iommufd_rlimit_mode,
 	.ioas_alloc = client_ioas_alloc,

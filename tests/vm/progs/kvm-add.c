@@ -6,7 +6,7 @@
  *
  * As root, on a kernel with KVM: adds the device before BIND and after it, as
  * happens with a hold lease; sees each refusal; and sees that KVM has the device
- * open when nobody else has. A line for each, "was" followed by "as it should"
+ * open when nobody else has. Of a lease with a container it adds the group. A line for each, "was" followed by "as it should"
  * or by what it was instead; the exit status is 0 if all were.
  */
 #include <errno.h>
@@ -105,6 +105,22 @@ static void stays_open(int kvm_device, int cdev, int iommufd)
 	close(again);
 }
 
+/* group() - Of a lease with a container KVM is told of groups */
+static void group(int vm, const struct ioasid_claim *claim)
+{
+	int kvm_device = -1, fd = claim->groups[0].fd;
+
+	expect("adding a group", ioasid_kvm_add(vm, &kvm_device, fd, &err), 0,
+	       "");
+	expect("adding it again", ioasid_kvm_add(vm, &kvm_device, fd, &err),
+	       EEXIST, "already");
+	refusals(vm, fd);
+	expect("removing it", ioasid_kvm_remove(kvm_device, fd, &err), 0, "");
+	expect("removing it again", ioasid_kvm_remove(kvm_device, fd, &err),
+	       ENOENT, "does not have");
+	close(kvm_device);
+}
+
 int main(int argc, char **argv)
 {
 	int vm, memfd, kvm_device = -1, none = -1;
@@ -124,6 +140,10 @@ int main(int argc, char **argv)
 	conn = connect_daemon();
 	claim = claim_lease(conn, argv[1]);
 	cdev = claim->devices[0].fd;
+	if (claim->backend == IOASID_BACKEND_TYPE1) {
+		group(vm, claim);
+		return wrong != 0;
+	}
 
 	expect("a device that is none", ioasid_kvm_add(vm, &none, memfd, &err),
 	       EINVAL, "no VFIO device");
