@@ -78,8 +78,8 @@ DAEMON_SRC = $(foreach d,kernel model store ops front run, \
 SIM_SRC	= $(wildcard ioasidd/kernel/sim/*.c)
 # And ioasidd-sim has nothing that touches the host's devices.
 HOST_SRC = ioasidd/run/machine-real.c $(addprefix ioasidd/kernel/, \
-	real.c attribute.c blame.c call.c cdev.c helper.c mend.c netdev.c spapr.c type1.c \
-	uevent.c users.c)
+	real.c attribute.c blame.c call.c cdev.c helper.c mend.c netdev.c node.c \
+	spapr.c type1.c uevent.c users.c)
 SIM_DAEMON_SRC = ioasidd/run/machine-sim.c \
 	$(filter-out $(HOST_SRC),$(DAEMON_SRC))
 LIB_SRC	= $(wildcard clients/libioasid/*.c)

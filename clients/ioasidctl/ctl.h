@@ -276,6 +276,7 @@ int ctl_uid(const char *arg, uint32_t *ret);
  * @grace_s:	Of hold: how long a successor may claim it; 0 for the default
  * @spaces:	Of hold: SPACEs, see space-spec.h
  * @is_volatile: Of guarded: it need not outlive ioasidd
+ * @shared_uid:	Of transfer, of nodes: though others have the holder's uid
  */
 struct offer_words {
 	char **devices;
@@ -296,6 +297,7 @@ struct offer_words {
 	uint64_t grace_s;
 	struct strv spaces;
 	bool is_volatile;
+	bool shared_uid;
 };
 
 /**

@@ -44,6 +44,9 @@ static const struct option_spec options[] = {
 	{ "volatile", 0, OPTION_FLAG, &words.is_volatile, NULL,
 	  "guarded: it need not outlive ioasidd, and no file descriptor store "
 	  "is needed" },
+	{ "shared-uid", 0, OPTION_FLAG, &words.shared_uid, NULL,
+	  "transfer without iommufd: let USER open the devices' nodes although "
+	  "others are USER too" },
 	{ "restore", 0, OPTION_FLAG, &words.restore, NULL,
 	  "give the devices back to their drivers when it ends" },
 	{ "dry-run", 'n', OPTION_FLAG, &words.dry_run, NULL,

@@ -41,9 +41,11 @@ static int release(struct ctl *ctl, char *name)
 	if (ctl->json)
 		json_print(reply);
 	else
-		printf("%s: %s\n", name,
+		printf("%s: %s%s\n", name,
 		       ctl_word(&ioasid__v1__lease__state__descriptor,
-				(int)lease->state, word));
+				(int)lease->state, word), lease->released &&
+		       lease->state == IOASID__V1__LEASE__STATE__HELD ?
+		       ", until its holder ends" : "");
 	return CTL_DONE;
 }
 

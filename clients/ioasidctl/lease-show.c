@@ -122,6 +122,25 @@ static void show_hold(const Ioasid__V1__Lease *l)
 }
 
 /**
+ * show_nodes() - Show what only leases of nodes have
+ * @l:		The lease
+ */
+static void show_nodes(const Ioasid__V1__Lease *l)
+{
+	char word[32];
+
+	for (size_t i = 0; i < l->n_nodes; i++)
+		output_fieldf(i ? "" : "Nodes", "%s%s", l->nodes[i]->path,
+			      l->nodes[i]->accessible ?
+			      ", which its holder's uid may open now" : "");
+	output_field("Shared uid", l->shared_uid ?
+		     "yes: others may have the uid of its holder" : "");
+	if (l->released)
+		output_fieldf("Released", "%s; its holder has its devices "
+			      "until it ends", ctl_time(l->released, word));
+}
+
+/**
  * show() - Show a lease for a person
  * @l:		The lease
  */
@@ -137,6 +156,7 @@ static void show(const Ioasid__V1__Lease *l)
 				      (int)l->mode, word));
 	show_devices(l);
 	show_hold(l);
+	show_nodes(l);
 	if (*l->owner)
 		output_field("Owner", l->owner);
 	else

@@ -198,6 +198,7 @@ static int offer_send(struct ctl *ctl, struct offer *offer,
 	offer->request.mode = (Ioasid__V1__Lease__Mode)words->mode;
 	offer->request.grace_ms = (uint32_t)words->grace_s * 1000;
 	offer->request.volatile_ = words->is_volatile;
+	offer->request.shared_uid = words->shared_uid;
 	offer->request.restore_after = words->restore;
 	offer->request.dry_run = words->dry_run;
 	return ctl_call(ctl, "Leases/CreateLease", &offer->request.base,

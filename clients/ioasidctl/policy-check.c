@@ -15,7 +15,8 @@
 /* What is asked about if nothing is named. */
 static const char *const verbs[] = {
 	"device.view", "device.prepare", "device.force", "device.recover",
-	"lease.view", "lease.create", "lease.unlimited", "lease.release",
+	"lease.view", "lease.create", "lease.unlimited", "lease.shared-uid",
+	"lease.release",
 };
 
 /* Groups of a user that fit a request. */

@@ -19,6 +19,12 @@
  *	   claimed ones are not. The lease is acknowledged; exec.
  *
  * As somebody else: steps 1 and 4 to 5, for a lease that was offered to him.
+ *
+ * On a host without iommufd a lease is of nodes, which the command opens. Then root
+ * makes them before step 3, in a mount namespace that nobody else has, and the
+ * claim says so: nothing changes in the host's /dev, and others of the user's uid
+ * do not come into it. For somebody else ioasidd makes the host's own nodes
+ * accessible, if it can be done without opening them to others.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +38,9 @@
 #include "ioasid/v1/lease.pb-c.h"
 #include "ioasidctl/ctl.h"
 #include "ioasidctl/drop.h"
+#include "ioasidctl/namespace.h"
 #include "ioasidctl/vmm.h"
+#include "libioasid/channel.h"
 #include "libioasid/message.h"
 
 /* How long the offer is open, seconds: claiming it is our next step. */
@@ -197,16 +205,16 @@ static int check(struct command *c)
 
 /**
  * offer() - Offer the devices to whom we will be
- * @ctl:	This run; not connected afterwards
+ * @ctl:	This run, connected afterwards
  * @c:		The command
  * @ret:	The lease's name
+ * @ret_lease:	The lease
  *
  * Return: CTL_DONE; otherwise it has been said why.
  */
 static int offer(struct ctl *ctl, const struct command *c,
-		 char ret[CTL_NAME_SIZE])
+		 char ret[CTL_NAME_SIZE], ProtobufCMessage **ret_lease)
 {
-	_cleanup_message_ ProtobufCMessage *lease = NULL;
 	int r;
 
 	words.devices = opt_devices.items;
@@ -214,34 +222,13 @@ static int offer(struct ctl *ctl, const struct command *c,
 	words.uid = c->identity.uid;
 	words.pid = getpid();
 	words.expires_s = OFFER_EXPIRES_S;
-	r = ctl_offer(ctl, &words, &lease);
-	ctl_disconnect(ctl);
+	r = ctl_offer(ctl, &words, ret_lease);
 	if (r)
 		return r;
-	if (!str_copy(ret, CTL_NAME_SIZE, ((Ioasid__V1__Lease *)lease)->name))
+	if (!str_copy(ret, CTL_NAME_SIZE,
+		      ((Ioasid__V1__Lease *)*ret_lease)->name))
 		return ctl_fail("the lease's name is too long");
 	return CTL_DONE;
-}
-
-/**
- * same_devices() - Are the devices claimed the ones asked for?
- * @claim:	What was claimed
- *
- * Return: true if they are, in the same order.
- */
-static bool same_devices(const struct ioasid_claim *claim)
-{
-	char name[CTL_NAME_SIZE];
-
-	if (!opt_devices.n)
-		return true;
-	if (claim->n_devices != opt_devices.n)
-		return false;
-	for (size_t i = 0; i < claim->n_devices; i++)
-		if (ctl_device_name(opt_devices.items[i], name) ||
-		    !str_eq(name, claim->devices[i].name))
-			return false;
-	return true;
 }
 
 /**
@@ -269,8 +256,94 @@ static int check_mode(const struct command *c, enum ioasid_lease_mode mode,
 }
 
 /**
- * check_lease() - Find out if the command can use a lease, before claiming it
+ * find_lease() - Read the lease that the command line names, as root
+ * @ctl:	This run, connected afterwards
+ * @name:	Its name
+ * @ret:	The lease; NULL if it cannot be read: the claim tells why
+ */
+static void find_lease(struct ctl *ctl, char *name, ProtobufCMessage **ret)
+{
+	Ioasid__V1__GetLeaseRequest request =
+		IOASID__V1__GET_LEASE_REQUEST__INIT;
+	struct ioasid_error err;
+
+	*ret = NULL;
+	request.name = name;
+	if (ctl_connect(ctl) == CTL_DONE)
+		(void)channel_call(ctl->conn, "Leases/GetLease", &request.base,
+				   &ioasid__v1__lease__descriptor, ret, &err);
+}
+
+/**
+ * as_root() - What is done for a lease that is named, while we are root
+ * @ctl:	This run
+ * @c:		The command
+ * @name:	The lease's name
+ * @ret:	The lease; NULL if it cannot be read
+ *
+ * Return: CTL_DONE; CTL_FAILED, and it has been said why.
+ */
+static int as_root(struct ctl *ctl, const struct command *c, char *name,
+		   ProtobufCMessage **ret)
+{
+	const Ioasid__V1__Lease *lease;
+
+	find_lease(ctl, name, ret);
+	lease = (const Ioasid__V1__Lease *)*ret;
+	return lease ? check_mode(c, (enum ioasid_lease_mode)lease->mode,
+				  name) : CTL_DONE;
+}
+
+/**
+ * own_nodes() - As root: make the nodes of a lease for the command alone
  * @ctl:	This run, connected
+ * @c:		The command
+ * @lease:	The lease; NULL if it could not be read
+ * @ret_made:	The same, if it has nodes
+ *
+ * Return: CTL_DONE; otherwise it has been said why.
+ */
+static int own_nodes(struct ctl *ctl, const struct command *c,
+		     const Ioasid__V1__Lease *lease,
+		     const Ioasid__V1__Lease **ret_made)
+{
+	int r;
+
+	if (!lease || !lease->n_nodes)
+		return CTL_DONE;
+	r = namespace_make(lease, c->identity.uid, c->identity.change ?
+			   c->identity.gid : getegid());
+	/* Ours alone, and of no use any more. */
+	if (r && opt_devices.n)
+		(void)ioasid_lease_release(ctl->conn, lease->name, NULL, NULL);
+	*ret_made = lease;
+	return r;
+}
+
+/**
+ * same_devices() - Are the devices claimed the ones asked for?
+ * @claim:	What was claimed
+ *
+ * Return: true if they are, in the same order.
+ */
+static bool same_devices(const struct ioasid_claim *claim)
+{
+	char name[CTL_NAME_SIZE];
+
+	if (!opt_devices.n)
+		return true;
+	if (claim->n_devices != opt_devices.n)
+		return false;
+	for (size_t i = 0; i < claim->n_devices; i++)
+		if (ctl_device_name(opt_devices.items[i], name) ||
+		    !str_eq(name, claim->devices[i].name))
+			return false;
+	return true;
+}
+
+/**
+ * check_lease() - Find out if the command can use a lease, before claiming it
+ * @ctl:	This run, connected afterwards
  * @c:		The command
  * @name:	The lease
  *
@@ -285,6 +358,9 @@ static int check_lease(struct ctl *ctl, const struct command *c,
 	struct ioasid_lease *lease;
 	int r;
 
+	r = ctl_connect(ctl);
+	if (r)
+		return r;
 	if (ioasid_lease_get(ctl->conn, name, &lease, NULL) < 0)
 		return CTL_DONE;
 	r = check_mode(c, lease->mode, name);
@@ -295,26 +371,27 @@ static int check_lease(struct ctl *ctl, const struct command *c,
 /**
  * claim_lease() - Claim the lease
  * @ctl:	This run; connected as whom the kernel sees us now
- * @c:		The command
  * @name:	The lease
  * @token:	Its token; empty to claim as whom it is addressed to
+ * @made:	The lease whose nodes we have made; NULL for none
  * @ret:	The descriptors
  *
  * Return: CTL_DONE; otherwise it has been said why.
  */
-static int claim_lease(struct ctl *ctl, const struct command *c,
-		       const char *name, const char *token,
+static int claim_lease(struct ctl *ctl, const char *name, const char *token,
+		       const Ioasid__V1__Lease *made,
 		       struct ioasid_claim **ret)
 {
 	struct ioasid_error err;
 	int r;
 
 	r = ctl_connect(ctl);
-	if (!r && opt_lease && c->vmm == VMM_QEMU)
-		r = check_lease(ctl, c, name);
 	if (r)
 		return r;
-	if (ioasid_lease_claim_token(ctl->conn, name, token, ret, &err) < 0) {
+	r = made ? ioasid_lease_claim_own_nodes(ctl->conn, name, token, ret,
+						&err) :
+		   ioasid_lease_claim_token(ctl->conn, name, token, ret, &err);
+	if (r < 0) {
 		r = ctl_complain(&err, name);
 		/* Ours alone, and of no use any more. Otherwise it expires. */
 		if (opt_devices.n)
@@ -323,6 +400,9 @@ static int claim_lease(struct ctl *ctl, const struct command *c,
 	}
 	if (!same_devices(*ret))
 		return ctl_fail("%s: other devices than asked for", name);
+	if (made && !namespace_fits(made, (*ret)->lease))
+		return ctl_fail("%s: its nodes are others than a moment ago",
+				name);
 	return CTL_DONE;
 }
 
@@ -336,6 +416,8 @@ static int inherit(const struct ioasid_claim *claim)
 {
 	if (close_range(3, UINT_MAX, CLOSE_RANGE_CLOEXEC) < 0)
 		return ctl_fail("close_range: %m");
+	if (claim->lease->n_nodes)
+		return CTL_DONE;
 	if (fcntl(claim->iommufd, F_SETFD, 0) < 0)
 		return ctl_fail("keeping the iommufd open: %m");
 	for (size_t i = 0; i < claim->n_devices; i++)
@@ -362,6 +444,10 @@ static int execute(struct ctl *ctl, const struct command *c,
 	int r;
 
 	r = check_placeholders(c, claim->n_devices);
+	if (!r && c->vmm == VMM_NONE && claim->lease->n_nodes &&
+	    vmm_wants_iommufd(c->args, c->n_args))
+		r = ctl_usage("{iommufd}: this host has none; {group0} is the "
+			      "node to open, {device0} an address");
 	if (!r)
 		r = check_mode(c, claim->lease->mode, lease);
 	if (r)
@@ -397,6 +483,9 @@ static int execute(struct ctl *ctl, const struct command *c,
 static int run(struct ctl *ctl, char **args, int n_args)
 {
 	struct command c = { .args = args, .n_args = n_args };
+	const bool root = geteuid() == 0;
+	_cleanup_message_ ProtobufCMessage *offered = NULL;
+	const Ioasid__V1__Lease *made = NULL;
 	struct ioasid_claim *claim = NULL;
 	char token[CTL_TOKEN_SIZE] = "";
 	char lease[CTL_NAME_SIZE];
@@ -409,11 +498,20 @@ static int run(struct ctl *ctl, char **args, int n_args)
 	if (r)
 		return r;
 	r = opt_lease ? ctl_object_name("leases", opt_lease, lease) :
-			offer(ctl, &c, lease);
+			offer(ctl, &c, lease, &offered);
+	if (!r && opt_lease && root)
+		r = as_root(ctl, &c, lease, &offered);
+	if (!r && root)
+		r = own_nodes(ctl, &c, (Ioasid__V1__Lease *)offered, &made);
+	ctl_disconnect(ctl);
 	if (!r)
 		r = identity_become(&c.identity);
+	if (!r && made)
+		r = namespace_hide();
+	if (!r && opt_lease && !root && c.vmm == VMM_QEMU)
+		r = check_lease(ctl, &c, lease);
 	if (!r)
-		r = claim_lease(ctl, &c, lease, token, &claim);
+		r = claim_lease(ctl, lease, token, made, &claim);
 	explicit_bzero(token, sizeof(token));
 	if (!r)
 		r = execute(ctl, &c, claim, lease);
@@ -430,7 +528,9 @@ const struct verb verb_run = {
 	"The command inherits descriptors 0, 1, 2, an iommufd and a VFIO "
 	"device for each\nDEVICE. A QEMU (qemu-system...) is told by options "
 	"behind its arguments; for\nothers {iommufd}, {device0}, {device1}... "
-	"in the arguments become numbers.\n",
+	"in the arguments become numbers.\nWithout iommufd on the host there "
+	"are device nodes instead: {group0} is the path of\none, {device0} a "
+	"device's address.\n",
 	.options = options,
 	.min_args = 1,
 	.max_args = -1,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * vmm.h - tell a command the numbers of its descriptors
+ * vmm.h - tell a command the numbers of its descriptors, or what to open
  */
 #ifndef IOASIDCTL_VMM_H
 #define IOASIDCTL_VMM_H
@@ -36,6 +36,9 @@ int vmm_find(const char *word, const char *command, enum vmm *ret);
  */
 int vmm_highest_device(char **args, int n_args);
 
+/* vmm_wants_iommufd() - Is there an {iommufd} in the arguments? */
+bool vmm_wants_iommufd(char **args, int n_args);
+
 /**
  * vmm_args() - The command with the numbers of its descriptors
  * @vmm:	How it is told
@@ -48,6 +51,10 @@ int vmm_highest_device(char **args, int n_args);
  * `-device vfio-pci,id=<name>,iommufd=ioasid0,fd=M`. Without an id QEMU could
  * not migrate with the device. For others {iommufd}, {device0}, {device1} and
  * so on are replaced by the numbers wherever they stand.
+ *
+ * Of a lease of nodes QEMU gets `-device vfio-pci,id=<name>,host=<address>` for
+ * each device. For others {device0} is the address of a device, and {group0} the
+ * node that its group is opened by.
  *
  * Return: 0; -ENOMEM.
  */

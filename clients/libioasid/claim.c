@@ -76,6 +76,39 @@ static const char *groups_wrong(const Ioasid__V1__ClaimLeaseResponse *reply)
 }
 
 /**
+ * nodes_wrong() - What is wrong with a claim that comes with nodes, and so
+ *		   without descriptors
+ *
+ * Return: words; NULL if nothing is.
+ */
+static const char *nodes_wrong(const Ioasid__V1__ClaimLeaseResponse *reply)
+{
+	const Ioasid__V1__Lease *lease = reply->lease;
+
+	if (lease->mode != IOASID__V1__LEASE__MODE__TRANSFER ||
+	    reply->n_nodes > reply->n_devices || reply->simulated ||
+	    reply->n_nodes != lease->n_nodes)
+		return "a claim with nodes where there can be none, or others "
+		       "than its lease";
+	for (size_t i = 0; i < reply->n_nodes; i++)
+		if (!str_eq(reply->nodes[i]->path, lease->nodes[i]->path) ||
+		    !lease->nodes[i]->path[0])
+			return "a claim with other nodes than its lease";
+	return NULL;
+}
+
+/**
+ * how_many() - How many descriptors come with the answer to a claim
+ * @reply:	The answer
+ */
+static size_t how_many(const Ioasid__V1__ClaimLeaseResponse *reply)
+{
+	if (reply->n_nodes)
+		return 0;
+	return reply->n_devices + has_iommufd(reply->lease) + reply->n_groups;
+}
+
+/**
  * ids_wrong() - What is wrong with the ids in the answer to a claim
  * @lease:	The lease, with as many devices as were claimed
  *
@@ -126,10 +159,13 @@ static const char *claim_wrong(const char *name,
 	if (lease->mode > IOASID__V1__LEASE__MODE__GUARDED)
 		return "a claim of a mode that this version of libioasid does "
 		       "not know";
-	if (n_fds != reply->n_devices + has_iommufd(lease) + reply->n_groups)
+	if (n_fds != how_many(reply))
 		return "a claim whose descriptors are not an iommufd and one "
 		       "for each device, a container and one for each group "
-		       "and device, or of mode guarded those of devices alone";
+		       "and device, of mode guarded those of devices alone, or "
+		       "none with nodes";
+	if (reply->n_nodes && nodes_wrong(reply))
+		return nodes_wrong(reply);
 	if (lease->n_devices != reply->n_devices)
 		return "a claim with other devices than its lease";
 	for (size_t i = 0; i < reply->n_devices; i++)
@@ -171,6 +207,7 @@ static void take_groups(struct claim_box *box,
 static struct ioasid_claim *claim_new(Ioasid__V1__ClaimLeaseResponse *reply,
 				      struct channel_fds *fds)
 {
+	const bool nodes = reply->n_nodes > 0;
 	const size_t first = has_iommufd(reply->lease);
 	struct claim_box *box;
 	size_t names = 0;
@@ -189,11 +226,14 @@ static struct ioasid_claim *claim_new(Ioasid__V1__ClaimLeaseResponse *reply,
 	box->pub.devices = box->devices;
 	box->pub.n_devices = box->lease->n_devices;
 	box->pub.simulated = reply->simulated;
-	box->pub.iommufd = first ? TAKE_FD(fds->fds[0]) : -1;
+	box->pub.iommufd = first && !nodes ? TAKE_FD(fds->fds[0]) : -1;
 	take_groups(box, reply, fds);
+	if (nodes)
+		box->pub.backend = IOASID_BACKEND_TYPE1;
 	for (size_t i = 0; i < box->pub.n_devices; i++) {
 		box->devices[i].name = box->lease->devices[i];
-		box->devices[i].fd = TAKE_FD(fds->fds[first + reply->n_groups + i]);
+		box->devices[i].fd = nodes ? -1 :
+			TAKE_FD(fds->fds[first + reply->n_groups + i]);
 		/* None of TRANSFER, whose devices are not bound, and none in a
 		 * container.
 		 */
@@ -221,6 +261,43 @@ struct ioasid_claim *ioasid_claim_free(struct ioasid_claim *claim)
 	return NULL;
 }
 
+/**
+ * claim_lease() - Claim a lease
+ * @request:	As it is to be asked for
+ *
+ * Return: see ioasid.h.
+ */
+static int claim_lease(struct ioasid *conn,
+		       const Ioasid__V1__ClaimLeaseRequest *request,
+		       struct ioasid_claim **ret, struct ioasid_error *err)
+{
+	_cleanup_message_ ProtobufCMessage *message = NULL;
+	Ioasid__V1__ClaimLeaseResponse *reply;
+	struct ioasid_claim *claim;
+	struct channel_fds fds;
+	const char *wrong;
+	int r;
+
+	r = channel_call_fds(conn, "Leases/ClaimLease", &request->base,
+			     &ioasid__v1__claim_lease_response__descriptor,
+			     &fds, &message, err);
+	if (r < 0)
+		return r;
+	reply = (Ioasid__V1__ClaimLeaseResponse *)message;
+	wrong = claim_wrong(request->name, reply, fds.n);
+	if (wrong) {
+		channel_fds_close(&fds);
+		return channel_broken(conn, wrong, err);
+	}
+	claim = claim_new(reply, &fds);
+	if (!claim) {
+		channel_fds_close(&fds);
+		return fail_set(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
+	}
+	*ret = claim;
+	return 0;
+}
+
 /* ioasid_lease_claim() - See ioasid.h. */
 int ioasid_lease_claim(struct ioasid *conn, const char *name,
 		       struct ioasid_claim **ret, struct ioasid_error *err)
@@ -235,31 +312,22 @@ int ioasid_lease_claim_token(struct ioasid *conn, const char *name,
 {
 	Ioasid__V1__ClaimLeaseRequest request =
 		IOASID__V1__CLAIM_LEASE_REQUEST__INIT;
-	_cleanup_message_ ProtobufCMessage *message = NULL;
-	Ioasid__V1__ClaimLeaseResponse *reply;
-	struct ioasid_claim *claim;
-	struct channel_fds fds;
-	const char *wrong;
-	int r;
 
 	request.name = (char *)name;
 	request.token = (char *)token;
-	r = channel_call_fds(conn, "Leases/ClaimLease", &request.base,
-			     &ioasid__v1__claim_lease_response__descriptor,
-			     &fds, &message, err);
-	if (r < 0)
-		return r;
-	reply = (Ioasid__V1__ClaimLeaseResponse *)message;
-	wrong = claim_wrong(name, reply, fds.n);
-	if (wrong) {
-		channel_fds_close(&fds);
-		return channel_broken(conn, wrong, err);
-	}
-	claim = claim_new(reply, &fds);
-	if (!claim) {
-		channel_fds_close(&fds);
-		return fail_set(err, -ENOMEM, IOASID_ERROR_MEMORY, "%m");
-	}
-	*ret = claim;
-	return 0;
+	return claim_lease(conn, &request, ret, err);
+}
+
+/* ioasid_lease_claim_own_nodes() - See ioasid.h. */
+int ioasid_lease_claim_own_nodes(struct ioasid *conn, const char *name,
+				 const char *token, struct ioasid_claim **ret,
+				 struct ioasid_error *err)
+{
+	Ioasid__V1__ClaimLeaseRequest request =
+		IOASID__V1__CLAIM_LEASE_REQUEST__INIT;
+
+	request.name = (char *)name;
+	request.token = (char *)token;
+	request.own_nodes = true;
+	return claim_lease(conn, &request, ret, err);
 }

@@ -1013,6 +1013,25 @@ enum ioasid_lease_mode {
 };
 
 /**
+ * struct ioasid_node - The device node of a group
+ * @path:	"/dev/vfio/12"
+ * @group:	"groups/..."
+ * @major:	Its device number
+ * @minor:	Likewise
+ * @n_devices:	How many @devices there are
+ * @devices:	Names of the lease's devices in that group
+ * @accessible:	The daemon lets the holder's uid open it, until the holder has
+ */
+struct ioasid_node {
+	const char *path;
+	const char *group;
+	uint32_t major, minor;
+	size_t n_devices;
+	const char *const *devices;
+	bool accessible;
+};
+
+/**
  * struct ioasid_lease - The recorded right of one holder to a set of devices
  * @name:		"leases/<ULID>"
  * @revision:		Of the change that made this version of the object
@@ -1054,6 +1073,13 @@ enum ioasid_lease_mode {
  * @n_mappings:		GUARDED: how many mappings there are for it
  * @mapped_bytes:	GUARDED: how much they pin
  *
+ * @n_nodes:		How many @nodes there are; 0 unless TRANSFER, on a host
+ *			without iommufd
+ * @nodes:		TRANSFER: what its holder opens itself, since no
+ *			descriptors come; freed with it
+ * @released_us:	Its release was asked for while its holder lived,
+ *			microseconds since 1970; 0: it was not
+ *
  * What is said of HOLD is true of GUARDED too.
  */
 struct ioasid_lease {
@@ -1090,6 +1116,9 @@ struct ioasid_lease {
 	bool is_volatile;
 	uint32_t n_mappings;
 	uint64_t mapped_bytes;
+	size_t n_nodes;
+	const struct ioasid_node *nodes;
+	int64_t released_us;
 };
 
 /**
@@ -1326,6 +1355,23 @@ IOASID_PUBLIC int ioasid_lease_claim_token(struct ioasid *conn,
 					   const char *name, const char *token,
 					   struct ioasid_claim **ret,
 					   struct ioasid_error *err);
+
+/**
+ * ioasid_lease_claim_own_nodes() - Claim a lease of nodes, having some
+ * @token:	As of ioasid_lease_claim_token(); empty for none
+ *
+ * For who has made the device nodes of lease->nodes for itself, in a mount
+ * namespace, before it has given up the privilege to: the daemon changes nothing in
+ * /dev, and does not mind who else has the caller's uid. Else as
+ * ioasid_lease_claim().
+ *
+ * Return: 0; errors as there, and lease.nodes if it has none.
+ */
+IOASID_PUBLIC int ioasid_lease_claim_own_nodes(struct ioasid *conn,
+					       const char *name,
+					       const char *token,
+					       struct ioasid_claim **ret,
+					       struct ioasid_error *err);
 
 /**
  * ioasid_lease_reissue_token() - Give an offered lease a new token

@@ -40,11 +40,13 @@ static_assert(IOASID_LEASE_MODES == 4, "a mode was added: name it above");
  * struct lease_box - A lease and what its strings lie in
  * @pub:	What the caller has; first, so that it is the box's address
  * @msg:	Owner of the strings
+ * @nodes:	What @pub.nodes points to
  * @spaces:	Its spaces with their arrays, then what @pub.spaces points to
  */
 struct lease_box {
 	struct ioasid_lease pub;
 	Ioasid__V1__Lease *msg;
+	struct ioasid_node *nodes;
 	_Alignas(max_align_t) char spaces[];
 };
 
@@ -94,6 +96,7 @@ static void lease_fill(struct ioasid_lease *pub, const Ioasid__V1__Lease *msg)
 	pub->is_volatile = msg->volatile_;
 	pub->n_mappings = msg->mappings;
 	pub->mapped_bytes = msg->mapped_bytes;
+	pub->released_us = object_microseconds(msg->released);
 	/* Who reads them goes by the devices: too few are as good as none. */
 	if (msg->n_device_ids == msg->n_devices) {
 		pub->n_device_ids = msg->n_device_ids;
@@ -144,6 +147,37 @@ static void lease_fill_spaces(struct lease_box *box,
 	box->pub.spaces = spaces;
 }
 
+/**
+ * lease_fill_nodes() - Fill the nodes of a lease
+ * @box:	The lease
+ * @msg:	Its message
+ *
+ * Return: 0 or -ENOMEM.
+ */
+static int lease_fill_nodes(struct lease_box *box,
+			    const Ioasid__V1__Lease *msg)
+{
+	box->nodes = calloc(msg->n_nodes + 1, sizeof(*box->nodes));
+	if (!box->nodes)
+		return -ENOMEM;
+	for (size_t i = 0; i < msg->n_nodes; i++) {
+		const Ioasid__V1__Node *node = msg->nodes[i];
+
+		box->nodes[i] = (struct ioasid_node){
+			.path = node->path,
+			.group = node->group,
+			.major = node->major,
+			.minor = node->minor,
+			.n_devices = node->n_devices,
+			.devices = (const char *const *)node->devices,
+			.accessible = node->accessible,
+		};
+	}
+	box->pub.n_nodes = msg->n_nodes;
+	box->pub.nodes = box->nodes;
+	return 0;
+}
+
 /* object_lease() - See object.h. */
 struct ioasid_lease *object_lease(Ioasid__V1__Lease **msg)
 {
@@ -154,6 +188,10 @@ struct ioasid_lease *object_lease(Ioasid__V1__Lease **msg)
 		return NULL;
 	lease_fill(&box->pub, *msg);
 	lease_fill_spaces(box, *msg);
+	if (lease_fill_nodes(box, *msg) < 0) {
+		free(box);
+		return NULL;
+	}
 	box->msg = TAKE_PTR(*msg);
 	return (void *)box; /* whose first member it is */
 }
@@ -169,6 +207,7 @@ struct ioasid_lease *ioasid_lease_free(struct ioasid_lease *lease)
 			explicit_bzero(box->msg->claim_token,
 				       strlen(box->msg->claim_token));
 		(void)message_free(box->msg);
+		free(box->nodes);
 		free(box);
 	}
 	return NULL;

@@ -86,6 +86,21 @@ bool process_ended(int pidfd);
 int process_peer(int sock, struct process *ret, int *ret_pidfd,
 		 struct error *err);
 
+/**
+ * process_of_user() - Find a process of a user outside of a control group
+ * @uid:	The user: by any of its real, effective, saved and file system uid
+ * @cgroup:	Who is in it, or below it, does not count; the root, or "",
+ *		stands for none
+ * @but:	Nor does this process
+ * @ret:	The first that was found
+ *
+ * A zombie does nothing any more. What begins while we look may be overlooked.
+ *
+ * Return: 1: there is one; 0: there is none; -errno: procfs cannot be read.
+ */
+int process_of_user(uid_t uid, const char *cgroup, pid_t but,
+		    struct process *ret, struct error *err);
+
 /* process_read_memlock() - Read a process's limit of locked memory, of anybody
  * and without privilege. Return: 0 or -errno.
  */

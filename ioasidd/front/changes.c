@@ -369,6 +369,25 @@ static int take_guarded(const pb_create_lease *in, struct lease *offer,
 }
 
 /**
+ * take_shared_uid() - Take over that others may have the holder's uid
+ * @in:		The request
+ * @offer:	Has its mode
+ *
+ * Whether it has nodes is seen when they are looked for.
+ *
+ * Return: 0; -EINVAL lease.mode.
+ */
+static int take_shared_uid(const pb_create_lease *in, struct lease *offer,
+			   struct error *err)
+{
+	if (in->shared_uid && offer->mode != LEASE_TRANSFER)
+		return error_set(err, -EINVAL, ERROR_LEASE_MODE,
+				 "field shared_uid: only a lease of mode TRANSFER can be of nodes");
+	offer->shared_uid = in->shared_uid;
+	return 0;
+}
+
+/**
  * fill_offer() - Turn a request into an offer
  * @call:	Whose
  * @in:		The request
@@ -390,6 +409,8 @@ static int fill_offer(const struct call *call, const pb_create_lease *in,
 	r = take_grace(in, offer, err);
 	if (r == 0)
 		r = take_guarded(in, offer, err);
+	if (r == 0)
+		r = take_shared_uid(in, offer, err);
 	if (r < 0)
 		return r;
 	r = offer_claimant(in, offer, err);
@@ -684,7 +705,10 @@ static pb_claim_response *claim_reply(struct call *call,
 		return NULL;
 	reply->devices = reply->lease->devices;
 	reply->n_devices = reply->lease->n_devices;
-	reply->simulated = call->host->simulated;
+	reply->nodes = reply->lease->nodes;
+	reply->n_nodes = reply->lease->n_nodes;
+	/* There is nothing that calls could mean anything on. */
+	reply->simulated = call->host->simulated && !reply->n_nodes;
 
 	return reply;
 }
@@ -730,7 +754,7 @@ int claim_lease(struct call *call, struct error *err)
 	if (r < 0)
 		return r;
 	r = lease_claim(call->host, call->caller, &change, in->token,
-			claim_send, call, err);
+			in->own_nodes, claim_send, call, err);
 	if (r < 0 || call->sent)
 		return r;
 

@@ -34,6 +34,7 @@ typedef Ioasid__V1__IovaRange pb_range;
 typedef Ioasid__V1__Lease pb_lease;
 typedef Ioasid__V1__Lease__LabelsEntry pb_label;
 typedef Ioasid__V1__LinkPacket pb_link_packet;
+typedef Ioasid__V1__Node pb_node;
 typedef Ioasid__V1__Operation pb_operation;
 typedef Ioasid__V1__PageTable pb_page_table;
 typedef Ioasid__V1__PciDetails pb_pci;

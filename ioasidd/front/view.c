@@ -780,6 +780,7 @@ pb_lease *view_lease(struct arena *arena, struct registry *reg,
 	ret->ended = view_time(arena, lease->ended_us);
 	ret->end_reason = arena_text(arena, lease->end_reason);
 	view_kept(arena, lease, ret);
+	view_nodes(arena, reg, lease, ret);
 	if (*lease->reclaim)
 		view_reclaim(arena, reg, lease, ret);
 

@@ -44,6 +44,9 @@ pb_iommu *view_iommu(struct arena *arena, struct registry *reg,
 		     const struct iommu *iommu);
 pb_lease *view_lease(struct arena *arena, struct registry *reg,
 		     const struct lease *lease);
+/* view_nodes() - Into the view of a lease: its nodes, and what goes with them. */
+void view_nodes(struct arena *arena, struct registry *reg,
+		const struct lease *lease, pb_lease *ret);
 pb_operation *view_operation(struct arena *arena, const struct operation *op);
 pb_timestamp *view_time(struct arena *arena, uint64_t us);
 char *view_etag(struct arena *arena, uint64_t revision);

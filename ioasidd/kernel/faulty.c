@@ -292,6 +292,15 @@ ACT(vdevice_alloc, (struct kernel *k, int iommufd, uint32_t viommu_id,
 		    uint32_t dev_id, uint64_t virt_id, uint32_t *ret_id,
 		    struct error *err),
     (real_of(k), iommufd, viommu_id, dev_id, virt_id, ret_id, err))
+READ(node_find, (struct kernel *k, int group, struct kernel_node *ret,
+		 struct error *err),
+     (real_of(k), group, ret, err), ret->number = 0)
+READ(node_get_acl, (struct kernel *k, const struct kernel_node *node,
+		    struct acl *ret, struct error *err),
+     (real_of(k), node, ret, err), acl_of_mode(0, ret))
+ACT(node_set_acl, (struct kernel *k, const struct kernel_node *node,
+		   const struct acl *acl, struct error *err),
+    (real_of(k), node, acl, err))
 ACT(destroy, (struct kernel *k, int iommufd, uint32_t id, struct error *err),
     (real_of(k), iommufd, id, err))
 
@@ -366,11 +375,14 @@ static const struct kernel_ops faulty_ops = {
 	.fault_queue_alloc = faulty_fault_queue_alloc,
 	.viommu_alloc = faulty_viommu_alloc,
 	.vdevice_alloc = faulty_vdevice_alloc,
+	.node_find = faulty_node_find,
+	.node_get_acl = faulty_node_get_acl,
+	.node_set_acl = faulty_node_set_acl,
 	.destroy = faulty_destroy,
 };
 
 /* One that is forgotten here would be NULL. */
-static_assert(sizeof(struct kernel_ops) == 49 * sizeof(void (*)(void)),
+static_assert(sizeof(struct kernel_ops) == 53 * sizeof(void (*)(void)),
 	      "every call has its wrapper");
 
 /* kernel_faulty_consume() - Let every call of a machine pass fault_point() */

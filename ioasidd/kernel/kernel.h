@@ -36,6 +36,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "kernel/acl.h"
 
 #define BDF_SIZE 20	/* "dddd:bb:dd.f", domains of up to 8 digits */
 #define DRIVER_SIZE 64
@@ -219,6 +220,16 @@ struct kernel_stuck {
 
 struct kernel_range {
 	uint64_t start, last;	/* bytes, inclusive */
+};
+
+/**
+ * struct kernel_node - The device node of a group
+ * @path:	"/dev/vfio/12"
+ * @number:	Its device number
+ */
+struct kernel_node {
+	char path[40];
+	dev_t number;
 };
 
 /**
@@ -673,6 +684,24 @@ struct kernel_ops {
 	int (*vdevice_alloc)(struct kernel *k, int iommufd, uint32_t viommu_id,
 			     uint32_t dev_id, uint64_t virt_id,
 			     uint32_t *ret_id, struct error *err);
+
+	/* --- nodes of groups; see node.h --- */
+
+	/* node_find - Which node has a group, by the kernel's number of it?
+	 * -ENOENT, kernel.no-node.
+	 */
+	int (*node_find)(struct kernel *k, int group, struct kernel_node *ret,
+			 struct error *err);
+
+	/* node_get_acl - Who may open it? -ENOENT: it is not there, or another;
+	 * -EOPNOTSUPP, kernel.no-acl.
+	 */
+	int (*node_get_acl)(struct kernel *k, const struct kernel_node *node,
+			    struct acl *ret, struct error *err);
+
+	/* node_set_acl - Say who may open it; likewise. */
+	int (*node_set_acl)(struct kernel *k, const struct kernel_node *node,
+			    const struct acl *acl, struct error *err);
 
 	/* destroy - IOMMU_DESTROY. */
 	int (*destroy)(struct kernel *k, int iommufd, uint32_t id,

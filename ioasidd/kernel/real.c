@@ -23,6 +23,7 @@
 #include "kernel/iommufd.h"
 #include "kernel/kernel.h"
 #include "kernel/mend.h"
+#include "kernel/node.h"
 #include "kernel/pagetable.h"
 #include "kernel/spapr.h"
 #include "kernel/sysfs.h"
@@ -668,6 +669,27 @@ static int real_vdevice_alloc(struct kernel *k, int iommufd,
 				 err);
 }
 
+/* real_node_find() - See node_find(). */
+static int real_node_find(struct kernel *k, int group,
+			  struct kernel_node *ret, struct error *err)
+{
+	return node_find(real_of(k)->sysfs, GROUP_FOLDER, group, ret, err);
+}
+
+/* real_node_get_acl() - See node_get_acl(). */
+static int real_node_get_acl(struct kernel *k, const struct kernel_node *node,
+			     struct acl *ret, struct error *err)
+{
+	return node_get_acl(node, ret, err);
+}
+
+/* real_node_set_acl() - See node_set_acl(). */
+static int real_node_set_acl(struct kernel *k, const struct kernel_node *node,
+			     const struct acl *acl, struct error *err)
+{
+	return node_set_acl(node, acl, err);
+}
+
 /* real_destroy() - See iommufd_destroy(). */
 static int real_destroy(struct kernel *k, int iommufd, uint32_t id,
 			struct error *err)
@@ -724,6 +746,9 @@ static const struct kernel_ops real_ops = {
 	.fault_queue_alloc = real_fault_queue_alloc,
 	.viommu_alloc = real_viommu_alloc,
 	.vdevice_alloc = real_vdevice_alloc,
+	.node_find = real_node_find,
+	.node_get_acl = real_node_get_acl,
+	.node_set_acl = real_node_set_acl,
 	.destroy = real_destroy,
 };
 

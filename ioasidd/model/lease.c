@@ -99,6 +99,8 @@ struct lease *lease_copy(const struct lease *lease)
 	copy->mapped = mapped_ref(lease->mapped);
 	copy->tables = NULL;
 	copy->n_tables = 0;
+	copy->nodes = NULL;
+	copy->n_nodes = 0;
 
 	r = strv_copy(&lease->devices, &copy->devices);
 	if (r == 0)
@@ -107,6 +109,8 @@ struct lease *lease_copy(const struct lease *lease)
 		r = copy_spaces(lease, copy);
 	if (r == 0)
 		r = copy_tables(lease, copy);
+	for (i = 0; i < lease->n_nodes && r == 0; i++)
+		r = lease_add_node(copy, &lease->nodes[i]);
 	for (i = 0; i < lease->n_holders && r == 0; i++)
 		r = lease_add_holder(copy, &lease->holders[i]);
 	return r < 0 ? lease_free(copy) : copy;
@@ -127,6 +131,7 @@ struct lease *lease_free(struct lease *lease)
 	while (lease->n_tables)
 		lease_drop_table(lease, lease->n_tables - 1);
 	free(lease->tables);
+	lease_drop_nodes(lease);
 	free(lease->holders);
 	mapped_unref(lease->mapped);
 	free(lease);
@@ -150,6 +155,42 @@ int lease_add_holder(struct lease *lease, const struct holder *holder)
 	lease->holders = more;
 	lease->holders[lease->n_holders++] = *holder;
 	return 0;
+}
+
+/**
+ * lease_add_node() - See lease.h
+ */
+int lease_add_node(struct lease *lease, const struct lease_node *node)
+{
+	struct lease_node *more;
+
+	more = reallocarray(lease->nodes, lease->n_nodes + 1, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	lease->nodes = more;
+	lease->nodes[lease->n_nodes++] = *node;
+	return 0;
+}
+
+/**
+ * lease_drop_nodes() - See lease.h
+ */
+void lease_drop_nodes(struct lease *lease)
+{
+	free(lease->nodes);
+	lease->nodes = NULL;
+	lease->n_nodes = 0;
+}
+
+/**
+ * lease_is_open() - See lease.h
+ */
+bool lease_is_open(const struct lease *lease)
+{
+	for (size_t i = 0; i < lease->n_nodes; i++)
+		if (lease->nodes[i].open)
+			return true;
+	return false;
 }
 
 /**

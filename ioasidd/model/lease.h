@@ -62,6 +62,7 @@ enum lease_mode {
  * @pidfd_inode:	Of its pidfd, unique for a boot where the kernel has
  *			pidfs; 0 if unknown
  * @memlock_before:	Its soft limit of locked memory before us, bytes
+ * @memlock_hard_before: Its hard limit, likewise; 0 if it is not known
  * @since_us:		When it got the descriptors
  * @until_us:		When it was seen to have ended; 0 before
  * @why:		Why it holds no more
@@ -70,9 +71,24 @@ struct holder {
 	struct process process;
 	char boot_id[37];
 	uint64_t pidfd_inode;
-	uint64_t memlock_before;
+	uint64_t memlock_before, memlock_hard_before;
 	uint64_t since_us, until_us;
 	char why[128];
+};
+
+/**
+ * struct lease_node - The node of a group that a holder opens itself
+ * @node:	It
+ * @group:	Name of the group
+ * @open:	An entry for the holder's uid is in its list, or is about to be;
+ *		durable before it is
+ * @before:	With @open: the list that it had
+ */
+struct lease_node {
+	struct kernel_node node;
+	char group[NAME_SIZE];
+	bool open;
+	struct acl before;
 };
 
 /**
@@ -113,6 +129,13 @@ struct holder {
  *			anew
  * @mapped:		Likewise: what is mapped for it, shared by all copies of
  *			the lease; NULL of other modes
+ * @nodes:		Of LEASE_TRANSFER on a host without iommufd: the nodes of
+ *			its groups, in the order of their first devices;
+ *			@n_nodes of them. Then it is of nodes, not descriptors
+ * @shared_uid:		Likewise: they are opened to the holder's uid although
+ *			others have it
+ * @released_us:	Likewise: when its release was asked for, though its
+ *			holder lived; 0 before
  * @holders:		Oldest first; @n_holders of them
  * @reclaim:		Name of the operation that made its devices safe
  * @created_us:		When it was made
@@ -153,6 +176,10 @@ struct lease {
 	size_t n_device_ids;
 	bool volatile_lease;
 	struct mapped *mapped;
+	struct lease_node *nodes;
+	size_t n_nodes;
+	bool shared_uid;
+	uint64_t released_us;
 	struct holder *holders;
 	size_t n_holders;
 	char reclaim[NAME_SIZE];
@@ -179,6 +206,15 @@ int lease_add_space(struct lease *lease, struct space *space);
 
 /* lease_drop_space() - Take the @i-th space out. */
 void lease_drop_space(struct lease *lease, size_t i);
+
+/* lease_add_node() - Append a node. Return: 0 or -ENOMEM. */
+int lease_add_node(struct lease *lease, const struct lease_node *node);
+
+/* lease_drop_nodes() - Take all nodes out. */
+void lease_drop_nodes(struct lease *lease);
+
+/* lease_is_open() - Is an entry for the holder in the list of any of its nodes? */
+bool lease_is_open(const struct lease *lease);
 
 /* lease_is_kept() - Is it of a mode of which we keep descriptors? */
 bool lease_is_kept(const struct lease *lease);

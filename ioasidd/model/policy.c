@@ -18,9 +18,10 @@ static const char *const role_names[] = {
 };
 static_assert(ARRAY_SIZE(role_names) == ROLE_COUNT, "every role");
 
-/* The permissions of the .proto files, and two that hang on fields of a request:
- * device.force (force, allow_no_reset, allow_unsafe_interrupts, allow_no_iommu)
- * and lease.unlimited (memlock_unlimited).
+/* The permissions of the .proto files, and three that hang on fields of a
+ * request: device.force (force, allow_no_reset, allow_unsafe_interrupts,
+ * allow_no_iommu), lease.unlimited (memlock_unlimited) and lease.shared-uid
+ * (shared_uid).
  */
 static const struct permission permissions[] = {
 	{ "host.view", ROLE_NONE, .open = true },
@@ -37,6 +38,7 @@ static const struct permission permissions[] = {
 	  .open = true },
 	{ "lease.create", ROLE_OPERATOR, .per_device = true },
 	{ "lease.unlimited", ROLE_ADMIN, .per_device = true },
+	{ "lease.shared-uid", ROLE_ADMIN, .per_device = true },
 	{ "lease.claim", ROLE_NONE, .open = true },
 	{ "lease.release", ROLE_OPERATOR, .per_device = true,
 	  .labelled = true, .open = true },

@@ -23,6 +23,8 @@
 #include "ops/container.h"
 #include "ops/context.h"
 #include "ops/lease.h"
+#include "ops/memlock.h"
+#include "ops/nodes.h"
 #include "ops/watch.h"
 
 /* How long a claim waits for another change of the lease. */
@@ -33,6 +35,7 @@
  * @host:	The host
  * @caller:	Who claims
  * @token:	What the caller has shown; empty for none
+ * @own_nodes:	The caller has nodes of its own
  * @lease:	A copy of the lease, what it is to become
  * @pidfd:	The holder, ours
  * @holder:	To wait for its end
@@ -48,6 +51,7 @@ struct claiming {
 	struct host *host;
 	const struct caller *caller;
 	const char *token;
+	bool own_nodes;
 	struct lease *lease;
 	int pidfd;
 	struct watch *holder, *acknowledge;
@@ -217,6 +221,7 @@ static int name_holder(struct claiming *c, struct draft *draft,
 	if (r < 0)
 		return r;
 	holder.memlock_before = c->before.rlim_cur;
+	holder.memlock_hard_before = c->before.rlim_max;
 	if (fstat(c->pidfd, &st) == 0)
 		holder.pidfd_inode = st.st_ino;
 	str_copy(holder.boot_id, sizeof(holder.boot_id),
@@ -317,16 +322,11 @@ static void raise_as_far(struct claiming *c, const struct error *err)
  */
 static int raise_memlock(struct claiming *c, struct error *err)
 {
-	struct rlimit limit = c->before;
 	struct error why = ERROR_NULL;
+	struct rlimit limit;
 	int r;
 
-	/* RLIM_INFINITY is the largest value there is. */
-	limit.rlim_cur += c->lease->memlock;
-	if (c->lease->memlock_unlimited || limit.rlim_cur < c->before.rlim_cur)
-		limit.rlim_cur = RLIM_INFINITY;
-	if (limit.rlim_max < limit.rlim_cur)
-		limit.rlim_max = limit.rlim_cur;
+	memlock_with(c->lease, &c->before, &limit);
 	r = process_memlock(c->caller->process.pid, c->pidfd, &limit, NULL,
 			    &why);
 	c->raised = r == 0;
@@ -372,7 +372,8 @@ static int open_fresh(struct claiming *c, const struct draft *draft,
  * @c:		The claim
  * @draft:	The devices, in the lease's order
  *
- * Of a hold lease these are copies of what we keep, bound and attached.
+ * Of a hold lease these are copies of what we keep, bound and attached. Of a lease
+ * with nodes the holder opens all itself, and there are none.
  *
  * Return: 0 or -errno.
  */
@@ -381,6 +382,8 @@ static int open_all(struct claiming *c, const struct draft *draft,
 {
 	int n;
 
+	if (c->lease->n_nodes)
+		return nodes_open(c->host, c->lease, err);
 	if (c->lease->mode == LEASE_TRANSFER)
 		return open_fresh(c, draft, err);
 	n = context_copy(c->host, c->lease, c->fds, err);
@@ -403,6 +406,8 @@ static void take_back(struct claiming *c, struct draft *before,
 	struct error err = ERROR_NULL;
 
 	close_all(c);
+	/* What still is open shows in the lease, and is in the log. */
+	(void)nodes_close(c->host, c->lease, NULL);
 	/* The holder may be gone by now, and its limit with it. */
 	if (c->raised)
 		(void)process_memlock(c->caller->process.pid, c->pidfd,
@@ -444,7 +449,7 @@ static int hand_over(struct claiming *c, struct draft *before,
 			error_set(err, r, r == -ENOMEM ?
 					  ERROR_DAEMON_NO_MEMORY :
 					  ERROR_LEASE_PEER_UNREACHABLE,
-				  "the descriptors could not be sent to process %d: %m",
+				  "the answer could not be sent to process %d: %m",
 				  (int)c->caller->process.pid);
 	}
 	if (r < 0)
@@ -452,6 +457,27 @@ static int hand_over(struct claiming *c, struct draft *before,
 	c->n_sent = c->n_fds;
 	close_all(c);
 	return r;
+}
+
+/**
+ * log_handed() - Say what has left, to whom
+ * @c:		The claim
+ */
+static void log_handed(const struct claiming *c)
+{
+	const struct process *process = &c->caller->process;
+	const struct lease *lease = c->lease;
+
+	if (lease->n_nodes)
+		log_notice("%s: %zu node(s), first '%s', for process %d (%s, uid %u)%s",
+			   lease->name, lease->n_nodes,
+			   lease->nodes[0].node.path, (int)process->pid,
+			   process->comm, process->uid,
+			   c->own_nodes ? ", which has its own" : "");
+	else
+		log_notice("%s: %zu descriptor(s) handed to process %d (%s, uid %u)",
+			   lease->name, c->n_sent, (int)process->pid,
+			   process->comm, process->uid);
 }
 
 /**
@@ -465,13 +491,11 @@ static void settle_held(struct claiming *c)
 	/* Its token has done what it was for. */
 	c->lease->has_token = false;
 	explicit_bzero(c->lease->token_hash, sizeof(c->lease->token_hash));
+	log_handed(c);
 	/* Not durable: a start finds it claiming, which means the same. */
 	if (write_outcome(c, NULL, &err) < 0)
 		log_problem(LOG_LEVEL_ERROR, &err, "%s: cannot be held",
 			    c->lease->name);
-	log_notice("%s: %zu descriptor(s) handed to process %d (%s, uid %u)",
-		   c->lease->name, c->n_sent, (int)c->caller->process.pid,
-		   c->caller->process.comm, c->caller->process.uid);
 	watch_holder_consume(TAKE_PTR(c->holder), TAKE_FD(c->pidfd));
 	watch_acknowledge_consume(TAKE_PTR(c->acknowledge));
 }
@@ -499,6 +523,9 @@ static int claim(struct claiming *c, const struct change *change,
 		r = draft_open(c->host, &c->lease->devices, &before, err);
 	if (r == 0)
 		r = check_devices(&draft, err);
+	if (r == 0)
+		r = nodes_plan(c->host, c->lease, &draft, &c->caller->process,
+			       c->own_nodes, err);
 	if (r < 0 || change->dry_run)
 		return r;
 	r = name_holder(c, &draft, err);
@@ -542,13 +569,13 @@ static int may_claim(struct claiming *c, const struct change *change,
  * lease_claim() - See ops.h
  */
 int lease_claim(struct host *host, const struct caller *caller,
-		const struct change *change, const char *token,
+		const struct change *change, const char *token, bool own_nodes,
 		int (*send)(void *data, const struct lease *lease,
 			    const int *fds, size_t n_fds),
 		void *data, struct error *err)
 {
 	struct claiming c = { .host = host, .caller = caller, .token = token,
-			      .pidfd = -1 };
+			      .own_nodes = own_nodes, .pidfd = -1 };
 	char owned[NAME_SIZE];
 	int r;
 

@@ -14,6 +14,7 @@
 
 struct workers;
 struct watches;
+struct node_watches;
 struct contexts;
 struct parked;
 
@@ -31,6 +32,7 @@ struct parked;
  * @workers:		Threads that run operations
  * @loop:		The loop thread's; only loop_post() from elsewhere
  * @watches:		Holders that are watched, timers; see watch.h
+ * @node_watches:	Nodes that a holder may open; see node-watch.h
  * @contexts:		What is kept of hold and guarded leases; see context.h
  * @parked:		What the service manager has kept of them, until all
  *			leases were looked at; NULL afterwards
@@ -52,6 +54,7 @@ struct host {
 	struct workers *workers;
 	struct loop *loop;
 	struct watches *watches;
+	struct node_watches *node_watches;
 	struct contexts *contexts;
 	struct parked *parked;
 	_Atomic uint64_t max_pinned;

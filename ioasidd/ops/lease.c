@@ -15,6 +15,8 @@
 #include "ops/guarded.h"
 #include "ops/journal.h"
 #include "ops/lease.h"
+#include "ops/memlock.h"
+#include "ops/nodes.h"
 #include "ops/quota.h"
 #include "ops/space.h"
 #include "ops/watch.h"
@@ -187,6 +189,9 @@ static int authorize_offer(struct host *host, const struct caller *caller,
 	if (r == 0 && offer->memlock_unlimited)
 		r = authorize_devices(host, caller, "lease.unlimited",
 				      &offer->devices, offer, false, err);
+	if (r == 0 && offer->shared_uid)
+		r = authorize_devices(host, caller, "lease.shared-uid",
+				      &offer->devices, offer, false, err);
 	return r;
 }
 
@@ -277,7 +282,7 @@ static int check_backend(struct host *host, const struct lease *offer,
 	case KERNEL_BACKEND_IOMMUFD:
 		return 0;
 	case KERNEL_BACKEND_TYPE1:
-		if (offer->mode == LEASE_HOLD)
+		if (offer->mode != LEASE_GUARDED)
 			return 0;
 		break;
 	case KERNEL_BACKEND_SPAPR:
@@ -469,6 +474,8 @@ static int offer_devices(struct host *host, struct lease *offer,
 	if (r == 0)
 		r = check_backend(host, offer, err);
 	if (r == 0)
+		r = nodes_fill(host, offer, &draft, err);
+	if (r == 0)
 		r = check_pinned(host, offer, err);
 	if (r == 0)
 		r = quota_begin(host, &charge, err);
@@ -599,6 +606,63 @@ int lease_end_offer(struct host *host, struct lease *lease, const char *why,
 }
 
 /**
+ * release_held() - Take back from a live holder what can be taken: access to
+ *		    nodes, and what it may lock
+ * @lease:	A copy of the lease, held, with nodes; what it was before on
+ *		success
+ *
+ * The holder may have its devices open: they are its own until it ends, and so is
+ * the lease. It is not asked to end, nor made to.
+ *
+ * Return: 0 or -errno.
+ */
+static int release_held(struct host *host, struct lease *lease,
+			struct error *err)
+{
+	int r;
+
+	if (lease->released_us)
+		return 0;
+	r = nodes_close(host, lease, err);
+	if (r == 0)
+		r = memlock_lower(host, lease, err);
+	if (r < 0)
+		return r;
+	lease->released_us = clock_real_us();
+	return write_lease(host, lease, err);
+}
+
+/**
+ * check_release() - Can a lease be released now?
+ * @lease:	A copy of it, ours
+ * @change:	What was asked for
+ *
+ * Return: 0; -ESTALE request.etag-mismatch; -EBUSY lease.held, lease.state.
+ */
+static int check_release(struct lease *lease, const struct change *change,
+			 struct error *err)
+{
+	char etag[24];
+
+	etag_of(lease->revision, etag);
+	if (change->etag[0] && !str_eq(change->etag, etag))
+		return error_set(err, -ESTALE, ERROR_REQUEST_ETAG_MISMATCH,
+				 "%s has changed since etag '%s'",
+				 change->name, change->etag);
+	if (lease->state == LEASE_CLAIMING ||
+	    (lease->state == LEASE_HELD && !lease->n_nodes))
+		return error_set(err, -EBUSY, ERROR_LEASE_HELD,
+				 "process %d (%s) has the descriptors of %s",
+				 (int)lease_holder(lease)->process.pid,
+				 lease_holder(lease)->process.comm,
+				 lease->name);
+	if (lease->state == LEASE_RECLAIMING)
+		return error_set(err, -EBUSY, ERROR_LEASE_STATE,
+				 "%s is being reclaimed already", lease->name);
+	return 0;
+}
+
+/**
  * lease_release() - See ops.h
  */
 int lease_release(struct host *host, const struct caller *caller,
@@ -606,26 +670,13 @@ int lease_release(struct host *host, const struct caller *caller,
 {
 	char claim[NAME_SIZE];
 	struct lease *lease;
-	char etag[24];
 	int r;
 
 	r = lease_own(host, caller, "lease.release", change->name,
 		      OWN_TIMEOUT_MS, claim, &lease, err);
 	if (r < 0)
 		return r;
-	etag_of(lease->revision, etag);
-	if (change->etag[0] && !str_eq(change->etag, etag))
-		r = error_set(err, -ESTALE, ERROR_REQUEST_ETAG_MISMATCH,
-			      "%s has changed since etag '%s'", change->name,
-			      change->etag);
-	else if (lease->state == LEASE_HELD || lease->state == LEASE_CLAIMING)
-		r = error_set(err, -EBUSY, ERROR_LEASE_HELD,
-			      "process %d (%s) has the descriptors of %s",
-			      (int)lease_holder(lease)->process.pid,
-			      lease_holder(lease)->process.comm, lease->name);
-	else if (lease->state == LEASE_RECLAIMING)
-		r = error_set(err, -EBUSY, ERROR_LEASE_STATE,
-			      "%s is being reclaimed already", lease->name);
+	r = check_release(lease, change, err);
 	if (r < 0)
 		error_object(err, "%s", change->name);
 
@@ -635,6 +686,11 @@ int lease_release(struct host *host, const struct caller *caller,
 			   caller->principal);
 		r = lease_end_offer(host, TAKE_PTR(lease), "released",
 				    err);
+	} else if (r == 0 && lease->state == LEASE_HELD && !change->dry_run) {
+		log_notice("%s: release asked for by %s; its holder has its devices until it ends",
+			   change->name, caller->principal);
+		r = release_held(host, lease, err);
+		error_object(r < 0 ? err : NULL, "%s", change->name);
 	}
 	lease_free(lease);
 	lease_disown(host, claim);
@@ -779,6 +835,10 @@ int lease_acknowledge(struct host *host, const struct caller *caller,
 		lease->acknowledged = true;
 		r = write_lease(host, lease, err);
 	}
+	/* It may have its groups open, or be about to exec what opens them. */
+	if (r == 0 && !change->dry_run && lease_is_open(lease))
+		(void)watch_later(host, change->name,
+				  nodes_look); /* told by its end, too */
 	lease_free(lease);
 	lease_disown(host, claim);
 	return r;

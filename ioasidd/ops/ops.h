@@ -98,7 +98,7 @@ struct lease_terms {
 /**
  * lease_create() - Offer devices (Leases.CreateLease)
  * @offer:	devices, mode, claimant, labels, memlock, expires, restore_after,
- *		request_id, fingerprint and grace_ms filled; consumed in any
+ *		shared_uid, request_id, fingerprint and grace_ms filled; consumed in any
  *		case. Its memlock 0 means guest memory and 64 MiB.
  * @ret:	Name of the lease; "" on a dry run
  * @ret_dry:	On a dry run the lease that there would be; lease_free()
@@ -232,6 +232,7 @@ int page_table_open_faults(struct host *host, const struct caller *caller,
  * lease_claim() - Hand a lease's descriptors over (Leases.ClaimLease)
  * @token:	Of the lease: whoever has it may claim; empty to claim as whom it
  *		is addressed to
+ * @own_nodes:	Of a lease with nodes: the caller has its own, see nodes.h
  * @send:	Sends the reply with the descriptors; called once, when the
  *		lease that names its holder is durable. It answers 0 or -errno
  *		of fd_send(), and does not take the descriptors over.
@@ -241,7 +242,7 @@ int page_table_open_faults(struct host *host, const struct caller *caller,
  * to be, made of the lease in the registry.
  */
 int lease_claim(struct host *host, const struct caller *caller,
-		const struct change *change, const char *token,
+		const struct change *change, const char *token, bool own_nodes,
 		int (*send)(void *data, const struct lease *lease,
 			    const int *fds, size_t n_fds),
 		void *data, struct error *err);

@@ -10,6 +10,7 @@
 #include "ops/group.h"
 #include "ops/ladder.h"
 #include "ops/lease.h"
+#include "ops/nodes.h"
 #include "ops/scan.h"
 #include "ops/watch.h"
 
@@ -184,6 +185,7 @@ int lease_reclaim_owned(struct host *host, struct lease *lease,
 	if (r < 0)
 		return r;
 	mark_reclaiming(host, &draft);
+	nodes_close_for(host, op, ended);
 	let_go(host, op, ended);
 	r = make_safe(host, op, &draft, restore, &why);
 	(void)scan_now(host, NULL);

@@ -11,6 +11,7 @@
 #include "ops/context.h"
 #include "ops/group.h"
 #include "ops/lease.h"
+#include "ops/nodes.h"
 #include "ops/parked.h"
 #include "ops/scan.h"
 #include "ops/startup.h"
@@ -283,6 +284,8 @@ static int adopt(struct host *host, struct lease *lease, int pidfd,
 		lease->state = LEASE_HELD;
 		r = commit_write(host, &commit, err);
 	}
+	if (r == 0)
+		r = nodes_resume(host, lease);
 	lease_free(lease);
 	if (r < 0) {
 		fd_close(pidfd);
@@ -312,6 +315,9 @@ static int end_after_reboot(struct host *host, struct lease *lease,
 	if (r == 0) {
 		for (i = 0; i < draft.n; i++)
 			draft.copies[i].lease[0] = '\0';
+		/* The nodes of this boot never had an entry of ours. */
+		for (i = 0; i < lease->n_nodes; i++)
+			lease->nodes[i].open = false;
 		if (holder && !holder->until_us) {
 			holder->until_us = clock_real_us();
 			str_copy(holder->why, sizeof(holder->why),

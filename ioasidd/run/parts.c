@@ -19,6 +19,7 @@
 #include "kernel/faulty.h"
 #include "ops/context.h"
 #include "ops/guarded.h"
+#include "ops/node-watch.h"
 #include "ops/scan.h"
 #include "ops/startup.h"
 #include "ops/watch.h"
@@ -154,12 +155,18 @@ static void stop_registry(struct daemon *d)
 }
 
 /**
- * start_watches() - Be able to wait for holders
+ * start_watches() - Be able to wait for holders, and for what they open
  * @d:		The daemon
  */
 static int start_watches(struct daemon *d, struct error *err)
 {
-	return watches_new(&d->host, err);
+	int r = watches_new(&d->host, err);
+
+	if (r == 0)
+		r = node_watches_new(&d->host, err);
+	if (r < 0)
+		d->host.watches = watches_free(d->host.watches);
+	return r;
 }
 
 /**
@@ -168,6 +175,7 @@ static int start_watches(struct daemon *d, struct error *err)
  */
 static void stop_watches(struct daemon *d)
 {
+	d->host.node_watches = node_watches_free(d->host.node_watches);
 	d->host.watches = watches_free(d->host.watches);
 }
 

@@ -35,10 +35,13 @@
 	"claimant_pid, memlock, memlock_unlimited, expires_us,"             \
 	"incarnation, acknowledged, restore_after, reclaim, created_us,"    \
 	"ended_us, end_reason, owner, claimant_unit, token_hash,"           \
-	"token_expires_us, fingerprint, grace_ms, volatile"
+	"token_expires_us, fingerprint, grace_ms, volatile,"                   \
+	"shared_uid, released_us"
 #define HOLDER                                                              \
 	"lease, number, pid, start_ticks, boot_id, pidfd_inode, cgroup,"    \
-	"uid, gid, memlock_before, since_us, until_us, why"
+	"uid, gid, memlock_before, since_us, until_us, why,"                \
+	"memlock_hard_before"
+#define NODE "position, path, device_number, \"group\", open, before"
 #define SPACE                                                       \
 	"name, kernel_id, alignment, created_us, request_id,"       \
 	"fingerprint, maker"
@@ -76,14 +79,17 @@ static const char *const sql[] = {
 	[DB_PUT_TCE] = "INSERT INTO capability_tce (" TCE ") "
 		       "VALUES (?,?,?,?,?,?,?)",
 	[DB_PUT_LEASE] = "INSERT OR REPLACE INTO lease (" LEASE ")"
-			 "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+			 "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
+			 "?,?)",
 	[DB_PUT_LEASE_DEVICE] = "INSERT INTO lease_device"
 				"(lease, position, device, kernel_id)"
 				"VALUES (?,?,?,?)",
 	[DB_PUT_LABEL] = "INSERT INTO lease_label (lease, key, value)"
 			 "VALUES (?,?,?)",
 	[DB_PUT_HOLDER] = "INSERT INTO holder (" HOLDER ")"
-			  "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+			  "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	[DB_PUT_NODE] = "INSERT INTO lease_node (lease, " NODE ")"
+			"VALUES (?,?,?,?,?,?,?)",
 	[DB_PUT_SPACE] = "INSERT INTO space (lease, position, " SPACE ")"
 			 "VALUES (?,?,?,?,?,?,?,?,?)",
 	[DB_PUT_SPACE_WINDOW] = "INSERT INTO space_window (space, " WINDOW ")"
@@ -147,6 +153,8 @@ static const char *const sql[] = {
 			  "WHERE lease = ? ORDER BY key",
 	[DB_GET_HOLDERS] = "SELECT " HOLDER " FROM holder "
 			   "WHERE lease = ? ORDER BY number",
+	[DB_GET_NODES] = "SELECT " NODE " FROM lease_node "
+			 "WHERE lease = ? ORDER BY position",
 	[DB_GET_SPACES] = "SELECT " SPACE " FROM space "
 			  "WHERE lease = ? ORDER BY position",
 	[DB_GET_SPACE_WINDOWS] = "SELECT " WINDOW " FROM space_window "

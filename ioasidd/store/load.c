@@ -370,6 +370,7 @@ static int load_holders(struct db *db, struct lease *lease, struct error *err)
 		holder.since_us = get_number(&g, INT64_MAX);
 		holder.until_us = get_number(&g, INT64_MAX);
 		get_text(&g, holder.why, sizeof(holder.why));
+		holder.memlock_hard_before = get_u64(&g);
 		if (!g.r && lease_add_holder(lease, &holder))
 			g.r = db_error(NULL, SQLITE_NOMEM, g.table, err);
 	}
@@ -419,6 +420,8 @@ static void get_lease(struct get *g, struct lease *lease)
 	get_text(g, lease->fingerprint, sizeof(lease->fingerprint));
 	lease->grace_ms = (uint32_t)get_number(g, UINT32_MAX);
 	lease->volatile_lease = get_number(g, 1);
+	lease->shared_uid = get_number(g, 1);
+	lease->released_us = get_number(g, INT64_MAX);
 }
 
 /**
@@ -457,6 +460,8 @@ static int load_leases(struct db *db, const struct store_loader *loader,
 			g.r = store_load_mappings(db, lease, err);
 		if (!g.r)
 			g.r = store_load_tables(db, lease, err);
+		if (!g.r)
+			g.r = store_load_nodes(db, lease, err);
 		if (!g.r)
 			g.r = loader->lease(data, lease);
 		else

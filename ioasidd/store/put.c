@@ -155,6 +155,7 @@ static int put_holder(struct store_tx *tx, const char *lease, size_t number,
 	put_number(&p, holder->since_us);
 	put_number(&p, holder->until_us);
 	put_text(&p, holder->why);
+	put_u64(&p, holder->memlock_hard_before);
 	return put_end(&p, "write a holder", err);
 }
 
@@ -229,6 +230,8 @@ int store_put_lease(struct store_tx *tx, const struct lease *lease,
 	put_text(&p, lease->fingerprint);
 	put_number(&p, lease->grace_ms);
 	put_number(&p, lease->volatile_lease);
+	put_number(&p, lease->shared_uid);
+	put_number(&p, lease->released_us);
 	r = put_end(&p, "write a lease", err);
 	if (!r)
 		r = put_lists(tx, lease, err);
@@ -238,6 +241,8 @@ int store_put_lease(struct store_tx *tx, const struct lease *lease,
 		r = store_trim_mappings(tx, lease, err);
 	if (!r)
 		r = store_put_tables(tx, lease, err);
+	if (!r)
+		r = store_put_nodes(tx, lease, err);
 
 	return r;
 }

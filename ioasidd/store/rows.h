@@ -207,6 +207,11 @@ int store_put_tables(struct store_tx *tx, const struct lease *lease,
 		     struct error *err);
 int store_load_tables(struct db *db, struct lease *lease, struct error *err);
 
+/* store_put_nodes(), store_load_nodes() - Likewise its nodes. */
+int store_put_nodes(struct store_tx *tx, const struct lease *lease,
+		    struct error *err);
+int store_load_nodes(struct db *db, struct lease *lease, struct error *err);
+
 /**
  * get_labels() - Read the labels of something
  * @statement:	Which selects keys and values by its name

@@ -163,6 +163,88 @@ static void claim_gives_iommufd_then_devices(void **state)
 	assert_int_equal(fcntl(claim->devices[1].fd, F_GETFD), FD_CLOEXEC);
 }
 
+/* The reply to a claim of nodes: two devices of one group. */
+struct node_reply {
+	struct claim_reply c;
+	Ioasid__V1__Node nodes[2];
+	Ioasid__V1__Node *lease_nodes[1], *reply_nodes[1];
+};
+
+static void node_reply_init(struct node_reply *n)
+{
+	claim_reply_init(&n->c);
+	n->c.lease.mode = IOASID__V1__LEASE__MODE__TRANSFER;
+	for (size_t i = 0; i < 2; i++) {
+		ioasid__v1__node__init(&n->nodes[i]);
+		n->nodes[i].path = (char *)"/dev/vfio/12";
+		n->nodes[i].group = (char *)"groups/g";
+		n->nodes[i].major = 241;
+		n->nodes[i].minor = 3;
+		n->nodes[i].accessible = true;
+		n->nodes[i].devices = n->c.devices;
+		n->nodes[i].n_devices = 2;
+	}
+	n->lease_nodes[0] = &n->nodes[0];
+	n->reply_nodes[0] = &n->nodes[1];
+	n->c.lease.nodes = n->lease_nodes;
+	n->c.reply.nodes = n->reply_nodes;
+	n->c.lease.n_nodes = n->c.reply.n_nodes = 1;
+}
+
+static void claim_of_nodes_has_no_descriptors(void **state)
+{
+	const struct ioasid_node *node;
+	struct node_reply n;
+
+	node_reply_init(&n);
+	send_claim(&n.c, 1, 0, 0);
+	assert_int_equal(ioasid_lease_claim_own_nodes(conn, LEASE, "", &claim,
+						      &err), 0);
+	assert_int_equal(claim->iommufd, -1);
+	assert_int_equal(claim->n_devices, 2);
+	assert_int_equal(claim->devices[1].fd, -1);
+	assert_string_equal(claim->devices[1].name, DEVICE1);
+	assert_int_equal(claim->backend, IOASID_BACKEND_TYPE1);
+	assert_int_equal(claim->lease->n_nodes, 1);
+	node = &claim->lease->nodes[0];
+	assert_string_equal(node->path, "/dev/vfio/12");
+	assert_string_equal(node->group, "groups/g");
+	assert_int_equal(node->major, 241);
+	assert_int_equal(node->minor, 3);
+	assert_true(node->accessible);
+	assert_int_equal(node->n_devices, 2);
+	assert_string_equal(node->devices[1], DEVICE1);
+}
+
+static void descriptors_beside_nodes_are_refused(void **state)
+{
+	struct node_reply n;
+
+	node_reply_init(&n);
+	send_claim(&n.c, 1, 3, 3);
+	assert_claim_fails(-EPROTO, IOASID_ERROR_PROTOCOL);
+}
+
+static void nodes_of_other_modes_are_refused(void **state)
+{
+	struct node_reply n;
+
+	node_reply_init(&n);
+	n.c.lease.mode = IOASID__V1__LEASE__MODE__HOLD;
+	send_claim(&n.c, 1, 0, 0);
+	assert_claim_fails(-EPROTO, IOASID_ERROR_PROTOCOL);
+}
+
+static void other_nodes_than_the_leases_are_refused(void **state)
+{
+	struct node_reply n;
+
+	node_reply_init(&n);
+	n.nodes[1].path = (char *)"/dev/vfio/13";
+	send_claim(&n.c, 1, 0, 0);
+	assert_claim_fails(-EPROTO, IOASID_ERROR_PROTOCOL);
+}
+
 static void descriptor_taken_out_stays_open(void **state)
 {
 	struct claim_reply c;
@@ -976,6 +1058,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(hello_is_read),
 		TEST(claim_gives_iommufd_then_devices),
+		TEST(claim_of_nodes_has_no_descriptors),
+		TEST(descriptors_beside_nodes_are_refused),
+		TEST(nodes_of_other_modes_are_refused),
+		TEST(other_nodes_than_the_leases_are_refused),
 		TEST(descriptor_taken_out_stays_open),
 		TEST(fewer_descriptors_than_devices_are_refused),
 		TEST(fewer_descriptors_than_stated_are_refused),

@@ -117,6 +117,7 @@ static const struct {
 	{ UID(1000), ROLE_ADMIN, "device.prepare", NONE, BY("f:2") },
 	{ UID(1000), ROLE_ADMIN, "lease.unlimited", NIC, BY("f:2") },
 	{ UID(1000), ROLE_OPERATOR, "lease.unlimited", NIC, CAPPED("f:2") },
+	{ UID(1000), ROLE_OPERATOR, "lease.shared-uid", NIC, CAPPED("f:2") },
 	{ UID(1000), ROLE_ADMIN, "device.prepare", DISK, DENIED },
 	{ UID(1000), ROLE_ADMIN, "device.recover", NIC, DENIED },
 	{ UID(1000), ROLE_VIEWER, "device.prepare", NIC, CAPPED("f:2") },

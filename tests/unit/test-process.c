@@ -27,6 +27,7 @@
 
 #include "base/fd.h"
 #include "base/process.h"
+#include "base/str.h"
 
 static int before;
 
@@ -367,6 +368,49 @@ static void memlock_is_set_as_it_is_said(void **state)
 	fd_close(pidfd);
 }
 
+/* Any of a process's uids counts, also one that it can only come back to. */
+static void processes_of_a_user_are_found(void **state)
+{
+	/* Whom nobody is, here or on any sensible host. */
+	const uid_t uid = 3987654321;
+	struct process self, found;
+	int status, sync[2];
+	char c = 0;
+	pid_t pid;
+
+	if (geteuid())
+		skip();
+	assert_int_equal(process_of_user(uid, "", 0, &found, NULL), 0);
+	assert_int_equal(pipe(sync), 0);
+	pid = fork();
+	if (pid == 0) {
+		if (setresuid(0, 65533, uid) || write(sync[1], &c, 1) != 1)
+			_exit(1);
+		pause();
+	}
+	assert_int_equal(read(sync[0], &c, 1), 1);
+	assert_int_equal(process_of_user(uid, "", 0, &found, NULL), 1);
+	assert_int_equal(found.pid, pid);
+	/* Itself does not count, nor does its control group: unless that is
+	 * the root, which has everybody.
+	 */
+	assert_int_equal(process_of_user(uid, "", pid, &found, NULL), 0);
+	assert_int_equal(process_of_user(uid, "/", 0, &found, NULL), 1);
+	assert_int_equal(process_of_user(uid, "/there/is/none", 0, &found,
+					 NULL), 1);
+	assert_int_equal(process_read(pid, &self, NULL), 0);
+	if (self.cgroup[0] && !str_eq(self.cgroup, "/"))
+		assert_int_equal(process_of_user(uid, self.cgroup, 0, &found,
+						 NULL), 0);
+	/* A zombie does nothing. */
+	kill(pid, SIGKILL);
+	assert_int_equal(waitid(P_PID, (id_t)pid, NULL, WEXITED | WNOWAIT), 0);
+	assert_int_equal(process_of_user(uid, "", 0, &found, NULL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	fd_close(sync[0]);
+	fd_close(sync[1]);
+}
+
 /* prlimit(2) tells root with CAP_SYS_RESOURCE; procfs tells everybody. */
 static void anybodys_memlock_can_be_read(void **state)
 {
@@ -396,6 +440,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(the_boot_has_an_id),
+		T(processes_of_a_user_are_found),
 		T(we_are_who_we_are),
 		T(names_cannot_mislead),
 		T(nobody_is_nobody),

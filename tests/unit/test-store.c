@@ -309,6 +309,41 @@ static struct lease *some_lease(void)
 	return lease;
 }
 
+static void nodes_come_back_as_they_were(void **state)
+{
+	struct lease *lease = some_lease();
+	struct lease_node node = { .node = { .path = "/dev/vfio/12",
+					     .number = 0xf100003 },
+				   .group = "groups/b", .open = true };
+	const struct lease_node *back;
+
+	acl_of_mode(0640, &node.before);
+	assert_int_equal(lease_add_node(lease, &node), 0);
+	str_copy(node.node.path, sizeof(node.node.path), "/dev/vfio/7");
+	node.open = false;
+	assert_int_equal(lease_add_node(lease, &node), 0);
+	lease->shared_uid = true;
+	lease->released_us = 77;
+	lease->holders[1].memlock_hard_before = UINT64_MAX - 1;
+	assert_int_equal(store_write(store, put_lease, lease, NULL), 0);
+	reload();
+	assert_int_equal(loaded.leases[0]->n_nodes, 2);
+	back = &loaded.leases[0]->nodes[0];
+	assert_string_equal(back->node.path, "/dev/vfio/12");
+	assert_true(back->node.number == 0xf100003);
+	assert_string_equal(back->group, "groups/b");
+	assert_true(back->open);
+	assert_true(acl_equal(&back->before, &lease->nodes[0].before));
+	/* Of one that is not open there is nothing to put back. */
+	assert_false(back[1].open);
+	assert_int_equal(back[1].before.size, 0);
+	assert_true(loaded.leases[0]->shared_uid);
+	assert_int_equal(loaded.leases[0]->released_us, 77);
+	assert_true(loaded.leases[0]->holders[1].memlock_hard_before ==
+		    UINT64_MAX - 1);
+	lease_free(lease);
+}
+
 static void leases_come_back_as_they_were(void **state)
 {
 	struct lease *lease = some_lease(), *back;
@@ -1528,6 +1563,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(devices_come_back_as_they_were),
 		T(leases_come_back_as_they_were),
+		T(nodes_come_back_as_they_were),
 		T(spaces_come_back_as_they_were),
 		T(page_tables_come_back_as_they_were),
 		T(leases_of_version_2_are_kept_whole),

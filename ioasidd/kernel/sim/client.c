@@ -481,6 +481,39 @@ static int client_hw_info(struct kernel *k, int iommufd, uint32_t dev_id,
 	return iommufd_hw_info(iommufd, dev_id, ret, err);
 }
 
+/**
+ * client_node_find() - What a simulated machine has no nodes for
+ *
+ * Whoever opens a group by its path opens one of this host.
+ *
+ * Return: -ENOENT, kernel.no-node.
+ */
+static int client_node_find(struct kernel *k, int group,
+			    struct kernel_node *ret, struct error *err)
+{
+	return error_set(err, -ENOENT, ERROR_KERNEL_NO_NODE,
+			 "group %d is of a simulated machine, which has no device nodes",
+			 group);
+}
+
+/* client_node_get_acl() - Likewise. */
+static int client_node_get_acl(struct kernel *k,
+			       const struct kernel_node *node,
+			       struct acl *ret, struct error *err)
+{
+	return error_set(err, -ENOENT, ERROR_KERNEL_NO_NODE,
+			 "'%s' is of a simulated machine", node->path);
+}
+
+/* client_node_set_acl() - Likewise. */
+static int client_node_set_acl(struct kernel *k,
+			       const struct kernel_node *node,
+			       const struct acl *acl, struct error *err)
+{
+	return error_set(err, -ENOENT, ERROR_KERNEL_NO_NODE,
+			 "'%s' is of a simulated machine", node->path);
+}
+
 /* client_destroy() - See iommufd_destroy(). */
 static int client_destroy(struct kernel *k, int iommufd, uint32_t id,
 			  struct error *err)
@@ -537,6 +570,9 @@ static const struct kernel_ops client_ops = {
 	.fault_queue_alloc = client_fault_queue_alloc,
 	.viommu_alloc = client_viommu_alloc,
 	.vdevice_alloc = client_vdevice_alloc,
+	.node_find = client_node_find,
+	.node_get_acl = client_node_get_acl,
+	.node_set_acl = client_node_set_acl,
 	.destroy = client_destroy,
 };
 
