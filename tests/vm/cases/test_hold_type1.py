@@ -308,6 +308,7 @@ def test_space_comes_later_and_is_the_same(held: Held) -> None:
     assert held.change("Spaces/CreateSpace", lease=held.name) == UNSUPPORTED
 
 
+@pytest.mark.cell("windows")
 def test_windows_are_checked_and_not_enforced(held: Held) -> None:
     """None can be where nothing can be mapped; a mapping can be outside."""
     held.start(space=("--space", "window size=1G,start=0"))
@@ -322,6 +323,7 @@ def test_windows_are_checked_and_not_enforced(held: Held) -> None:
 
 # --- successors ---------------------------------------------------------------
 
+@pytest.mark.cell("hold")
 @translated
 @pytest.mark.sanitize
 @pytest.mark.parametrize("killed", [False, True],
@@ -452,6 +454,7 @@ def test_lease_is_fenced_after_its_grace(held: Held, kept: bool) -> None:
     assert daemon.device("EDU0")["state"] == "READY"
 
 
+@pytest.mark.cell("reclaim")
 @translated
 def test_killed_holder_without_a_successor_leaves_a_safe_device(
         held: Held) -> None:

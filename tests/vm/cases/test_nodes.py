@@ -158,6 +158,7 @@ def ended(daemon: Ioasidd, lease: str, name: str) -> None:
 
 # --- a stock VMM --------------------------------------------------------------
 
+@pytest.mark.cell("transfer")
 @translated
 @pytest.mark.sanitize
 def test_vmm_that_root_starts_reads_disk(type1: Ioasidd) -> None:
@@ -188,6 +189,7 @@ def test_vmm_that_root_starts_reads_disk(type1: Ioasidd) -> None:
     ended(type1, lease["name"], "NVME0")
 
 
+@pytest.mark.cell("transfer")
 @translated
 def test_vmm_of_a_plain_user_reads_disk(type1: Ioasidd) -> None:
     """The host's node is the user's until QEMU has it open, and no longer."""
@@ -533,6 +535,7 @@ def test_holder_dies_while_ioasidd_is_away(type1: Ioasidd,
     ended(type1, lease, "EDU0")
 
 
+@pytest.mark.cell("restart")
 def test_start_finds_that_the_holder_has_opened(type1: Ioasidd) -> None:
     """It was opened while nobody listened."""
     type1.prepare("EDU0")
