@@ -67,8 +67,8 @@ def test_holder_without_a_lease_is_told_so_in_words(sim):
     assert "[lease.not-found]" in holder.said(), holder.said()
 
 
-@pytest.mark.parametrize("name", ["map", "batch", "cdev", "ioas", "kvm",
-                                  "pagetable", "dirty", "fault"])
+@pytest.mark.parametrize("name", ["map", "batch", "cdev", "container", "ioas",
+                                  "kvm", "pagetable", "dirty", "fault"])
 def test_map_path_neither_allocates_nor_locks_nor_talks(name):
     """By what the objects ask of others: a call, and the words of a refusal."""
     said = subprocess.run(
@@ -76,12 +76,15 @@ def test_map_path_neither_allocates_nor_locks_nor_talks(name):
          BUILD / f"obj/clients/libioasid/{name}.o"], capture_output=True,
         text=True, check=True).stdout
     asked = {symbol for symbol in said.split()
-             if not re.match(r"__(asan|ubsan|tsan|stack_chk)|_GLOBAL_", symbol)}
+             if not re.match(r"__(asan|ubsan|tsan|stack_chk)|_GLOBAL_", symbol)
+             # container.c's own, which is looked at in its turn.
+             and not symbol.startswith("container_")}
     assert asked <= {
         "ioasid_ioctl", "ioctl", "call_again", "__errno_location", "fd_close", "fd_closep",
         "ioasid_map", "ioasid_map_file", "ioasid_copy", "ioasid_unmap",
         "explain_map", "explain_unmap", "explain_allow", "explain_object",
         "explain_attach", "explain_pin", "explain_descriptor", "fail_set",
+        "fail_remedy",
         "explain_table", "explain_invalidate", "explain_dirty",
         "explain_viommu", "explain_vdevice", "explain_pasid", "explain_fault",
         "ioasid_table_nest", "ioasid_table_invalidate",
