@@ -382,7 +382,7 @@ static const struct kernel_ops faulty_ops = {
 };
 
 /* One that is forgotten here would be NULL. */
-static_assert(sizeof(struct kernel_ops) == 53 * sizeof(void (*)(void)),
+static_assert(sizeof(struct kernel_ops) == 52 * sizeof(void (*)(void)),
 	      "every call has its wrapper");
 
 /* kernel_faulty_consume() - Let every call of a machine pass fault_point() */
