@@ -263,14 +263,16 @@ struct ioasid_claim *ioasid_claim_free(struct ioasid_claim *claim)
 
 /**
  * claim_lease() - Claim a lease
- * @request:	As it is to be asked for
+ * @own_nodes:	The caller has nodes of its own
  *
  * Return: see ioasid.h.
  */
-static int claim_lease(struct ioasid *conn,
-		       const Ioasid__V1__ClaimLeaseRequest *request,
+static int claim_lease(struct ioasid *conn, const char *name,
+		       const char *token, bool own_nodes,
 		       struct ioasid_claim **ret, struct ioasid_error *err)
 {
+	Ioasid__V1__ClaimLeaseRequest request =
+		IOASID__V1__CLAIM_LEASE_REQUEST__INIT;
 	_cleanup_message_ ProtobufCMessage *message = NULL;
 	Ioasid__V1__ClaimLeaseResponse *reply;
 	struct ioasid_claim *claim;
@@ -278,13 +280,16 @@ static int claim_lease(struct ioasid *conn,
 	const char *wrong;
 	int r;
 
-	r = channel_call_fds(conn, "Leases/ClaimLease", &request->base,
+	request.name = (char *)name;
+	request.token = (char *)token;
+	request.own_nodes = own_nodes;
+	r = channel_call_fds(conn, "Leases/ClaimLease", &request.base,
 			     &ioasid__v1__claim_lease_response__descriptor,
 			     &fds, &message, err);
 	if (r < 0)
 		return r;
 	reply = (Ioasid__V1__ClaimLeaseResponse *)message;
-	wrong = claim_wrong(request->name, reply, fds.n);
+	wrong = claim_wrong(name, reply, fds.n);
 	if (wrong) {
 		channel_fds_close(&fds);
 		return channel_broken(conn, wrong, err);
@@ -302,7 +307,7 @@ static int claim_lease(struct ioasid *conn,
 int ioasid_lease_claim(struct ioasid *conn, const char *name,
 		       struct ioasid_claim **ret, struct ioasid_error *err)
 {
-	return ioasid_lease_claim_token(conn, name, "", ret, err);
+	return claim_lease(conn, name, "", false, ret, err);
 }
 
 /* ioasid_lease_claim_token() - See ioasid.h. */
@@ -310,12 +315,7 @@ int ioasid_lease_claim_token(struct ioasid *conn, const char *name,
 			     const char *token, struct ioasid_claim **ret,
 			     struct ioasid_error *err)
 {
-	Ioasid__V1__ClaimLeaseRequest request =
-		IOASID__V1__CLAIM_LEASE_REQUEST__INIT;
-
-	request.name = (char *)name;
-	request.token = (char *)token;
-	return claim_lease(conn, &request, ret, err);
+	return claim_lease(conn, name, token, false, ret, err);
 }
 
 /* ioasid_lease_claim_own_nodes() - See ioasid.h. */
@@ -323,11 +323,5 @@ int ioasid_lease_claim_own_nodes(struct ioasid *conn, const char *name,
 				 const char *token, struct ioasid_claim **ret,
 				 struct ioasid_error *err)
 {
-	Ioasid__V1__ClaimLeaseRequest request =
-		IOASID__V1__CLAIM_LEASE_REQUEST__INIT;
-
-	request.name = (char *)name;
-	request.token = (char *)token;
-	request.own_nodes = true;
-	return claim_lease(conn, &request, ret, err);
+	return claim_lease(conn, name, token, true, ret, err);
 }

@@ -105,10 +105,7 @@ int container_map(int container, void *memory, uint64_t length, uint32_t flags,
 			       IOASID_MAP_READ;
 	struct uapi_iommu_type1_dma_map map = {
 		.argsz = sizeof(map),
-		.flags = (flags & IOASID_MAP_READ ? UAPI_DMA_MAP_FLAG_READ :
-						    0) |
-			 (flags & IOASID_MAP_WRITE ? UAPI_DMA_MAP_FLAG_WRITE :
-						     0),
+		.flags = container_map_flags(flags),
 		.vaddr = (uintptr_t)memory,
 		.size = length,
 	};

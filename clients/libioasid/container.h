@@ -9,6 +9,7 @@
 #ifndef LIBIOASID_CONTAINER_H
 #define LIBIOASID_CONTAINER_H
 
+#include "base/uapi.h"
 #include "libioasid/ioasid.h"
 
 /* What a container has no call for. */
@@ -24,6 +25,13 @@ enum container_lack {
 /* container_cannot() - Say so, and what to do instead. Return: -EOPNOTSUPP. */
 int container_cannot(enum container_lack lack, struct ioasid_error *err)
 	__attribute__((cold));
+
+/* container_map_flags() - What a device may do with a mapping, in VFIO's words. */
+static inline uint32_t container_map_flags(uint32_t flags)
+{
+	return (flags & IOASID_MAP_READ ? UAPI_DMA_MAP_FLAG_READ : 0) |
+	       (flags & IOASID_MAP_WRITE ? UAPI_DMA_MAP_FLAG_WRITE : 0);
+}
 
 /* container_map() - As ioasid_map(). */
 int container_map(int container, void *memory, uint64_t length, uint32_t flags,

@@ -15,6 +15,7 @@
 
 #include "base/uapi.h"
 #include "libioasid/call.h"
+#include "libioasid/container.h"
 #include "libioasid/fail.h"
 #include "libioasid/ioasid.h"
 
@@ -314,10 +315,7 @@ int ioasid_tce_map(int container, void *memory, uint64_t length,
 {
 	struct uapi_iommu_type1_dma_map map = {
 		.argsz = sizeof(map),
-		.flags = (flags & IOASID_MAP_READ ? UAPI_DMA_MAP_FLAG_READ :
-						    0) |
-			 (flags & IOASID_MAP_WRITE ? UAPI_DMA_MAP_FLAG_WRITE :
-						     0),
+		.flags = container_map_flags(flags),
 		.vaddr = (uintptr_t)memory,
 		.iova = iova,
 		.size = length,
