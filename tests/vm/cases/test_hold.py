@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from held import Lease
 from ioasid import FLAT, IOMMU, TOP, Ioasidd, Refused, wait
-from manager import Manager
 
 sys.path.append(str(TOP / "tests/conformance"))
 
@@ -28,40 +28,17 @@ GIB = 1 << 30
 KEPT, LOST = True, False
 
 
-class Held:
+class Held(Lease):
     """A hold lease of one edu on one space, and who has had it."""
 
-    def __init__(self, daemon: Ioasidd) -> None:
-        self.daemon = daemon
-        self.holders: list[Holder] = []
-        self.name = ""
-
     def start(self, kept: bool, grace: int = 60) -> None:
-        """A daemon, with a service manager if descriptors are to be kept; and
-        the lease."""
-        if kept:
-            self.daemon.manager = Manager(self.daemon.folder)
-        self.daemon.start()
-        self.daemon.prepare("EDU0")
-        self.name = self.daemon.offer("EDU0", options=(
-            "--mode", "hold", "--memlock", "64M", "--grace", str(grace),
-            "--space", "label for=ram"))
-
-    @property
-    def lease(self) -> dict[str, Any]:
-        """As it is now."""
-        return self.daemon.lease(self.name)
+        """The daemon and the lease."""
+        self.offer(kept, grace, ("EDU0",), (), ("--space", "label for=ram"))
 
     @property
     def space(self) -> int:
         """The kernel's id of its space."""
         return int(self.lease["spaces"][0]["kernelId"])
-
-    def claim(self) -> Holder:
-        """Another holder."""
-        self.holders.append(Holder(self.daemon))
-        self.holders[-1].take(self.name, "EDU0")
-        return self.holders[-1]
 
     def first(self, pages: int = 4) -> tuple[Holder, mmap.mmap]:
         """The first holder, and its memfd at 1 GiB of the space, as the case
@@ -70,20 +47,7 @@ class Held:
         holder.device("EDU0").awake()
         file = holder.memfd(pages * PAGE)
         ok(holder.context.map_file(self.space, file, pages * PAGE, GIB))
-        fd = os.open(f"/proc/{holder.pid}/fd/{file}", os.O_RDWR)
-        try:
-            return holder, mmap.mmap(fd, pages * PAGE)
-        finally:
-            os.close(fd)
-
-    def end(self) -> None:
-        """Nobody has it; the manager is the last to go."""
-        for holder in self.holders:
-            holder.kill_all()
-        if self.daemon.running():
-            self.daemon.stop()
-        if self.daemon.manager:
-            self.daemon.manager.end()
+        return holder, self.memory(holder, file, pages)
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from held import Lease
 from ioasid import (FLAT, IOMMU, PROGS, STRANGER, TOP, Ioasidd, Refused,
                     wait)
-from manager import Manager
 
 sys.path.append(str(TOP / "tests/conformance"))
 
@@ -35,45 +35,19 @@ RW = READ | WRITE | FIXED
 UNSUPPORTED = "backend.unsupported"
 
 
-class Held:
+class Held(Lease):
     """A hold lease in a container, and who has had it."""
-
-    def __init__(self, daemon: Ioasidd) -> None:
-        self.daemon = daemon
-        self.holders: list[Holder] = []
-        self.names: tuple[str, ...] = ()
-        self.name = ""
 
     def start(self, kept: bool = LOST, grace: int = 60,
               names: tuple[str, ...] = ("EDU0",),
               space: tuple[str, ...] = ("--space", "label for=ram")) -> None:
-        """A daemon, with a service manager if descriptors are to be kept; and
-        the lease."""
-        if kept:
-            self.daemon.manager = Manager(self.daemon.folder)
-        self.daemon.start("--backend", "type1")
-        self.names = names
-        for name in names:
-            self.daemon.prepare(name)
-        self.name = self.daemon.offer(*names, options=(
-            "--mode", "hold", "--memlock", "64M", "--grace", str(grace),
-            *space))
-
-    @property
-    def lease(self) -> dict[str, Any]:
-        """As it is now."""
-        return self.daemon.lease(self.name)
+        """The daemon and the lease."""
+        self.offer(kept, grace, names, ("--backend", "type1"), space)
 
     @property
     def space(self) -> str:
         """The name of its space."""
         return str(self.lease["spaces"][0]["name"])
-
-    def claim(self) -> Holder:
-        """Another holder, without a privilege; its devices answer."""
-        self.holders.append(Holder(self.daemon))
-        self.holders[-1].take(self.name, *self.names)
-        return self.holders[-1]
 
     def first(self, pages: int = 4) -> tuple[Holder, mmap.mmap]:
         """The first holder, and its memory at 1 GiB of the space, as the case
@@ -84,11 +58,7 @@ class Held:
         file = holder.memfd(pages * PAGE)
         va = int(ok(holder.tell("map", file, pages * PAGE)).va)
         ok(at(holder, va, GIB, pages * PAGE))
-        fd = os.open(f"/proc/{holder.pid}/fd/{file}", os.O_RDWR)
-        try:
-            return holder, mmap.mmap(fd, pages * PAGE)
-        finally:
-            os.close(fd)
+        return holder, self.memory(holder, file, pages)
 
     def change(self, method: str, **fields: Any) -> str:
         """A change of it that must be refused; the id of its error."""
@@ -100,15 +70,6 @@ class Held:
             return refusal.value.id
         finally:
             conn.close()
-
-    def end(self) -> None:
-        """Nobody has it; the manager is the last to go."""
-        for holder in self.holders:
-            holder.kill_all()
-        if self.daemon.running():
-            self.daemon.stop()
-        if self.daemon.manager:
-            self.daemon.manager.end()
 
 
 @pytest.fixture

@@ -391,15 +391,19 @@ def test_shared_uid_is_a_decision(type1: Ioasidd) -> None:
     ended(type1, lease, "EDU0")
 
 
+# A list of an administrator's: it lets a stranger read and write, but for its
+# mask, which lets him read.
+NARROW = struct.pack("<I", 2) + b"".join(
+    struct.pack("<HHI", *entry) for entry in (
+        (1, 6, 0xffffffff), (2, 6, STRANGER), (4, 6, 0xffffffff),
+        (16, 4, 0xffffffff), (32, 0, 0xffffffff)))
+
+
 def test_what_others_set_on_the_node_stays(type1: Ioasidd) -> None:
     """An administrator's list comes back byte for byte; udev's change stays."""
     type1.prepare("EDU0")
     path = node(type1, "EDU0")
-    acl = struct.pack("<I", 2) + b"".join(
-        struct.pack("<HHI", *entry) for entry in (
-            (1, 6, 0xffffffff), (2, 6, STRANGER), (4, 6, 0xffffffff),
-            (16, 4, 0xffffffff), (32, 0, 0xffffffff)))
-    os.setxattr(path, ACL, acl)
+    os.setxattr(path, ACL, NARROW)
     before = picture(path)
     lease = offer(type1, "EDU0")
     holder = child(type1, claim, type1.socket, lease)
@@ -423,11 +427,7 @@ def test_list_of_an_administrator_comes_back(type1: Ioasidd) -> None:
     """With a mask that is narrower than its entries."""
     type1.prepare("EDU0")
     path = node(type1, "EDU0")
-    acl = struct.pack("<I", 2) + b"".join(
-        struct.pack("<HHI", *entry) for entry in (
-            (1, 6, 0xffffffff), (2, 6, STRANGER), (4, 6, 0xffffffff),
-            (16, 4, 0xffffffff), (32, 0, 0xffffffff)))
-    os.setxattr(path, ACL, acl)
+    os.setxattr(path, ACL, NARROW)
     before = picture(path)
     lease = offer(type1, "EDU0")
     holder = child(type1, claim, type1.socket, lease)
