@@ -48,12 +48,29 @@ pb_lease *view_lease(struct arena *arena, struct registry *reg,
 void view_nodes(struct arena *arena, struct registry *reg,
 		const struct lease *lease, pb_lease *ret);
 pb_operation *view_operation(struct arena *arena, const struct operation *op);
-pb_timestamp *view_time(struct arena *arena, uint64_t us);
-char *view_etag(struct arena *arena, uint64_t revision);
 pb_space *view_space(struct arena *arena, const struct lease *lease,
 		     const struct space *space);
 pb_page_table *view_page_table(struct arena *arena, const struct lease *lease,
 			       const struct page_table *table);
+pb_timestamp *view_time(struct arena *arena, uint64_t us);
+char *view_etag(struct arena *arena, uint64_t revision);
+
+/* view_array() - Room for @n pointers; NULL if @n is 0 or there is no memory. */
+void *view_array(struct arena *arena, size_t n);
+
+/* view_causes() - What stands in the way, as an error names it. */
+pb_cause **view_causes(struct arena *arena, const struct error *err,
+		       size_t *ret_n);
+
+/**
+ * view_steps() - Steps, the newest if not all of them fit
+ * @arena:	Where they go
+ * @op:		Whose; NULL for none
+ * @room:	Bytes that they may have
+ * @ret_n:	How many
+ */
+pb_step **view_steps(struct arena *arena, const struct operation *op,
+		     size_t room, size_t *ret_n);
 
 /**
  * enum collection - What can be listed, and in which order
