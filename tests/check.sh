@@ -310,16 +310,26 @@ machines() {
 	summary "left to make check: other compilers and sanitizers; to make check-long: soaks and sweeps"
 }
 
+long_sweeps() {
+	IOASID_LONG=1 faults build-faults
+	mutants build-faults
+	IOASID_LONG=1 api build
+}
+
+long_machines() {
+	local long=(vtd-scalable --time-limit 7200 tests/vm/cases)
+
+	machine build "${long[@]}" --env IOASID_LONG=1
+	machine build-asan "${long[@]}" "${strict[@]}"
+	machine build-tsan "${long[@]}" "${strict[@]}"
+}
+
 long() {
 	needs build test vm long
 	kernel
-	build build-faults FAULTS=1 && IOASID_LONG=1 faults build-faults &&
-		mutants build-faults
-	build build && IOASID_LONG=1 api build && machine build vtd-scalable --env IOASID_LONG=1 --time-limit 7200 tests/vm/cases
 	# shellcheck disable=SC2086
-	build build-asan $ASAN && machine build-asan vtd-scalable "${strict[@]}" tests/vm/cases
-	# shellcheck disable=SC2086
-	build build-tsan $TSAN && machine build-tsan vtd-scalable "${strict[@]}" tests/vm/cases
+	build build && build build-faults FAULTS=1 && build build-asan $ASAN &&
+		build build-tsan $TSAN && beside long_sweeps long_machines
 	summary "left to make check-machines: all cases on other IOMMUs"
 }
 
