@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from ioasid import Ioasidd, Refused, wait
+from ioasid import PROGS, Ioasidd, Refused, alive, wait
 
 pytest_plugins = ["ioasid"]
 
@@ -285,6 +285,18 @@ def test_disk_that_a_process_has_open(ioasidd: Ioasidd, flags: str,
                 f"python3 has block {node.name} open") in found
     holder.kill()
     free(ioasidd, "NVME1")
+
+
+def test_restless_processes_are_looked_at(ioasidd: Ioasidd) -> None:
+    """Whatever they do to their address spaces, the kernel has an answer.
+
+    Read from /proc/<pid>/maps, it came to wait for one of them for ever.
+    """
+    disk("NVME1")
+    restless = [ioasidd.run(PROGS / "restless") for _ in range(8)]
+    for _ in range(20):
+        free(ioasidd, "NVME1")
+    assert all(alive(one.pid) for one in restless)
 
 
 def test_disk_that_a_process_only_reads(ioasidd: Ioasidd) -> None:
