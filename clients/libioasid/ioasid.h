@@ -1059,7 +1059,8 @@ struct ioasid_node {
  * @mode:		How descriptors are handed over; values out of the enum
  *			are possible
  * @grace_ms:		HOLD: when its holder has ended its claimant may claim
- *			it again for so long, milliseconds
+ *			it again for so long, milliseconds; 0 on POWER, where
+ *			nobody can follow a holder
  * @kept:		HOLD: the daemon has copies of the descriptors. If not,
  *			spaces cannot be changed, and nobody can claim it again
  * @n_device_ids:	How many @device_ids there are: @n_devices, or 0 if
@@ -1157,7 +1158,8 @@ struct ioasid_lease_list {
  *			long as the offer is
  * @mode:		How descriptors are handed over; 0 for TRANSFER
  * @grace_ms:		HOLD: how long a successor of the holder may claim it,
- *			milliseconds, at most 600,000; 0 for 10,000
+ *			milliseconds, at most 600,000; 0 for 10,000. On POWER
+ *			there is none
  * @spaces:		HOLD: spaces to make with it, all or none
  * @n_spaces:		How many, at most IOASID_MAX_OFFERED_SPACES
  * @is_volatile:	GUARDED: the lease need not outlive the daemon; without
