@@ -81,9 +81,10 @@ int container_read(struct host *host, int container, struct space *space,
 		   struct error *err);
 
 /* container_promise() - Can memory be mapped in all windows of a space, as it was
- * read? Return: 0; -EADDRINUSE window.unavailable.
+ * read? On POWER that was planned. Return: 0; -EADDRINUSE window.unavailable.
  */
-int container_promise(const struct space *space, struct error *err);
+int container_promise(struct host *host, const struct space *space,
+		      struct error *err);
 
 /**
  * container_count_groups() - Of how many groups are the devices of a lease?
