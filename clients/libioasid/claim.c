@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "base/fd.h"
 #include "base/str.h"
+#include "base/uapi.h"
 #include "ioasid/v1/lease.pb-c.h"
 #include "libioasid/channel.h"
 #include "libioasid/fail.h"
@@ -175,6 +177,16 @@ static const char *claim_wrong(const char *name,
 	return reply->n_groups ? groups_wrong(reply) : ids_wrong(lease);
 }
 
+/* is_tce() - Is a container of SPAPR TCE? It says so to everybody. No simulated
+ * machine has one.
+ */
+static bool is_tce(int container)
+{
+	const unsigned long type = UAPI_SPAPR_TCE_v2_IOMMU;
+
+	return ioctl(container, UAPI_CHECK_EXTENSION, type) > 0;
+}
+
 /**
  * take_groups() - Make the groups of a claim
  * @box:	The claim, with room for their names
@@ -193,8 +205,9 @@ static void take_groups(struct claim_box *box,
 	}
 	box->pub.groups = box->groups;
 	box->pub.n_groups = reply->n_groups;
-	box->pub.backend = reply->n_groups ? IOASID_BACKEND_TYPE1 :
-					     IOASID_BACKEND_IOMMUFD;
+	box->pub.backend = !reply->n_groups ? IOASID_BACKEND_IOMMUFD :
+			   is_tce(box->pub.iommufd) ? IOASID_BACKEND_SPAPR :
+						      IOASID_BACKEND_TYPE1;
 }
 
 /**

@@ -1059,7 +1059,8 @@ struct ioasid_node {
  * @mode:		How descriptors are handed over; values out of the enum
  *			are possible
  * @grace_ms:		HOLD: when its holder has ended its claimant may claim
- *			it again for so long, milliseconds
+ *			it again for so long, milliseconds; 0 on POWER, where
+ *			nobody can follow a holder
  * @kept:		HOLD: the daemon has copies of the descriptors. If not,
  *			spaces cannot be changed, and nobody can claim it again
  * @n_device_ids:	How many @device_ids there are: @n_devices, or 0 if
@@ -1157,7 +1158,8 @@ struct ioasid_lease_list {
  *			long as the offer is
  * @mode:		How descriptors are handed over; 0 for TRANSFER
  * @grace_ms:		HOLD: how long a successor of the holder may claim it,
- *			milliseconds, at most 600,000; 0 for 10,000
+ *			milliseconds, at most 600,000; 0 for 10,000. On POWER
+ *			there is none
  * @spaces:		HOLD: spaces to make with it, all or none
  * @n_spaces:		How many, at most IOASID_MAX_OFFERED_SPACES
  * @is_volatile:	GUARDED: the lease need not outlive the daemon; without
@@ -1192,11 +1194,14 @@ struct ioasid_offer {
 /**
  * enum ioasid_backend - What gives a lease's devices their memory
  * @IOASID_BACKEND_IOMMUFD: An iommufd
- * @IOASID_BACKEND_TYPE1: A VFIO container, of a host without iommufd
+ * @IOASID_BACKEND_TYPE1: A VFIO container, of a host without iommufd; of a lease of
+ *			nodes, of whatever kind
+ * @IOASID_BACKEND_SPAPR: One of SPAPR TCE, on POWER: see "containers of POWER"
  */
 enum ioasid_backend {
 	IOASID_BACKEND_IOMMUFD,
 	IOASID_BACKEND_TYPE1,
+	IOASID_BACKEND_SPAPR,
 };
 
 /* The id of a space that is a VFIO container's own: no iommufd has one of this
@@ -1243,7 +1248,9 @@ struct ioasid_claimed_device {
  *		before with all that is mapped; GUARDED: -1, there is none.
  *		With IOASID_BACKEND_TYPE1 it is the VFIO container in its place,
  *		type1 (v2), with all groups in it: what takes an iommufd and the
- *		id of a space takes it and IOASID_SPACE_OF_CONTAINER
+ *		id of a space takes it and IOASID_SPACE_OF_CONTAINER. With
+ *		IOASID_BACKEND_SPAPR it is a container that nobody has used yet:
+ *		ioasid_tce_carry_out() and its like take it
  * @n_devices:	How many @devices there are
  * @devices:	The devices, in the lease's order
  * @simulated:	The descriptors are of a simulated machine (ioasidd-sim): no
@@ -2339,7 +2346,10 @@ IOASID_PUBLIC int ioasid_cdev_detach_pasid(int cdev, uint32_t pasid,
  * SPAPR TCE v2 in its place. It has no addresses but those in its windows: the
  * default one, and a dynamic one that the platform makes on demand. It belongs to
  * the first process that makes or removes a window, or registers memory: so this
- * is done by the holder, and the daemon only plans (ioasid_windows_plan()).
+ * is done by the holder, and the daemon only plans (ioasid_windows_plan()). Who
+ * claims a hold lease has to call these functions itself: after exec(2) it is
+ * another process to the kernel, and so is a child. Nobody can follow the first:
+ * the lease ends with its holder.
  *
  * A dynamic window that the platform refuses costs the device: until the next boot
  * the kernel makes none for it. Nothing is asked of the platform here that cannot

@@ -3,7 +3,6 @@
  * windows-tce.c - windows that the platform makes (POWER), planned
  */
 #include <assert.h>
-#include <errno.h>
 
 #include "base/str.h"
 #include "front/windows.h"
@@ -71,29 +70,6 @@ static void view_planned(struct arena *arena, const struct tce_plan *plan,
 	}
 }
 
-/**
- * check_group() - Are all devices of one group?
- *
- * Return: 0; -EADDRINUSE, window.unavailable.
- */
-static int check_group(const struct window_device *devices, size_t n,
-		       struct error *err)
-{
-	for (size_t i = 1; i < n; i++) {
-		if (devices[i].group && devices[0].group &&
-		    str_eq(devices[i].group, devices[0].group))
-			continue;
-		error_set(err, -EADDRINUSE, ERROR_WINDOW_UNAVAILABLE,
-			  "%s and %s are not of one group: on POWER each group has windows of its own",
-			  devices[0].name, devices[i].name);
-		error_cause(err, "device", devices[i].name,
-			    "is of another group than %s", devices[0].name);
-		error_remedy(err, "plan for the devices of one group at a time");
-		return -EADDRINUSE;
-	}
-	return 0;
-}
-
 /* plan_tce() - Plan for devices of SPAPR TCE */
 int plan_tce(struct arena *arena, const struct window_device *devices,
 	     size_t n_devices, const struct window_wish *wishes,
@@ -102,7 +78,7 @@ int plan_tce(struct arena *arena, const struct window_device *devices,
 	struct tce_plan plan = { .n_steps = 0 };
 	int r;
 
-	r = check_group(devices, n_devices, err);
+	r = tce_check_group(devices, n_devices, err);
 	if (r == 0)
 		r = tce_plan(devices[0].name, &devices[0].caps->tce, wishes,
 			     n_wishes, &plan, err);

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/str.h"
 
@@ -448,4 +449,56 @@ int tce_plan(const char *device, const struct kernel_tce_info *info,
 	if (r == 0)
 		*ret = plan;
 	return r;
+}
+
+/* tce_check_group() - Are all devices of one group? */
+int tce_check_group(const struct window_device *devices, size_t n,
+		    struct error *err)
+{
+	for (size_t i = 1; i < n; i++) {
+		if (devices[i].group && devices[0].group &&
+		    str_eq(devices[i].group, devices[0].group))
+			continue;
+		error_set(err, -EADDRINUSE, ERROR_WINDOW_UNAVAILABLE,
+			  "%s and %s are not of one group: on POWER each group has windows of its own",
+			  devices[0].name, devices[i].name);
+		error_cause(err, "device", devices[i].name,
+			    "is of another group than %s", devices[0].name);
+		error_remedy(err, "plan for the devices of one group at a time");
+		return -EADDRINUSE;
+	}
+	return 0;
+}
+
+/* tce_place() - What window_plan() does, where the platform makes the windows */
+int tce_place(const struct window_device *devices, size_t n_devices,
+	      const struct window_wish *wishes, size_t n_wishes,
+	      struct window **ret, size_t *ret_n, struct error *err)
+{
+	struct tce_plan plan = { .n_steps = 0 };
+	struct window *windows = NULL;
+	int r;
+
+	r = tce_check_group(devices, n_devices, err);
+	if (r == 0)
+		r = tce_plan(devices[0].name, &devices[0].caps->tce, wishes,
+			     n_wishes, &plan, err);
+	if (r < 0)
+		return r;
+	if (plan.n_windows)
+		windows = calloc(plan.n_windows, sizeof(*windows));
+	if (plan.n_windows && !windows)
+		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
+				 "no memory");
+	for (size_t i = 0; i < plan.n_windows; i++)
+		windows[i] = (struct window){
+			.start = plan.windows[i].start,
+			.last = plan.windows[i].start +
+				(plan.windows[i].size - 1),
+			.page_sizes = UINT64_C(1) << plan.windows[i].page_shift,
+			.purpose = wishes[plan.windows[i].wish].purpose,
+		};
+	*ret = windows;
+	*ret_n = plan.n_windows;
+	return 0;
 }

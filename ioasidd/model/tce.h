@@ -140,4 +140,26 @@ int tce_plan(const char *device, const struct kernel_tce_info *info,
 	     const struct window_wish *wishes, size_t n, struct tce_plan *ret,
 	     struct error *err);
 
+/**
+ * tce_check_group() - Are all devices of one group?
+ * @devices:	Which; @n of them
+ *
+ * Return: 0; -EADDRINUSE window.unavailable, with the first that is of another.
+ */
+int tce_check_group(const struct window_device *devices, size_t n,
+		    struct error *err);
+
+/**
+ * tce_place() - What window_plan() does, where the platform makes the windows
+ * @devices:	Whose capabilities are of backend spapr; @n_devices of them, one
+ *		at least
+ * @ret:	The windows, by address; to be freed. None: NULL. A dynamic one is
+ *		where it is expected, and its page size is the one planned
+ *
+ * Return: as tce_plan(), tce_check_group(); -ENOMEM daemon.no-memory.
+ */
+int tce_place(const struct window_device *devices, size_t n_devices,
+	      const struct window_wish *wishes, size_t n_wishes,
+	      struct window **ret, size_t *ret_n, struct error *err);
+
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * container.c - the context of a hold lease on a host without iommufd: a VFIO
- *		 container (type1), its groups, its devices
+ *		 container (type1, SPAPR TCE), its groups, its devices
  */
 #include "ops/container.h"
 
@@ -10,18 +10,51 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "model/tce.h"
 #include "ops/bind.h"
+
+/* is_tce() - Are containers of SPAPR TCE on this host? */
+static bool is_tce(struct host *host)
+{
+	return host_backend(host) == KERNEL_BACKEND_SPAPR;
+}
+
+/**
+ * settle_tce() - See to what is otherwise of a lease whose container is of SPAPR
+ *		  TCE
+ * @lease:	Is left without a time for a successor
+ *
+ * Return: 0; -EOPNOTSUPP backend.unsupported: its devices are of two groups.
+ */
+static int settle_tce(struct lease *lease, const struct draft *draft,
+		      struct error *err)
+{
+	int r;
+
+	lease->grace_ms = 0;
+	for (size_t i = 1; i < draft->n; i++) {
+		if (draft->copies[i].facts.group ==
+		    draft->copies[0].facts.group)
+			continue;
+		r = container_refuse(lease, "on POWER each group has windows of its own, and so a container, and a lease",
+				     err);
+		error_object(err, "%s", draft->copies[i].name);
+		return r;
+	}
+	return 0;
+}
 
 /**
  * container_choose() - See container.h
  */
-int container_choose(struct host *host, struct lease *lease, struct error *err)
+int container_choose(struct host *host, struct lease *lease,
+		     const struct draft *draft, struct error *err)
 {
 	int r;
 
-	lease->container = host_backend(host) == KERNEL_BACKEND_TYPE1;
+	lease->container = kernel_has_groups(host_backend(host));
 	if (lease->mode != LEASE_GUARDED)
-		return 0;
+		return is_tce(host) ? settle_tce(lease, draft, err) : 0;
 	r = container_refuse(lease, "there are no guarded leases, since what is mapped in a container is memory of the process that maps it, and ioasidd cannot map for a holder", err);
 	if (r < 0)
 		error_remedy(err, "Trust the holder, and use hold");
@@ -37,10 +70,69 @@ int container_refuse(const struct lease *lease, const char *why,
 	if (!lease->container)
 		return 0;
 	return error_set(err, -EOPNOTSUPP, ERROR_BACKEND_UNSUPPORTED,
-			 "backend type1: %s", why);
+			 "without iommufd: %s", why);
 }
 
 /* --- its space --- */
+
+/* tce_of() - Which windows the container of a space's devices can have, by their
+ * probe. Return: false if they are gone.
+ */
+static bool tce_of(struct host *host, const struct space *space,
+		   struct kernel_tce_info *ret)
+{
+	const struct device *device = NULL;
+	bool found;
+
+	registry_lock(host->registry);
+	if (space->devices.n)
+		device = registry_device(host->registry,
+					 space->devices.items[0]);
+	found = device && device->caps;
+	if (found)
+		*ret = device->caps->tce;
+	registry_unlock(host->registry);
+	return found;
+}
+
+/**
+ * read_tce() - Say where memory can be mapped in a container of SPAPR TCE, once
+ *		its holder has the windows of the space
+ *
+ * The kernel is not asked: it does not tell which windows there are, and answers
+ * nobody but the holder any more. The default window is there, unless it is to
+ * make room for another.
+ *
+ * Return: 0; -ENOMEM.
+ */
+static int read_tce(struct host *host, struct space *space, struct error *err)
+{
+	struct kernel_range *ranges, one;
+	struct kernel_tce_info tce = { .dma32_size = 0 };
+	size_t n = 0;
+
+	if (!tce_of(host, space, &tce))
+		return 0;
+	ranges = calloc(1 + space->n_windows, sizeof(*ranges));
+	if (!ranges)
+		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
+				 "no memory");
+	one = (struct kernel_range){ tce.dma32_start, tce.dma32_start +
+						      (tce.dma32_size - 1) };
+	if (tce.dma32_size && (tce.max_windows > 1 || !space->n_windows ||
+			       space->windows[0].last <= one.last))
+		ranges[n++] = one;
+	for (size_t i = 0; i < space->n_windows; i++)
+		if (!n || space->windows[i].start > ranges[0].last)
+			ranges[n++] = (struct kernel_range){
+				space->windows[i].start,
+				space->windows[i].last };
+	free(space->ranges);
+	space->ranges = ranges;
+	space->n_ranges = n;
+	space->alignment = UINT64_C(1) << TCE_DEFAULT_SHIFT;
+	return 0;
+}
 
 /**
  * container_read() - See container.h
@@ -51,6 +143,8 @@ int container_read(struct host *host, int container, struct space *space,
 	struct kernel_container_info info;
 	int r;
 
+	if (is_tce(host))
+		return read_tce(host, space, err);
 	r = host->kernel->ops->container_info(host->kernel, container, &info,
 					      err);
 	if (r < 0)
@@ -78,8 +172,12 @@ static bool is_inside(const struct space *space, const struct window *window)
 /**
  * container_promise() - See container.h
  */
-int container_promise(const struct space *space, struct error *err)
+int container_promise(struct host *host, const struct space *space,
+		      struct error *err)
 {
+	/* What was planned is what there will be: see read_tce(). */
+	if (is_tce(host))
+		return 0;
 	for (size_t i = 0; i < space->n_windows; i++) {
 		const struct window *window = &space->windows[i];
 
@@ -161,7 +259,7 @@ static int add_group(struct making *m, int number, struct space *space,
 				number, err);
 	if (r == 0 && space)
 		r = container_read(m->host, m->fds[0], space, err);
-	return r == 0 && space ? container_promise(space, err) : r;
+	return r == 0 && space ? container_promise(m->host, space, err) : r;
 }
 
 /**
@@ -298,18 +396,37 @@ static bool is_device(struct host *host, const struct known *known, int group,
 }
 
 /**
+ * translates() - Is it a container with a group in it?
+ *
+ * To who is not its holder one of SPAPR TCE says no more than that it is that.
+ */
+static bool translates(struct host *host, int container)
+{
+	struct space space = SPACE_NULL;
+	struct kernel_tce_info tce;
+	int r;
+
+	if (is_tce(host)) {
+		r = host->kernel->ops->container_tce_info(
+			host->kernel, container, &tce, NULL);
+		return r == 0 || r == -EPERM;
+	}
+	r = container_read(host, container, &space, NULL);
+	space_deinit(&space);
+	return r == 0;
+}
+
+/**
  * container_is_whole() - See container.h
  */
 bool container_is_whole(struct host *host, const struct lease *lease,
 			const int *fds, size_t n_groups)
 {
 	struct known known[LEASE_DEVICES_MAX] = { { .group = 0 } };
-	struct space space = SPACE_NULL;
 
 	if (!n_groups || look_up(host, lease, known) != n_groups ||
-	    container_read(host, fds[0], &space, NULL) < 0)
+	    !translates(host, fds[0]))
 		return false;
-	space_deinit(&space);
 	for (size_t i = 0; i < lease->devices.n; i++)
 		if (!is_device(host, &known[i], fds[1 + known[i].group],
 			       fds[1 + n_groups + i]))
@@ -320,25 +437,20 @@ bool container_is_whole(struct host *host, const struct lease *lease,
 /* --- its end --- */
 
 /**
- * container_fence() - See container.h
+ * reset_all() - Reset each device of a lease
+ * @devices:	Their descriptors
+ *
+ * Return: 0; -errno of the first that cannot be; the others were.
  */
-int container_fence(struct host *host, const struct lease *lease,
-		    int container, const int *devices, uint64_t *ret_bytes,
-		    struct error *err)
+static int reset_all(struct host *host, const struct lease *lease,
+		     const int *devices, struct error *err)
 {
-	const struct kernel_ops *k = host->kernel->ops;
-	struct error why = ERROR_NULL;
-	int r;
+	int r = 0;
 
-	r = k->container_unmap_all(host->kernel, container, ret_bytes, &why);
-	if (r == 0)
-		return 0;
-	log_problem(LOG_LEVEL_NOTICE, &why, "%s: its devices are reset instead",
-		    lease->name);
-	r = 0;
 	for (size_t i = 0; i < lease->devices.n; i++) {
 		struct error each = ERROR_NULL;
-		int one = k->vfio_reset(host->kernel, devices[i], &each);
+		int one = host->kernel->ops->vfio_reset(host->kernel,
+							devices[i], &each);
 
 		if (one < 0 && r == 0) {
 			r = one;
@@ -348,4 +460,33 @@ int container_fence(struct host *host, const struct lease *lease,
 		}
 	}
 	return r;
+}
+
+/**
+ * container_fence_method() - See container.h
+ */
+const char *container_fence_method(struct host *host)
+{
+	return is_tce(host) ? "reset" : "unmap all, or reset";
+}
+
+/**
+ * container_fence() - See container.h
+ */
+int container_fence(struct host *host, const struct lease *lease,
+		    int container, const int *devices, uint64_t *ret_bytes,
+		    struct error *err)
+{
+	struct error why = ERROR_NULL;
+	int r;
+
+	if (is_tce(host))
+		return reset_all(host, lease, devices, err);
+	r = host->kernel->ops->container_unmap_all(host->kernel, container,
+						   ret_bytes, &why);
+	if (r == 0)
+		return 0;
+	log_problem(LOG_LEVEL_NOTICE, &why, "%s: its devices are reset instead",
+		    lease->name);
+	return reset_all(host, lease, devices, err);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * container.h - the context of a hold lease on a host without iommufd: a VFIO
- *		 container (type1), its groups, its devices
+ *		 container (type1, SPAPR TCE), its groups, its devices
  *
  * DOC: Theory of Operation
  *
@@ -18,6 +18,17 @@
  * there are no guarded leases. But whoever has the container can unmap it: that
  * is the fence. On older kernels only the process that had mapped it could: it is
  * seen from the entries that are left, and then devices are reset instead.
+ *
+ * A container of SPAPR TCE (POWER) belongs to the first process that makes a window
+ * in it or registers memory; what another one asks of it is refused from then on,
+ * whether the first is alive or not. So:
+ *
+ * 1. Nothing is done here that would make it ours (kernel/spapr.h): the holder is
+ *    the first. It makes the windows that were planned for the space (model/tce.h).
+ * 2. There is no successor. The lease has no grace and ends with its holder.
+ * 3. The fence is a reset. With our descriptors of it go its windows, and all that
+ *    is mapped, if nobody else has copies.
+ * 4. One that was kept over a restart is known by that refusal.
  */
 #ifndef IOASIDD_OPS_CONTAINER_H
 #define IOASIDD_OPS_CONTAINER_H
@@ -29,12 +40,14 @@
 
 /**
  * container_choose() - What is the context of a lease to be, on this host?
- * @lease:	To be made, or made anew; gets it
+ * @lease:	To be made, or made anew; gets it, and on POWER loses its grace
+ * @draft:	Its devices
  *
- * Return: 0; -EOPNOTSUPP backend.unsupported: there is none of its mode.
+ * Return: 0; -EOPNOTSUPP backend.unsupported: there is none of its mode, or, on
+ * POWER, for devices of several groups.
  */
 int container_choose(struct host *host, struct lease *lease,
-		     struct error *err);
+		     const struct draft *draft, struct error *err);
 
 /**
  * container_refuse() - Refuse what cannot be done in a container
@@ -61,14 +74,17 @@ int container_make(struct host *host, struct lease *lease,
 		   const struct draft *draft, int *fds, size_t *ret_n,
 		   size_t *ret_groups, struct error *err);
 
-/* container_read() - Read where memory can be mapped. Return: 0 or -errno. */
+/* container_read() - Read where memory can be mapped; on POWER, where it can be
+ * once the holder has the space's windows. Return: 0 or -errno.
+ */
 int container_read(struct host *host, int container, struct space *space,
 		   struct error *err);
 
 /* container_promise() - Can memory be mapped in all windows of a space, as it was
- * read? Return: 0; -EADDRINUSE window.unavailable.
+ * read? On POWER that was planned. Return: 0; -EADDRINUSE window.unavailable.
  */
-int container_promise(const struct space *space, struct error *err);
+int container_promise(struct host *host, const struct space *space,
+		      struct error *err);
 
 /**
  * container_count_groups() - Of how many groups are the devices of a lease?
@@ -88,12 +104,15 @@ size_t container_count_groups(struct host *host, const struct lease *lease);
 bool container_is_whole(struct host *host, const struct lease *lease,
 			const int *fds, size_t n_groups);
 
+/* container_fence_method() - What the fence can be, in words. */
+const char *container_fence_method(struct host *host);
+
 /**
  * container_fence() - Unmap all that is mapped in a container
  * @devices:	Descriptors of its devices, in the lease's order
  * @ret_bytes:	How much that was
  *
- * Where the kernel lets only the holder do that, devices are reset instead: what
+ * Where the kernel lets only the holder do that, as on POWER, devices are reset instead: what
  * they are at ends. The kernel puts their bus mastering back as it was, so who has
  * a copy of a descriptor could have them begin again.
  *

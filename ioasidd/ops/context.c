@@ -216,7 +216,7 @@ static int promise(struct host *host, const struct context *context,
 	struct kernel_range ranges[WINDOWS_MAX];
 
 	if (is_container(context))
-		return container_promise(space, err);
+		return container_promise(host, space, err);
 	for (size_t i = 0; i < space->n_windows; i++)
 		ranges[i] = (struct kernel_range){ space->windows[i].start,
 						   space->windows[i].last };

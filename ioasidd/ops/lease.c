@@ -282,10 +282,10 @@ static int check_backend(struct host *host, const struct lease *offer,
 	case KERNEL_BACKEND_IOMMUFD:
 		return 0;
 	case KERNEL_BACKEND_TYPE1:
+	case KERNEL_BACKEND_SPAPR:
 		if (offer->mode != LEASE_GUARDED)
 			return 0;
 		break;
-	case KERNEL_BACKEND_SPAPR:
 	case KERNEL_BACKEND_COUNT:
 		break;
 	}
@@ -470,7 +470,7 @@ static int offer_devices(struct host *host, struct lease *offer,
 	if (r == 0)
 		r = check_contained(offer, &draft, err);
 	if (r == 0 && lease_is_kept(offer))
-		r = container_choose(host, offer, err);
+		r = container_choose(host, offer, &draft, err);
 	if (r == 0)
 		r = check_backend(host, offer, err);
 	if (r == 0)

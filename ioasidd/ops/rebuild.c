@@ -30,7 +30,7 @@ static int make_anew(struct host *host, struct lease *lease,
 
 	r = draft_open(host, &lease->devices, &draft, err);
 	if (r == 0)
-		r = container_choose(host, lease, err);
+		r = container_choose(host, lease, &draft, err);
 	if (r == 0)
 		r = context_open(host, lease, &draft, err);
 	if (r == 0) {

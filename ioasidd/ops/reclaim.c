@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "ops/container.h"
 #include "ops/context.h"
 #include "ops/group.h"
 #include "ops/ladder.h"
@@ -118,7 +119,7 @@ static const char *fence_method(struct host *host, const struct lease *lease)
 	bool contained = true;
 
 	if (lease->container)
-		return "unmap all, or reset";
+		return container_fence_method(host);
 	registry_lock(host->registry);
 	for (size_t i = 0; i < lease->devices.n; i++)
 		contained = contained &&

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "model/tce.h"
 #include "ops/attach-reasons.h"
 #include "ops/authorize.h"
 #include "ops/container.h"
@@ -47,7 +48,13 @@ static int place(struct host *host, const struct draft *draft,
 		return 0;
 	registry_lock(host->registry);
 	hold_describe(host->registry, draft, names, devices);
-	r = window_plan(devices, names->n, wishes, n_wishes, ret, ret_n, err);
+	if (devices[0].caps &&
+	    devices[0].caps->backend == KERNEL_BACKEND_SPAPR)
+		r = tce_place(devices, names->n, wishes, n_wishes, ret, ret_n,
+			      err);
+	else
+		r = window_plan(devices, names->n, wishes, n_wishes, ret,
+				ret_n, err);
 	registry_unlock(host->registry);
 	return r;
 }

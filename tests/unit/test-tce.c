@@ -291,6 +291,67 @@ static void what_cannot_be_anywhere_is_invalid(void **state)
 		ERROR_WINDOW_INVALID, "below 4 GiB", NULL);
 }
 
+/* --- for devices --- */
+
+/* device() - One with windows as pseries has them. */
+static struct window_device device(const struct capabilities *caps,
+				   const char *group)
+{
+	return (struct window_device){
+		.name = "devices/x", .caps = caps, .group = group,
+	};
+}
+
+static void places_are_those_of_the_plan(void **state)
+{
+	const struct capabilities caps = { .tce = pseries };
+	const struct window_device devices[] = {
+		device(&caps, "groups/a"), device(&caps, "groups/a"),
+	};
+	const struct window_wish wishes[] = {
+		{ .size = 64 * G, .page_sizes = PAGES_64K,
+		  .purpose = WINDOW_RAM },
+		{ .size = G, .fixed = true, .purpose = WINDOW_DMA32 },
+	};
+	struct error err = ERROR_NULL;
+	struct window *windows = NULL;
+	size_t n = 0;
+
+	assert_int_equal(tce_place(devices, 2, wishes, 2, &windows, &n, &err),
+			 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(windows[0].start, 0);
+	assert_int_equal(windows[0].last, G - 1);
+	assert_int_equal(windows[0].page_sizes, PAGES_4K);
+	assert_int_equal(windows[0].purpose, WINDOW_DMA32);
+	assert_int_equal(windows[1].start, TCE_DYNAMIC_START);
+	assert_int_equal(windows[1].last, TCE_DYNAMIC_START + 64 * G - 1);
+	assert_int_equal(windows[1].page_sizes, PAGES_64K);
+	assert_int_equal(windows[1].purpose, WINDOW_RAM);
+	free(windows);
+	assert_int_equal(tce_place(devices, 2, NULL, 0, &windows, &n, &err),
+			 0);
+	assert_null(windows);
+	assert_int_equal(n, 0);
+}
+
+static void devices_of_two_groups_have_no_place(void **state)
+{
+	const struct capabilities caps = { .tce = pseries };
+	const struct window_device devices[] = {
+		device(&caps, "groups/a"), device(&caps, "groups/b"),
+	};
+	const struct window_wish wish = { .size = G };
+	struct error err = ERROR_NULL;
+	struct window *windows = NULL;
+	size_t n = 0;
+
+	assert_int_equal(tce_place(devices, 2, &wish, 1, &windows, &n, &err),
+			 -EADDRINUSE);
+	assert_int_equal(err.kind, ERROR_WINDOW_UNAVAILABLE);
+	assert_null(windows);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -311,6 +372,8 @@ int main(void)
 		cmocka_unit_test(two_wishes_do_not_share_the_default_window),
 		cmocka_unit_test(third_window_is_refused),
 		cmocka_unit_test(what_cannot_be_anywhere_is_invalid),
+		cmocka_unit_test(places_are_those_of_the_plan),
+		cmocka_unit_test(devices_of_two_groups_have_no_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

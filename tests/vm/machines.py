@@ -358,6 +358,7 @@ POWER = Arch(
 class Pseries(Machine):
     """pseries: each device behind a host bridge of its own, which is its group.
 
+    EDU0 is behind a bridge, too, which can reset it; the others nothing resets.
     VICTIM0 is for what costs a device its windows until the next boot.
     """
 
@@ -367,15 +368,20 @@ class Pseries(Machine):
     edus = ("EDU0", "EDU1", "VICTIM0")
 
     def devices(self) -> dict[str, str]:
-        return {name: f"{number:04x}:00:00.0"
+        return {name: f"{number:04x}:0{int(name == 'EDU0')}:00.0"
                 for number, name in enumerate(self.edus, 1)}
 
     def device_arguments(self, run: Path) -> list[str]:
         command: list[str] = []
         for number in range(1, len(self.edus) + 1):
             command += ["-device", f"spapr-pci-host-bridge,index={number},"
-                        f"id=phb{number}",
-                        "-device", f"{EDU},bus=phb{number}.0"]
+                        f"id=phb{number}"]
+            bus = f"phb{number}.0"
+            if self.edus[number - 1] == "EDU0":
+                command += ["-device", f"pci-bridge,id=bridge{number},shpc=off,"
+                            f"chassis_nr={number},bus={bus},addr=0"]
+                bus = f"bridge{number}"
+            command += ["-device", f"{EDU},bus={bus},addr=0"]
         return command
 
 

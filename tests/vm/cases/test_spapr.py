@@ -1,9 +1,9 @@
 """POWER: windows are made by the platform, in the process that holds the container.
 
 The machine is pseries with Debian's own kernel; each edu is behind a host bridge of
-its own, which is its group. Leases are not there yet for this backend: the holder
-(progs/tce.c) opens container and group itself, as root, and does what ioasidd has
-planned. VICTIM0 is for the one case that costs a device its windows.
+its own, which is its group. EDU0 is behind another bridge there, which can reset
+it. The holder (progs/tce.c) claims a lease and does what ioasidd has planned.
+VICTIM0 is for the one case that costs a device its windows.
 """
 
 import ctypes
@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from ioasid import BUILD, Refused
+from ioasid import PROGS, STRANGER, Ioasidd, Process, Refused, wait
+from manager import Manager
 
 pytest_plugins = ["ioasid"]
 pytestmark = pytest.mark.skipif(os.environ["IOMMU"] != "spapr",
@@ -47,15 +48,48 @@ def plan(ioasidd, *windows: str, name: str = "EDU0") -> dict:
     return found
 
 
-def hold(ioasidd, name: str) -> str:
-    """The holder's words; it must succeed."""
+def lease_of(daemon: Ioasidd, name: str, mode: str = "hold",
+             space: tuple[str, ...] = ()) -> str:
+    """A lease of the device to somebody without a privilege; its name."""
+    return daemon.offer(name, uid=STRANGER, options=(
+        "--mode", mode, "--memlock", "256M", *space))
+
+
+def holder_of(daemon: Ioasidd, lease: str) -> Process:
+    """Who has it, and has DMA."""
     HUGE_PAGES.write_text("4")
-    group = ioasidd.testbed.group(name).name
-    done = subprocess.run([BUILD / "tests/progs/tce", ioasidd.bdf(name), group],
-                          env=ioasidd.env, capture_output=True, text=True,
-                          check=False, timeout=600)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    holder = daemon.run(PROGS / "tce", lease, uid=STRANGER,
+                        stdin=subprocess.PIPE)
+    holder.wait_for("holding")
+    return holder
+
+
+def go_on(holder: Process, times: int = 1) -> None:
+    """It moves pages again, by both windows."""
+    assert holder.popen.stdin
+    holder.popen.stdin.write(b"\n")
+    holder.popen.stdin.flush()
+    wait(lambda: holder.output().count("goes on") == times, 60, "it goes on")
+
+
+def leave(daemon: Ioasidd, lease: str, holder: Process) -> str:
+    """It has had enough, and ends well; its words. The device is ready then."""
+    assert holder.popen.stdin
+    holder.popen.stdin.close()
+    assert holder.wait(120) == 0, holder.output()
+    reclaimed(daemon, lease)
+    return holder.output()
+
+
+def reclaimed(daemon: Ioasidd, lease: str, name: str = "EDU0",
+              fence: tuple[str, ...] = ("fence",)) -> None:
+    """The lease has ended with its holder, all has been done, and well."""
+    ended = daemon.wait_lease(lease, "ENDED", 120)
+    assert ended["endReason"] == "holder ended"
+    acts = [step["act"] for step in ended["reclaim"]]
+    assert {step["result"] for step in ended["reclaim"]} == {"ok"}
+    assert tuple(acts[:len(fence)]) == fence and "reset" in acts, acts
+    daemon.wait_device(name, "READY")
 
 
 def test_kernel_has_no_iommufd_and_no_words_for_its_groups(testbed):
@@ -64,13 +98,16 @@ def test_kernel_has_no_iommufd_and_no_words_for_its_groups(testbed):
     assert not Path("/dev/iommu").exists()
     assert (group / "type").read_text().strip() == "unknown"
     assert (group / "reserved_regions").read_text() == ""
+    # With the bridge that it is behind.
+    assert len(list((group / "devices").iterdir())) == 2
+    group = testbed.group("EDU1")
     assert len(list((group / "devices").iterdir())) == 1
 
 
 @pytest.mark.cell("inventory")
 def test_inventory_knows_the_host_bridge(ioasidd):
     """IOMMU, family and group of a device that is with no driver."""
-    device = ioasidd.device("EDU0")
+    device = ioasidd.device("EDU1")
     assert device["iommu"].startswith("iommus/iommu-phb")
     assert device["group"] == f"groups/{device['name'].removeprefix('devices/')}"
     assert ioasidd.ask("version")["backend"] == "spapr"
@@ -140,22 +177,152 @@ def test_devices_of_two_groups_are_refused(ioasidd):
     assert refused.value.id == "window.unavailable"
 
 
+# --- leases -------------------------------------------------------------------
+
 @pytest.mark.cell("windows")
-@pytest.mark.limit(600)
-@pytest.mark.cell("windows")
+@pytest.mark.cell("hold")
+@pytest.mark.limit(900)
 def test_holder_has_dma_in_both_windows_and_resizes_one(ioasidd):
-    """And again after it has ended, and after the device was given back."""
+    """Without a privilege, by a lease. And another after it has ended, and after
+    the device was given back."""
     ioasidd.prepare("EDU0")
-    said = hold(ioasidd, "EDU0")
-    print(said)
-    assert "carried by the default window, 0x100000" in said
-    assert f"carried by the dynamic window, {DYNAMIC:#x}" in said
-    assert f"resized to {128 * GIB:#x}" in said
-    assert "carried by the end of the longer window" in said
-    assert hold(ioasidd, "EDU0").count("carried by") == 4
-    ioasidd.restore("EDU0")
+    for times in range(3):
+        lease = lease_of(ioasidd, "EDU0")
+        said = leave(ioasidd, lease, holder_of(ioasidd, lease))
+        print(said)
+        assert "carried by the default window, 0x100000" in said
+        assert f"carried by the dynamic window, {DYNAMIC:#x}" in said
+        assert f"resized to {128 * GIB:#x}" in said
+        assert "carried by the end of the longer window" in said
+        assert said.count("carried by") == 4
+        if times == 1:
+            ioasidd.restore("EDU0")
+            ioasidd.prepare("EDU0")
+
+
+@pytest.mark.cell("windows")
+def test_space_of_a_lease_has_the_windows_as_they_are_planned(ioasidd):
+    """And gets others before the holder makes them; what the platform would
+    refuse is refused, unseen."""
     ioasidd.prepare("EDU0")
-    assert hold(ioasidd, "EDU0").count("carried by") == 4
+    before = asked()
+    lease = lease_of(ioasidd, "EDU0", space=(
+        "--space", f"window {SMALL};window {LARGE}"))
+    space = ioasidd.lease(lease)["spaces"][0]
+    assert [(int(one.get("start", 0)), int(one["last"]))
+            for one in space["windows"]] == \
+        [(0, GIB - 1), (DYNAMIC, DYNAMIC + 64 * GIB - 1)]
+    assert space["iovaRanges"][1]["start"] == str(DYNAMIC)
+    ioasidd.ask("window", "set", space["name"], SMALL,
+                "size=128G,page-sizes=64K")
+    space = ioasidd.lease(lease)["spaces"][0]
+    assert int(space["windows"][1]["last"]) == DYNAMIC + 128 * GIB - 1
+    refusal = ioasidd.refused("window", "set", space["name"], LARGE,
+                              "size=2G,page-sizes=4K")
+    assert refusal.id == "window.unavailable"
+    ioasidd.ask("lease", "release", lease)
+    assert asked() == before
+
+
+def test_what_a_container_cannot_be_is_refused_with_the_reason(ioasidd):
+    """Devices of two groups, a second space, guarded leases; no successor."""
+    for name in ("EDU0", "EDU1"):
+        ioasidd.prepare(name)
+    both = [ioasidd.bdf(name) for name in ("EDU0", "EDU1")]
+    make = ("lease", "create", "--uid", str(STRANGER), "--mode")
+    refusal = ioasidd.refused(*make, "hold", *both)
+    assert refusal.id == "backend.unsupported"
+    assert "each group has windows of its own" in refusal.words
+    refusal = ioasidd.refused(*make, "guarded", "--volatile", both[0])
+    assert refusal.id == "backend.unsupported"
+    lease = lease_of(ioasidd, "EDU0", space=("--space", "label n=1"))
+    assert not ioasidd.lease(lease).get("graceMs")
+    refusal = ioasidd.refused("space", "create", "--lease", lease)
+    assert refusal.id == "backend.unsupported"
+
+
+@pytest.mark.cell("reclaim")
+@pytest.mark.limit(900)
+def test_device_of_a_killed_holder_is_reset_and_leased_again(ioasidd):
+    """kill -9: reset, closed, its windows are gone; another has DMA through new
+    ones."""
+    ioasidd.prepare("EDU0")
+    assert ioasidd.device("EDU0")["pci"]["resetMethods"] == ["bus"]
+    lease = lease_of(ioasidd, "EDU0")
+    holder = holder_of(ioasidd, lease)
+    holder.kill()
+    reclaimed(ioasidd, lease)
+    lease = lease_of(ioasidd, "EDU0")
+    assert leave(ioasidd, lease,
+                 holder_of(ioasidd, lease)).count("carried by") == 4
+
+
+@pytest.mark.limit(600)
+def test_device_that_nothing_resets_is_not_fenced_and_closed(ioasidd):
+    """The record says so; its windows are gone all the same, and another has DMA
+    through new ones."""
+    ioasidd.prepare("EDU1")
+    lease = lease_of(ioasidd, "EDU1")
+    holder_of(ioasidd, lease).kill()
+    ended = ioasidd.wait_lease(lease, "ENDED", 120)
+    assert [step["act"] for step in ended["reclaim"]
+            if step["result"] != "ok"] == ["fence"], ended["reclaim"]
+    ioasidd.wait_device("EDU1", "READY")
+    holder = holder_of(ioasidd, lease_of(ioasidd, "EDU1"))
+    assert holder.output().count("carried by") == 4
+
+
+@pytest.fixture(name="kept", params=[True, False],
+                ids=["manager", "no manager"])
+def kept_fixture(stopped, request) -> Iterator[bool]:
+    """Is there a service manager that keeps ioasidd's descriptors?"""
+    if request.param:
+        stopped.manager = Manager(stopped.folder)
+    yield request.param
+    if stopped.manager:
+        if stopped.running():
+            stopped.stop()
+        stopped.manager.end()
+
+
+@pytest.mark.cell("restart")
+@pytest.mark.limit(900)
+def test_holder_has_dma_over_a_restart(stopped, kept):
+    """ioasidd is killed and started again, twice. With a service manager it has
+    the lease as before, and knows the container though it is the holder's."""
+    stopped.start()
+    stopped.prepare("EDU0")
+    lease = lease_of(stopped, "EDU0")
+    holder = holder_of(stopped, lease)
+    before = stopped.lease(lease)
+    for times in (1, 2):
+        stopped.restart()
+        now = stopped.lease(lease)
+        assert now["state"] == "HELD"
+        assert now == before if kept else not now.get("kept")
+        go_on(holder, times)
+    holder.kill()
+    reclaimed(stopped, lease, fence=("fence",) if kept else ())
+    if stopped.manager:
+        assert not stopped.manager.kept
+    lease = lease_of(stopped, "EDU0")
+    leave(stopped, lease, holder_of(stopped, lease))
+
+
+@pytest.mark.limit(600)
+def test_holder_of_a_node_opens_it_and_has_dma(ioasidd):
+    """A lease of mode transfer: the node is its user's until it has it open."""
+    ioasidd.prepare("EDU0")
+    node = f"/dev/vfio/{ioasidd.testbed.group('EDU0').name}"
+    lease = lease_of(ioasidd, "EDU0", "transfer")
+    assert ioasidd.lease(lease)["nodes"][0]["path"] == node
+    holder = holder_of(ioasidd, lease)
+    assert f"opened {node}" in holder.output()
+    wait(lambda: not ioasidd.lease(lease)["nodes"][0].get("accessible"), 60,
+         "access is taken off")
+    assert os.stat(node).st_mode & 0o777 == 0o600
+    holder.kill()
+    reclaimed(ioasidd, lease, fence=())
 
 
 # --- what the planner leans on --------------------------------------------------

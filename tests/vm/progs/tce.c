@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * tce.c - a holder on POWER: has its windows planned, carries the plan out, and
- *	   moves pages through the device by each window
+ * tce.c - a holder on POWER: claims a lease, carries out the plan of its windows,
+ *	   and moves pages through the device by each window
  *
- *	tce BDF GROUP
+ *	tce LEASE
  *
- * It opens container, group and device itself, so it runs as root; the device is
- * prepared by ioasidd. 2 MiB of huge pages have to be free: the kernel's pages are
- * smaller than those of the second window.
+ * Of a lease of nodes it opens container, group and device itself. 2 MiB of huge
+ * pages have to be free: the kernel's pages are smaller than those of the second
+ * window.
+ *
+ * Then "holding"; after each line that it reads it moves pages again, and it ends
+ * well when there are no more.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +35,9 @@
  * @memory:	Registered, HUGE bytes
  */
 struct holder {
-	int container, group, device;
+	struct ioasid *conn;
+	struct ioasid_claim *claim;
+	int container, device;
 	struct ioasid_tce_window dynamic;
 	uint8_t *memory;
 };
@@ -43,43 +48,62 @@ static void *number_arg(unsigned long n)
 	return (void *)n; /* NOLINT(performance-no-int-to-ptr): the kernel's way */
 }
 
-/* open_device() - Container, group, device */
-static void open_device(struct holder *h, const char *bdf, const char *group)
+/* open_node() - Container, group, device of a lease of nodes */
+static void open_node(struct holder *h)
 {
-	char path[64];
+	const char *path = h->claim->lease->nodes[0].path;
+	const char *name = h->claim->lease->devices[0];
+	int group;
+	char bdf[16];
 
-	snprintf(path, sizeof(path), "/dev/vfio/%s", group);
+	/* "devices/pci-0001-01-00.0" */
+	snprintf(bdf, sizeof(bdf), "%.4s:%.2s:%s", name + 12, name + 17,
+		 name + 20);
 	h->container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
-	h->group = open(path, O_RDWR | O_CLOEXEC);
-	if (h->container < 0 || h->group < 0)
+	group = open(path, O_RDWR | O_CLOEXEC);
+	if (h->container < 0 || group < 0)
 		die("open '%s': %m", path);
-	if (ioctl(h->group, UAPI_GROUP_SET_CONTAINER, &h->container))
+	if (ioctl(group, UAPI_GROUP_SET_CONTAINER, &h->container))
 		die("SET_CONTAINER: %m");
 	if (ioctl(h->container, UAPI_SET_IOMMU,
 		  number_arg(UAPI_SPAPR_TCE_v2_IOMMU)))
 		die("SET_IOMMU: %m");
-	h->device = ioctl(h->group, UAPI_GROUP_GET_DEVICE_FD, bdf);
+	h->device = ioctl(group, UAPI_GROUP_GET_DEVICE_FD, bdf);
 	if (h->device < 0)
-		die("GET_DEVICE_FD: %m");
+		die("GET_DEVICE_FD of %s: %m", bdf);
+	printf("opened %s\n", path);
+}
+
+/* have_device() - By the lease */
+static void have_device(struct holder *h, const char *lease)
+{
+	h->conn = connect_daemon();
+	h->claim = claim_lease(h->conn, lease);
+	if (h->claim->lease->n_nodes) {
+		open_node(h);
+	} else {
+		if (h->claim->backend != IOASID_BACKEND_SPAPR ||
+		    h->claim->n_groups != 1)
+			die("backend %d, %zu groups", (int)h->claim->backend,
+			    h->claim->n_groups);
+		h->container = h->claim->iommufd;
+		h->device = h->claim->devices[0].fd;
+	}
 	edu_enable(h->device);
 }
 
 /* have_windows() - As the daemon plans them */
-static void have_windows(struct holder *h, const char *bdf)
+static void have_windows(struct holder *h)
 {
 	const struct ioasid_window_wish wishes[] = {
 		{ .size = G, .has_start = true },
 		{ .size = 64 * G, .page_sizes = PAGES_64K },
 	};
-	struct ioasid *conn = connect_daemon();
 	struct ioasid_window_plan *plan;
 	struct ioasid_error err;
-	char name[64];
-	const char *names[] = { name };
 
-	snprintf(name, sizeof(name), "devices/pci-%.4s-%.2s-%s", bdf, bdf + 5,
-		 bdf + 8);
-	if (ioasid_windows_plan(conn, names, 1, wishes, 2, &plan, &err) < 0)
+	if (ioasid_windows_plan(h->conn, h->claim->lease->devices, 1, wishes,
+				2, &plan, &err) < 0)
 		refused("plan", &err);
 	if (ioasid_tce_carry_out(h->container, plan->tce_steps,
 				 plan->n_tce_steps, &h->dynamic, &err) < 0)
@@ -89,7 +113,6 @@ static void have_windows(struct holder *h, const char *bdf)
 	if (h->dynamic.start != plan->windows[1].start)
 		die("not where it was expected");
 	ioasid_window_plan_free(plan);
-	ioasid_disconnect(conn);
 }
 
 /* must() - A call that has to be refused so */
@@ -167,18 +190,27 @@ int main(int argc, char **argv)
 {
 	struct holder h = { .container = -1 };
 	struct ioasid_error err;
+	char line[16];
 
-	if (argc != 3)
-		die("usage: tce BDF GROUP");
+	if (argc != 2)
+		die("usage: tce LEASE");
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	open_device(&h, argv[1], argv[2]);
-	have_windows(&h, argv[1]);
+	have_device(&h, argv[1]);
+	have_windows(&h);
 	register_memory(&h);
 	carry(&h, "the default window", 0x100000, 0x11);
 	carry(&h, "the dynamic window", h.dynamic.start, 0x22);
 	resize(&h);
 	carry(&h, "the default window again", 0, 0x44);
+	printf("holding\n");
+	while (fgets(line, sizeof(line), stdin)) {
+		carry(&h, "the default window", 0x200000, 0x55);
+		carry(&h, "the dynamic window", h.dynamic.start, 0x66);
+		printf("goes on\n");
+	}
 	if (ioasid_tce_unregister(h.container, h.memory, HUGE, &err) < 0)
 		refused("unregister", &err);
+	ioasid_claim_free(h.claim);
+	ioasid_disconnect(h.conn);
 	return 0;
 }
