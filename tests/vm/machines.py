@@ -362,9 +362,10 @@ class NoIommu(Pc):
 
 ARM = Arch(
     "aarch64", "arm64", "aarch64-linux-gnu", "qemu-system-aarch64", "arm",
-    # The signatures of pointers are computed in a cheaper way.
-    ("-M", "virt,gic-version=3,iommu=smmuv3", "-accel", "tcg,thread=multi",
-     "-cpu", "max,pauth-impdef=on"), "ttyAMA0",
+    # /dev/kvm works inside, for L2. The signatures of pointers are computed in a
+    # cheaper way.
+    ("-M", "virt,gic-version=3,iommu=smmuv3,virtualization=on", "-accel",
+     "tcg,thread=multi", "-cpu", "max,pauth-impdef=on"), "ttyAMA0",
     ("9pnet_virtio", "9p", "overlay", "nvme", "virtio_net", "vfio_iommu_type1",
      "vfio_pci", "uio_pci_generic", "ext4"))
 
