@@ -207,7 +207,7 @@ main() {
 		esac
 	done
 	if $list; then
-		printf '%s\n' "${want[@]}" "${qemu[@]}" | sort -u
+		printf '%s\n' "${want[@]}" "${qemu[@]}" | sed '/^$/d' | sort -u
 		exit 0
 	fi
 
