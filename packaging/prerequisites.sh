@@ -2,8 +2,8 @@
 #
 # Install what is needed to build and to test ioasidd on Debian 12 or 13.
 #
-#   packaging/prerequisites.sh [build|test|vm|arm|power|bench|long|cross ...]	default: the first three
-#   packaging/prerequisites.sh --list [build|test|vm|arm|power|bench|long|cross ...]
+#   packaging/prerequisites.sh [build|test|vm|arm|power|amd|bench|long|cross ...]	default: the first three
+#   packaging/prerequisites.sh --list [build|test|vm|arm|power|amd|bench|long|cross ...]
 #   packaging/prerequisites.sh --mirror
 #
 #   build	compiler, code generators, libraries; curl, for make demo
@@ -11,6 +11,8 @@
 #   vm		QEMU 9 or later, and what builds a kernel
 #   arm	a QEMU of the same version for tests/vm/boot --iommu smmuv3
 #   power	a QEMU of the same version for tests/vm/boot --iommu spapr
+#   amd		a QEMU of 11.1 or later for tests/vm/boot --iommu amd, in the cache
+#		of tests/vm: the host's own QEMU stays as it is
 #   bench	what make bench compares with: nginx, libgrpc; and a load
 #   long	what make check-long has beside test and vm: Go
 #   cross	compilers for make CROSS=..., and what runs one program of such
@@ -30,6 +32,8 @@ set -euo pipefail
 # QEMU 9 is the oldest with all that the test machine uses; Debian 12 has 7.2
 # and takes it from its backports.
 QEMU_MIN=9
+# The oldest whose AMD IOMMU translates DMA; Debian 13's backports have it.
+QEMU_AMD=11.1
 
 BUILD=(
 	gcc make pkg-config libc6-dev
@@ -157,6 +161,13 @@ private_apt() {
 		say "some list could not be fetched; going on with the others"
 }
 
+# A program beside the host's own, unless that is new enough.
+newer_qemu() {
+	[ -n "$(missing "${VM_QEMU[@]/%/>=$QEMU_AMD}")" ] || return 0
+	"$(dirname "$(readlink -f "$0")")/../tests/vm/newer-qemu" >/dev/null ||
+		die "no QEMU for --iommu amd (the reason is above)"
+}
+
 install_packages() {
 	say "installing $*"
 	DEBIAN_FRONTEND=noninteractive apt-get "${apt_opts[@]}" -q -y \
@@ -165,7 +176,7 @@ install_packages() {
 }
 
 main() {
-	local group want=() need=() qemu=() list=false codename
+	local group want=() need=() qemu=() list=false newer=false codename
 
 	case "${1:-}" in
 	-h|--help)
@@ -188,14 +199,15 @@ main() {
 		vm) want+=("${VM[@]}"); qemu+=("${VM_QEMU[@]}") ;;
 		arm) qemu+=("${ARM_QEMU[@]}") ;;
 		power) qemu+=("${POWER_QEMU[@]}") ;;
+		amd) newer=true ;;
 		bench) want+=("${BENCH[@]}") ;;
 		long) want+=("${LONG[@]}") ;;
 		cross) want+=("${CROSS[@]}") ;;
-		*) die "'$group' is none of build, test, vm, arm, power, bench, long, cross" ;;
+		*) die "'$group' is none of build, test, vm, arm, power, amd, bench, long, cross" ;;
 		esac
 	done
 	if $list; then
-		printf '%s\n' "${want[@]}" "${qemu[@]}" | sort -u
+		printf '%s\n' "${want[@]}" "${qemu[@]}" | sed '/^$/d' | sort -u
 		exit 0
 	fi
 
@@ -203,6 +215,7 @@ main() {
 	mapfile -t need < <(missing "${want[@]}" | sort -u)
 	mapfile -t qemu < <(missing "${qemu[@]/%/>=$QEMU_MIN}")
 	if [ $((${#need[@]} + ${#qemu[@]})) -eq 0 ]; then
+		! $newer || newer_qemu
 		say "all that $* needs is installed"
 		exit 0
 	fi
@@ -221,6 +234,7 @@ main() {
 
 	mapfile -t need < <(missing "${want[@]}" "${qemu[@]/%/>=$QEMU_MIN}" | sort -u)
 	[ ${#need[@]} -eq 0 ] || die "still not there after apt-get: ${need[*]}"
+	! $newer || newer_qemu
 	say "done"
 }
 

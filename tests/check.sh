@@ -291,7 +291,7 @@ matrix() {
 machines() {
 	local iommu kept=(--results "$out/results")
 
-	needs build test vm arm power cross
+	needs build test vm arm power amd cross
 	kernel
 	build build && for iommu in vtd-scalable vtd-legacy virtio amd none; do
 		machine build "$iommu" "${kept[@]}" tests/vm/cases

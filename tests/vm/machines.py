@@ -13,9 +13,12 @@ import shutil
 import subprocess
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 PREREQUISITES = "packaging/prerequisites.sh"
+# Says where a newer QEMU than this host's own is, if one has been prepared.
+NEWER_QEMU = Path(__file__).resolve().parent / "newer-qemu"
 QEMU_MIN = 9
 
 # The devices have fixed addresses: one root port per slot from 8h on, each the
@@ -96,6 +99,31 @@ def host_tsc_khz() -> int:
 
 
 @dataclass(frozen=True)
+class Qemu:
+    """A program that runs a machine."""
+
+    path: str
+    group: str      # of packaging/prerequisites.sh: what installs it
+
+    def version(self) -> str:
+        """Which it is; it has to be new enough."""
+        words = subprocess.run([self.path, "--version"], text=True,
+                               capture_output=True, check=True).stdout
+        match = re.search(r"version ((\d+)[\d.]*)", words)
+        if not match or int(match[2]) < QEMU_MIN:
+            raise Broken(f"{words.splitlines()[0]} is older than {QEMU_MIN}: "
+                         f"{PREREQUISITES} {self.group}")
+        return match[1]
+
+    def has_property(self, device: str, name: str) -> bool:
+        """Does its device know that property?"""
+        words = subprocess.run([self.path, "-device", f"{device},help"],
+                               text=True, capture_output=True,
+                               check=True).stdout
+        return re.search(rf"^\s+{re.escape(name)}=", words, re.M) is not None
+
+
+@dataclass(frozen=True)
 class Arch:
     """A processor with its board: what is the same for each IOMMU of it."""
 
@@ -113,24 +141,6 @@ class Arch:
     modules: tuple[str, ...]
     modules_l2: tuple[str, ...] = ("nvme",)
 
-    def version(self) -> str:
-        """Of its QEMU, which has to be there, and new enough."""
-        words = subprocess.run([program(self.qemu, self.group), "--version"],
-                               capture_output=True, text=True,
-                               check=True).stdout
-        match = re.search(r"version ((\d+)[\d.]*)", words)
-        if not match or int(match[2]) < QEMU_MIN:
-            raise Broken(f"{words.splitlines()[0]} is older than {QEMU_MIN}: "
-                         f"{PREREQUISITES} {self.group}")
-        return match[1]
-
-    def has_property(self, device: str, name: str) -> bool:
-        """Does this QEMU's device know that property?"""
-        words = subprocess.run([self.qemu, "-device", f"{device},help"],
-                               text=True, capture_output=True,
-                               check=True).stdout
-        return re.search(rf"^\s+{re.escape(name)}=", words, re.M) is not None
-
 
 class Machine:
     """One test machine. Subclasses say what it has beside its board."""
@@ -143,6 +153,11 @@ class Machine:
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
+
+    @cached_property
+    def qemu(self) -> Qemu:
+        """The QEMU that runs it, which has to be there."""
+        return Qemu(program(self.arch.qemu, self.arch.group), self.arch.group)
 
     def iommu(self) -> list[str]:
         """QEMU's arguments for the IOMMU, which come first of all devices."""
@@ -192,7 +207,7 @@ class Machine:
                  self.board_told(), self.told(), more]
         return [
             # Dies with us, whatever becomes of us.
-            "setpriv", "--pdeathsig", "KILL", self.arch.qemu,
+            "setpriv", "--pdeathsig", "KILL", self.qemu.path,
             "-name", "ioasidd-l1", *self.arch.board,
             "-nodefaults", "-display", "none", "-no-reboot",
             "-kernel", str(kernel), "-initrd", str(run / "initrd"),
@@ -265,7 +280,7 @@ class Vtd(Pc):
         if self.scalable:
             for new, old in (("scalable-mode", "x-scalable-mode"),
                              ("fsts", "x-flts")):
-                known = self.arch.has_property("intel-iommu", new)
+                known = self.qemu.has_property("intel-iommu", new)
                 device += f",{new if known else old}=on"
         return ["-device", device]
 
@@ -274,27 +289,45 @@ class Vtd(Pc):
 
 
 class Amd(Pc):
-    """AMD's: it translates, and knows buses, since QEMU 11."""
+    """AMD's: it translates, and knows buses, since QEMU 11.
 
+    Where this host's QEMU is older, the newer one is taken that has been prepared.
+    """
+
+    @staticmethod
+    def is_fit(qemu: Qemu) -> bool:
+        """Does its AMD IOMMU translate DMA?"""
+        return qemu.has_property("amd-iommu", "dma-remap")
+
+    @cached_property
+    def qemu(self) -> Qemu:
+        """This host's own if it is fit, or else the newer one if that is there."""
+        own = Qemu(program(self.arch.qemu, self.arch.group), "amd")
+        newer = "" if self.is_fit(own) else subprocess.run(
+            [NEWER_QEMU, "--cached"], text=True, stdout=subprocess.PIPE,
+            check=False).stdout.strip()
+        return Qemu(newer, "amd") if newer else own
+
+    @cached_property
     def translates(self) -> bool:
-        """Is this QEMU one whose AMD IOMMU is of use?"""
-        return self.arch.has_property("amd-iommu", "dma-remap")
+        """Is it the machine that it should be?"""
+        return self.is_fit(self.qemu)
 
     def iommu(self) -> list[str]:
         return ["-device", "amd-iommu,intremap=on,device-iotlb=on" +
-                (",dma-remap=on" if self.translates() else "")]
+                (",dma-remap=on" if self.translates else "")]
 
     def told(self) -> str:
         """The kernel switches the remapping off: it misses a southbridge where
         the emulation has the IO-APIC. QEMU 10 does not translate, hence pt; and
         the timers of its guest stop, unless that IO-APIC is left alone."""
-        return UNSAFE + ("" if self.translates() else " iommu=pt noapic")
+        return UNSAFE + ("" if self.translates else " iommu=pt noapic")
 
     def devices(self) -> dict[str, str]:
-        return super().devices() if self.translates() else FLAT
+        return super().devices() if self.translates else FLAT
 
     def device_arguments(self, run: Path) -> list[str]:
-        if self.translates():
+        if self.translates:
             return super().device_arguments(run)
         command: list[str] = []
         for where in ("addr=0x8", "addr=0x9", "addr=0xc.0,multifunction=on",
@@ -329,9 +362,10 @@ class NoIommu(Pc):
 
 ARM = Arch(
     "aarch64", "arm64", "aarch64-linux-gnu", "qemu-system-aarch64", "arm",
-    # The signatures of pointers are computed in a cheaper way.
-    ("-M", "virt,gic-version=3,iommu=smmuv3", "-accel", "tcg,thread=multi",
-     "-cpu", "max,pauth-impdef=on"), "ttyAMA0",
+    # /dev/kvm works inside, for L2. The signatures of pointers are computed in a
+    # cheaper way.
+    ("-M", "virt,gic-version=3,iommu=smmuv3,virtualization=on", "-accel",
+     "tcg,thread=multi", "-cpu", "max,pauth-impdef=on"), "ttyAMA0",
     ("9pnet_virtio", "9p", "overlay", "nvme", "virtio_net", "vfio_iommu_type1",
      "vfio_pci", "uio_pci_generic", "ext4"))
 

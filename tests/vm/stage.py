@@ -25,7 +25,7 @@ def check_prerequisites(machine: Machine) -> None:
     """A missing program is a failure with its remedy, never a skip."""
     for tool in ("cpio", "mke2fs", "modprobe", "setpriv"):
         program(tool)
-    machine.arch.version()
+    machine.qemu.version()
 
 
 def root_of(machine: Machine) -> Path:
