@@ -136,6 +136,21 @@ conforms() {
 	tail -n 1 "$tap"
 }
 
+# backends FOLDER IOMMU: the suite on one machine with iommufd and with VFIO type1;
+# each difference has to be in the suite's list, with its reason
+backends() {
+	local tap
+	machine "$1" "$2" --results "$out/iommufd" tests/conformance
+	machine "$1" "$2" --results "$out/type1" --env IOASID_BACKEND=type1 tests/conformance
+	say "type1 answers as iommufd, $2"
+	tap=$(tap_file)
+	tests/conformance/backends.py "$out"/{iommufd,type1}/"$2/facts.json" >"$tap" ||
+		grep -q '^not ok' "$tap" ||
+		echo "not ok - the two backends with $2 could not be compared" >>"$tap"
+	grep -A9 '^not ok' "$tap"
+	tail -n 1 "$tap"
+}
+
 # mutants FOLDER ARGUMENT...: rules of the simulation switched off, one after the
 # other; each has to be noticed by the suite
 mutants() {
@@ -304,6 +319,7 @@ machines() {
 	matrix
 	conforms build none
 	conforms build amd
+	backends build vtd-scalable
 	summary "left to make check: other compilers and sanitizers; to make check-long: soaks and sweeps"
 }
 

@@ -126,9 +126,12 @@ static int __attribute__((cold, noinline))
 cannot_unmap(int error, int container, uint64_t iova, uint64_t length,
 	      struct ioasid_error *err)
 {
-	/* One that sticks out, or that cannot be there, is not there. */
+	/*
+	 * One that sticks out, or that cannot be there, is not there. But the
+	 * kernel looks at the alignment first, and at the end afterwards.
+	 */
 	if (error == EINVAL && length)
-		error = ENOENT;
+		error = length - 1 > UINT64_MAX - iova ? EOVERFLOW : ENOENT;
 	return explain_unmap(no_container(error, container), container,
 			     IOASID_SPACE_OF_CONTAINER, iova, length, err);
 }

@@ -6,7 +6,7 @@ from typing import Any
 from ioasid import NOBODY, Native, device_name, wait
 
 from holder import MIB, TOP, Context, Edu, Holder, ok
-from world import World
+from world import BACKEND, TYPE1, World
 
 # Devices on which no reset works, beside those behind bad IOMMUs.
 NO_RESET = ("PAIR0", "PAIR1", "NET0")
@@ -18,7 +18,7 @@ class Machine:
     def __init__(self, world: World) -> None:
         self.world = world
         self.daemon = world.daemon()
-        self.daemon.start()
+        self.daemon.start(*["--backend", BACKEND] * TYPE1)
         self.holders: list[Holder] = []
         self.shared: dict[tuple[str, ...], Holder] = {}
 
@@ -58,7 +58,7 @@ class Machine:
             holder = self.holder(*names)
             try:
                 for device in holder.devices:
-                    ok(device.bind())
+                    device.bound()
                     if isinstance(device, Edu):
                         device.awake()
             except BaseException:
@@ -111,10 +111,11 @@ class Bench:
         """Pages of memory with a row of bytes."""
         return self.holder.memory(n * 4096, seed)
 
-    def attached(self, device: Any = None) -> int:
-        """A space with the first device, or another, on it."""
+    def attached(self, *devices: Any) -> int:
+        """A space with the first device on it, or with others."""
         space = self.context.space()
-        ok((device or self.devices[0]).attach(space))
+        for device in devices or self.devices[:1]:
+            self.context.put(device, space)
         return space
 
     def ends(self, space: int) -> list[int]:
@@ -127,7 +128,7 @@ class Bench:
     def clean(self) -> None:
         """As it was before the case."""
         for device in self.devices:
-            ok(device.detach())
+            self.context.take_off(device)
             if isinstance(device, Edu):
                 device.awake()
         self.context.clean()
@@ -161,8 +162,9 @@ class Held:
         self.holder = Holder(self.machine.daemon)
         self.machine.holders.append(self.holder)
         self.holder.take(self.lease, "EDU0", "EDU1")
-        for device, number in zip(self.holder.devices, self.now().device_ids,
-                                  strict=True):
+        # In a container they have none.
+        ids = list(self.now().device_ids) or [0] * len(self.holder.devices)
+        for device, number in zip(self.holder.devices, ids, strict=True):
             device.id = number
             device.awake()
         return self.holder

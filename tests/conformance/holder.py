@@ -17,10 +17,10 @@ import time
 from typing import Any
 
 import pytest
-from ioasid import NOBODY, Ioasidd, alive, wait
+from ioasid import NOBODY, Ioasidd, alive, device_name, wait
 
 from world import (BUILD, GROUPED, INFORMED, PORTED, RESERVING,
-                   TRANSLATED, WIDE)
+                   TRANSLATED, TYPE1, WIDE)
 
 PAGE = 4096
 MIB = 1 << 20
@@ -77,17 +77,39 @@ class Answer(dict[str, Any]):
     def __getattr__(self, name: str) -> Any:
         return self[name]
 
+    def asked(self) -> str:
+        """Which call it was, without numbers that differ from run to run."""
+        words = self.command.split()
+        if words[0] == "call":
+            return words[2]
+        return " ".join(words[:3 if words[1:2] == ["batch"] else 2]
+                        if words[0] == "lib" else words[:1])
+
+    def said(self) -> str:
+        """The errno, and what libioasid calls it."""
+        name = str(self.get("id", "")) if self.error != "ok" else ""
+        return f"{self.error} {name}".strip()
+
+
+class Another(AssertionError):
+    """Another answer than the one that a case wants."""
+
+    def __init__(self, answer: Answer, wanted: str) -> None:
+        super().__init__(f"{answer.command}: {answer.error}, not {wanted}")
+        self.answer, self.wanted = answer, wanted
+
 
 def ok(answer: Answer) -> Answer:
     """It succeeded; what it answered."""
-    assert answer.error == "ok", f"{answer.command}: {answer.error}"
+    if answer.error != "ok":
+        raise Another(answer, "ok")
     return answer
 
 
 def refused(error: str, answer: Answer) -> Answer:
     """It was refused with that errno."""
-    assert answer.error == error, \
-        f"{answer.command}: {answer.error}, not {error}"
+    if answer.error != error:
+        raise Another(answer, error)
     return answer
 
 
@@ -194,6 +216,12 @@ class Device:
         if answer.error == "ok":
             self.id = answer.out_devid
         return answer
+
+    def bound(self) -> None:
+        """It is in the holder's context: bound, unless the lease is in a
+        container, whose devices are opened when it is made."""
+        if not TYPE1:
+            ok(self.bind())
 
     def attach(self, pt_id: int, **fields: Any) -> Answer:
         """VFIO_DEVICE_ATTACH_IOMMUFD_PT."""
@@ -397,11 +425,108 @@ class Context:
         return self.call("option", option_id=number, op=op,
                          object_id=object_id, val64=value, **fields)
 
+    def put(self, device: Device, space: int) -> None:
+        """Have a device on a space."""
+        ok(device.attach(space))
+
+    def take_off(self, device: Device) -> None:
+        """Have it on none."""
+        ok(device.detach())
+
     def clean(self) -> None:
         """Destroy what was made, the last first."""
         while self.made:
             answer = self.destroy(self.made.pop())
             assert answer.error in ("ok", "ENOENT"), answer.error
+
+
+class Container(Context):
+    """A VFIO container of a process: one space, and all devices on it.
+
+    What is asked of an iommufd by a structure is asked of libioasid, whose
+    answers on a container are to be those of an iommufd. What the library has
+    no call for is asked of the container as it stands, which refuses it.
+    """
+
+    # IOASID_SPACE_OF_CONTAINER
+    SPACE = 0
+
+    def __init__(self, process: Process, fd: int, given: bool) -> None:
+        super().__init__(process, fd)
+        # The lease says that it has the space; a case gets no other.
+        self.given = given
+
+    def by(self, process: Process) -> "Container":
+        return Container(process, self.fd, True)
+
+    def space(self) -> int:
+        """The one that there is; libioasid's refusal of another."""
+        if self.given or self.made:
+            ok(self.lib("new"))
+        self.made.append(self.SPACE)
+        return self.SPACE
+
+    def destroy(self, number: int) -> Answer:
+        return self.lib("destroy", number)
+
+    def map(self, space: int, va: int, length: int, iova: int | None = None,
+            flags: int = READ | WRITE, **fields: Any) -> Answer:
+        if fields:
+            return super().map(space, va, length, iova, flags, **fields)
+        return self.lib("map", space, va, length,
+                        flags | (FIXED if iova is not None else 0), iova or 0)
+
+    def map_file(self, space: int, fd: int, length: int,
+                 iova: int | None = None, start: int = 0,
+                 flags: int = READ | WRITE, **fields: Any) -> Answer:
+        if fields:
+            return super().map_file(space, fd, length, iova, start, flags,
+                                    **fields)
+        return self.lib("map-file", space, fd, start, length,
+                        flags | (FIXED if iova is not None else 0), iova or 0)
+
+    def copy(self, target: int, source: int, length: int, source_iova: int,
+             iova: int | None = None, flags: int = READ | WRITE,
+             **fields: Any) -> Answer:
+        if fields:
+            return super().copy(target, source, length, source_iova, iova,
+                                flags, **fields)
+        return self.lib("copy", target, source, source_iova, length,
+                        flags | (FIXED if iova is not None else 0), iova or 0)
+
+    def unmap(self, space: int, iova: int, length: int) -> Answer:
+        answer = self.lib("unmap", space, iova, length)
+        if answer.error == "ok":
+            answer["length"] = answer.bytes
+        return answer
+
+    def iova_ranges(self, space: int, room: int = 32,
+                    **fields: Any) -> tuple[Answer, list[list[int]]]:
+        if fields:
+            return super().iova_ranges(space, room, **fields)
+        answer = self.lib("ranges", space, room)
+        answer["num_iovas"] = answer.n
+        answer["out_iova_alignment"] = answer.alignment
+        return answer, [[int(number) for number in word.split("-")] for word
+                        in str(answer.get("ranges", "")).split(",") if word]
+
+    def allow(self, space: int, *windows: tuple[int, int],
+              **fields: Any) -> Answer:
+        if fields:
+            return super().allow(space, *windows, **fields)
+        return self.lib("allow", space, *(f"{start},{last}"
+                                          for start, last in windows))
+
+    def put(self, device: Device, space: int) -> None:
+        """It is there since its group is in the container."""
+        assert space == self.SPACE
+
+    def take_off(self, device: Device) -> None:
+        """It stays; what was mapped for it goes."""
+
+    def clean(self) -> None:
+        self.made.clear()
+        ok(self.lib("unmap-all", self.SPACE))
 
 
 @functools.cache
@@ -447,12 +572,29 @@ class Holder(Process):
         return answer
 
     def claim(self, *names: str, memlock: str = "64M") -> Context:
-        """Offer prepared devices to this client and claim them."""
+        """Offer prepared devices to this client and claim them.
+
+        Without iommufd a transfer lease is one of nodes; descriptors come in a
+        lease that is held, which ends a moment after its holder.
+        """
+        if TYPE1:
+            return self.take(self.offer_held(*names), *names, given=False)
         return self.take(self.daemon.offer(*names, uid=self.uid, options=(
             "--memlock", memlock)), *names)
 
-    def take(self, lease: str, *names: str) -> Context:
-        """Claim a lease of these devices."""
+    def offer_held(self, *names: str) -> str:
+        """A hold lease that nobody can follow in."""
+        conn = self.daemon.native()
+        try:
+            return str(conn.call(
+                "Leases/CreateLease", "Lease", mode="HOLD", grace_ms=1,
+                devices=[device_name(self.daemon.bdf(name)) for name in names],
+                claimant={"uid": self.uid}, memlock_bytes=64 * MIB).name)
+        finally:
+            conn.close()
+
+    def take(self, lease: str, *names: str, given: bool = True) -> Context:
+        """Claim a lease of these devices; has it spaces of its own (given)?"""
         self.leases.append(lease)
         self.names += names
         answer = ok(self.tell("claim", lease))
@@ -460,7 +602,9 @@ class Holder(Process):
             kind = Edu if name.startswith(("EDU", "PAIR", "BRIDGED")) \
                 else Device
             self.devices.append(kind(self, name, answer[f"device{number}"]))
-        self.contexts.append(Context(self, answer.iommufd))
+        self.contexts.append(
+            Container(self, answer.iommufd, given) if TYPE1 else
+            Context(self, answer.iommufd))
         return self.contexts[-1]
 
     @property

@@ -12,6 +12,7 @@
  *	new FD						ok id=N
  *	destroy FD ID					ok
  *	ranges FD IOAS ROOM				ok n=N alignment=N
+ *							[ranges=START-LAST,...]
  *	allow FD IOAS [START,LAST...]			ok
  *	pin FD IOAS DEVICE				ok id=N
  *	bind CDEV FD					ok id=N
@@ -216,6 +217,9 @@ static void do_ranges(struct command *c)
 
 	(void)say(c, r);
 	fprintf(c->out, " n=%zu alignment=%" PRIu64, n, alignment);
+	for (size_t i = 0; i < n && r == 0; i++)
+		fprintf(c->out, "%s%" PRIu64 "-%" PRIu64,
+			i ? "," : " ranges=", ranges[i].start, ranges[i].last);
 }
 
 static void do_allow(struct command *c)

@@ -151,7 +151,7 @@ def shown_fixture(request: pytest.FixtureRequest, machine: Machine,
     names = ("PAIR0", "PAIR1") if request.param == "PAIR0" \
         else (request.param,)
     holder = take(*names)
-    ok(holder.devices[0].bind())
+    holder.devices[0].bound()
     yield holder
 
 
@@ -178,7 +178,7 @@ def test_function_shows_what_it_is(shown: Holder,
 def test_there_is_no_region_behind_the_last(take: Take) -> None:
     """Nor an interrupt."""
     device = take("NVME0").device("NVME0")
-    ok(device.bind())
+    device.bound()
     info = ok(device.call("device_info"))
     for index in (8, 9, 200):
         refused("EINVAL", device.call("region_info", index=index))
@@ -191,7 +191,7 @@ def test_structure_of_vfio_that_is_too_short_is_einval(take: Take) -> None:
     """And a flag that nobody knows."""
     holder = take("NVME0")
     device = holder.device("NVME0")
-    ok(device.bind())
+    device.bound()
     space = holder.context.space()
     for name, argsz in (("device_info", 8), ("region_info", 16),
                         ("irq_info", 8), ("device_attach_iommufd_pt", 8),
@@ -207,7 +207,7 @@ def test_structure_of_vfio_that_is_too_short_is_einval(take: Take) -> None:
 def test_memory_that_is_off_is_eio(take: Take) -> None:
     """PCI_COMMAND: the bus would answer ones, or nothing."""
     device = take("NVME0").device("NVME0")
-    ok(device.bind())
+    device.bound()
     device.command(MEMORY)
     device.get(0, 0, 4)
     device.command(0)
@@ -220,7 +220,7 @@ def test_memory_that_is_off_is_eio(take: Take) -> None:
 def test_read_beyond_the_end_of_a_bar_is_cut(take: Take) -> None:
     """And one that begins there is EINVAL."""
     device = take("NVME0").device("NVME0")
-    ok(device.bind())
+    device.bound()
     device.command(MEMORY)
     size = ok(device.call("region_info", index=0)).region_size
     assert len(ok(device.read(0, size - 8, 16)).data) == 16
@@ -230,7 +230,7 @@ def test_read_beyond_the_end_of_a_bar_is_cut(take: Take) -> None:
 def test_ids_cannot_be_written(take: Take) -> None:
     """Nor what else is read-only."""
     device = take("NVME0").device("NVME0")
-    ok(device.bind())
+    device.bound()
     before = [device.get(CONFIG, at, 4) for at in (0, 8, 0x2c)]
     for at in (0, 8, 0x2c):
         device.put(CONFIG, at, 4, 0x12345678)
@@ -243,7 +243,7 @@ def test_bar_that_is_written_with_ones_shows_its_size(
         take: Take, fact: Callable[..., None]) -> None:
     """As software finds it out; the function stays where it is."""
     device = take("NVME0").device("NVME0")
-    ok(device.bind())
+    device.bound()
     before = device.get(CONFIG, 0x10, 4)
     device.put(CONFIG, 0x10, 4, 0xffffffff)
     shown = device.get(CONFIG, 0x10, 4)
@@ -272,7 +272,7 @@ def test_reset_clears_registers(take: Take,
     """And leaves configuration space as it was."""
     holder = take("NVME0")
     device = holder.device("NVME0")
-    ok(device.bind())
+    device.bound()
     assert ok(device.call("device_info")).flags & RESET_WORKS
     write_register(holder)
     device.put(CONFIG, 0x3c, 1, 0x5a)
@@ -307,7 +307,7 @@ def test_function_whose_reset_fails_has_none(take: Take) -> None:
     """BIND has tried."""
     holder = take("PAIR0", "PAIR1")
     device = holder.device("PAIR0")
-    ok(device.bind())
+    device.bound()
     assert not ok(device.call("device_info")).flags & RESET_WORKS
     refused("EINVAL", device.reset())
 
@@ -317,7 +317,7 @@ def test_bind_resets(take: Take, world: World) -> None:
     holder = take("NVME0")
     device = holder.device("NVME0")
     world.write_bar("NVME0", NVME_CC, NVME_CC_SIZES)
-    ok(device.bind())
+    device.bound()
     device.command(MEMORY)
     assert device.get(0, NVME_CC, 4) != NVME_CC_SIZES
 
@@ -329,13 +329,13 @@ def test_hot_reset_says_which_functions_it_resets(
     """All on the bus, each with its id, or that it is ours as it is."""
     holder = take("PAIR0", "PAIR1")
     one, two = holder.device("PAIR0"), holder.device("PAIR1")
-    ok(one.bind())
+    one.bound()
     answer = refused("ENOSPC", one.call("pci_hot_reset_info"))
     assert answer.count == 2
     answer = ok(one.call("pci_hot_reset_info", tail="00" * 16))
     fact("one is bound", [answer.flags, answer.count, answer.tail])
     assert answer.flags == 3
-    ok(two.bind())
+    two.bound()
     answer = ok(one.call("pci_hot_reset_info", tail="00" * 64))
     fact("both are bound", [answer.flags, answer.count, answer.tail])
     ids = {int.from_bytes(bytes.fromhex(answer.tail)[at:at + 4], "little")
@@ -349,9 +349,9 @@ def test_hot_reset_resets_what_is_ours(take: Take) -> None:
     """With a sibling that is not bound, or is."""
     holder = take("PAIR0", "PAIR1")
     one, two = holder.device("PAIR0"), holder.device("PAIR1")
-    ok(one.bind())
+    one.bound()
     ok(one.call("pci_hot_reset"))
-    ok(two.bind())
+    two.bound()
     two.command(MEMORY)
     ok(one.call("pci_hot_reset"))
     ok(two.call("pci_hot_reset"))
@@ -365,7 +365,7 @@ def test_hot_reset_of_what_is_not_all_ours_is_einval(
     """A function on the bus is not with VFIO."""
     holder = take("PAIR0", "PAIR1")
     one, two = holder.device("PAIR0"), holder.device("PAIR1")
-    ok(one.bind())
+    one.bound()
     two.close()
     world.unbind("PAIR1")
     try:
@@ -380,7 +380,7 @@ def test_hot_reset_of_what_is_not_all_ours_is_einval(
 def test_hot_reset_on_the_root_bus_is_enodev(take: Take) -> None:
     """No bridge could reset it."""
     device = take("NET0").device("NET0")
-    ok(device.bind())
+    device.bound()
     refused("ENODEV", device.call("pci_hot_reset_info", tail="00" * 16))
     refused("ENODEV", device.call("pci_hot_reset"))
 
@@ -392,7 +392,7 @@ def test_bound_device_keeps_its_context(take: Take) -> None:
     """When the iommufd is closed: DMA goes on, and so do its calls."""
     holder = take("EDU0")
     edu, context = holder.device("EDU0"), holder.context
-    ok(edu.bind())
+    edu.bound()
     space = context.space()
     ok(edu.attach(space))
     source, target = holder.memory(PAGE, 1), holder.memory(PAGE, 2)
@@ -413,7 +413,7 @@ def test_last_close_detaches_the_device(take: Take) -> None:
     """Its object ends, and its page table; spaces and mappings stay."""
     holder = take("NVME0")
     device, context = holder.device("NVME0"), holder.context
-    ok(device.bind())
+    device.bound()
     space = context.space()
     table = ok(device.attach(space)).pt_id
     ok(context.map(space, holder.memory(PAGE), PAGE, 0))
@@ -433,7 +433,7 @@ def test_last_close_leaves_the_function_harmless(take: Take, world: World,
     """No bus master, and what was written is gone by a reset."""
     holder = take("NVME0")
     device = holder.device("NVME0")
-    ok(device.bind())
+    device.bound()
     write_register(holder)
     assert world.config("NVME0", COMMAND, 2) & MASTER
     device.close()
@@ -460,7 +460,7 @@ def test_reset_while_the_driver_is_taken_off_is_eagain(
     """A bound device still answers; the unbind goes on after the close."""
     holder = take("NVME0")
     device = holder.device("NVME0")
-    ok(device.bind())
+    device.bound()
     unbind = Background(lambda: world.unbind("NVME0"))
     world.settle("NVME0", "")
     ok(device.call("device_info"))
@@ -476,7 +476,7 @@ def test_function_behind_a_dead_bus_answers_ones(take: Take, world: World,
                                                  ) -> None:
     """What is asked of its configuration; no call fails for that."""
     device = take("NVME1").device("NVME1")
-    ok(device.bind())
+    device.bound()
     assert device.get(CONFIG, 0x2c, 4) != 0xffffffff
     world.dead("NVME1", True)
     try:

@@ -53,8 +53,7 @@ def test_dma_that_is_refused_is_reported(bench: Bench, world: World) -> None:
     kernel reports no more than ten in five seconds."""
     context, holder = bench.context, bench.holder
     edu, other = bench.devices
-    space, page = bench.attached(edu), bench.page(1)
-    ok(other.attach(space))
+    space, page = bench.attached(edu, other), bench.page(1)
     ok(context.map(space, page, PAGE, 0))
     for number, device in ((3, edu), (4, other)):
         where = number * GIB + 5 * PAGE
@@ -179,8 +178,7 @@ def test_devices_of_one_space_share_what_is_mapped(bench: Bench) -> None:
     """Each carries it with its own buffer."""
     context, holder = bench.context, bench.holder
     edu, other = bench.devices
-    space = bench.attached(edu)
-    ok(other.attach(space))
+    space = bench.attached(edu, other)
     page = bench.page(1)
     ok(context.map(space, page, PAGE, 0))
     edu.load(0)

@@ -332,19 +332,21 @@ def test_a_held_device_that_is_pulled_waits_for_its_holder_alone(
     holder = held.claim()
     space = held.now().spaces[0]
     removal = Background(lambda: world.remove("EDU1"))
-    wait(lambda: not held.now().kept, 20, "we have let go")
-    assert not removal.over(0.3)
-    with pytest.raises(Refused) as refusal:
-        held.space("SetWindows", space.name)
-    assert refusal.value.id == "context.lost"
-    assert reaches(holder, holder.context, space.kernel_id,
-                   holder.devices[0], GIB)
-    assert list(held.now().device_ids)
-    holder.kill_all()
-    assert removal.over(30)
-    daemon.wait_lease(held.lease, "ENDED")
-    daemon.wait_device("EDU1", "GONE", 30)
-    back(held, "EDU1")
+    try:
+        wait(lambda: not held.now().kept, 20, "we have let go")
+        assert not removal.over(0.3)
+        with pytest.raises(Refused) as refusal:
+            held.space("SetWindows", space.name)
+        assert refusal.value.id == "context.lost"
+        assert reaches(holder, holder.context, space.kernel_id,
+                       holder.devices[0], GIB)
+        assert list(held.now().device_ids)
+    finally:
+        holder.kill_all()
+        assert removal.over(30)
+        daemon.wait_lease(held.lease, "ENDED")
+        daemon.wait_device("EDU1", "GONE", 30)
+        back(held, "EDU1")
 
 
 def test_an_offer_whose_device_is_pulled_ends(
@@ -353,11 +355,13 @@ def test_an_offer_whose_device_is_pulled_ends(
     held.offer(plain(held, "EDU0"))
     removal = Background(lambda: world.remove("EDU1"))
     assert removal.over(30)
-    lease = daemon.wait_lease(held.lease, "ENDED")
-    assert lease["endReason"] == f"{held.name('EDU1')} was taken away"
-    daemon.wait_device("EDU1", "GONE", 30)
-    assert daemon.device("EDU0")["state"] == "READY"
-    back(held, "EDU1")
+    try:
+        lease = daemon.wait_lease(held.lease, "ENDED")
+        assert lease["endReason"] == f"{held.name('EDU1')} was taken away"
+        daemon.wait_device("EDU1", "GONE", 30)
+        assert daemon.device("EDU0")["state"] == "READY"
+    finally:
+        back(held, "EDU1")
 
 
 # --- what is refused ---
@@ -379,12 +383,14 @@ def test_a_device_of_another_lease_is_refused(machine: Machine,
     machine.prepare("NVME0", "NVME1")
     machine.daemon.ask("lease", "release", machine.daemon.offer("NVME1"))
     other = machine.daemon.offer("NVME0")
-    for name in ("NVME0", "NVME1"):
-        for method in ("AttachDevice", "DetachDevice"):
-            assert refusal_of(held, method, held.now().spaces[0].name,
-                              device=held.name(name)) == "lease.devices"
-    machine.daemon.ask("lease", "release", other)
-    machine.host("NVME0", "NVME1")
+    try:
+        for name in ("NVME0", "NVME1"):
+            for method in ("AttachDevice", "DetachDevice"):
+                assert refusal_of(held, method, held.now().spaces[0].name,
+                                  device=held.name(name)) == "lease.devices"
+    finally:
+        machine.daemon.ask("lease", "release", other)
+        machine.host("NVME0", "NVME1")
 
 
 @reserving

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """libioasid's calls on spaces: what they do, and the words of each refusal."""
 
+from collections.abc import Iterator
+
 from bench import Bench
-from holder import (FIXED, PAGE, READ, TOP, WRITE, Answer, ok, refused,
-                    reserving, translated)
+from holder import (FIXED, PAGE, READ, TOP, WRITE, Another, Answer, ok,
+                    refused, reserving, translated)
 from world import WIDE
 
 GIB = 1 << 30
@@ -14,7 +16,8 @@ UNDO = 1
 def words(error: str, kind: str, answer: Answer, *said: str) -> Answer:
     """It was refused with that errno and id, and these words are in it."""
     refused(error, answer)
-    assert answer["id"] == f"client.{kind}", answer
+    if answer["id"] != f"client.{kind}":
+        raise Another(answer, f"{error} client.{kind}")
     text = f"{answer.message} {answer.remedy}"
     for word in said:
         assert word in text, f"{word!r} is not in: {text}"
@@ -24,6 +27,12 @@ def words(error: str, kind: str, answer: Answer, *said: str) -> Answer:
 def spaces(bench: Bench) -> tuple[int, int]:
     """A space that no device is on, and one with the first device."""
     return bench.context.space(), bench.attached()
+
+
+def each_space(bench: Bench) -> Iterator[int]:
+    """One with the first device, and then one that no device is on."""
+    yield bench.attached()
+    yield bench.context.space()
 
 
 # --- what they do ---
@@ -56,7 +65,7 @@ def test_library_places_inside_windows(bench: Bench) -> None:
     """What the kernel may choose is what the space promises."""
     context, page = bench.context, bench.page()
     fd = bench.holder.memfd(PAGE)
-    for space in spaces(bench):
+    for space in each_space(bench):
         ok(context.lib("allow", space, f"{GIB},{GIB + PAGE - 1}",
                        f"{2 * GIB},{2 * GIB + 2 * PAGE - 1}"))
         found = {ok(answer).iova for answer in (
@@ -147,7 +156,7 @@ def test_overlap_is_refused_in_words(bench: Bench) -> None:
     """All three kinds of mapping."""
     context, pages = bench.context, bench.page(n=2)
     fd = bench.holder.memfd(2 * PAGE)
-    for space in spaces(bench):
+    for space in each_space(bench):
         ok(context.lib("map", space, pages, PAGE, RW | FIXED, GIB))
         at = GIB - PAGE
         for answer in (
@@ -186,15 +195,18 @@ def test_unaligned_mapping_is_refused_with_what_is_unaligned(
         bench: Bench) -> None:
     """Address, length, and where it is in memory, file or space."""
     context, pages = bench.context, bench.page(n=2)
-    cache, space = spaces(bench)
-    fd = bench.holder.memfd(2 * PAGE)
-    ok(context.lib("map", cache, pages, 2 * PAGE, RW | FIXED, 0))
+    space = bench.attached()
     for what, answer in (
             ("address 0x40000800", context.lib(
                 "map", space, pages, PAGE, RW | FIXED, GIB + 0x800)),
-            ("length 0x801", context.lib("map", space, pages, 0x801, RW, 0)),
+            ("length 0x801", context.lib(
+                "map", space, pages, 0x801, RW | FIXED, GIB)),
             ("address in the process", context.lib(
-                "map", space, pages + 8, PAGE, RW, 0)),
+                "map", space, pages + 8, PAGE, RW | FIXED, GIB))):
+        words("EINVAL", "map-alignment", answer, what, f"0x{PAGE:x}")
+    cache, fd = context.space(), bench.holder.memfd(2 * PAGE)
+    ok(context.lib("map", cache, pages, 2 * PAGE, RW | FIXED, 0))
+    for what, answer in (
             ("offset in the file 0x10", context.lib(
                 "map-file", space, fd, 16, PAGE, RW, 0)),
             ("address copied from 0x200", context.lib(
@@ -208,13 +220,13 @@ def test_wrap_is_refused_in_words(bench: Bench) -> None:
     context, page = bench.context, bench.page()
     end = TOP + 1 - PAGE
     fd = bench.holder.memfd(PAGE)
-    for space in spaces(bench):
+    for space in each_space(bench):
         for answer in (
                 context.lib("map", space, page, 2 * PAGE, RW | FIXED, end),
-                context.lib("map", space, end, 2 * PAGE, RW, 0),
+                context.lib("map", space, end, 2 * PAGE, RW | FIXED, GIB),
+                context.lib("unmap", space, end, 2 * PAGE),
                 context.lib("map-file", space, fd, end, 2 * PAGE, RW, 0),
-                context.lib("copy", space, space, end, 2 * PAGE, RW, 0),
-                context.lib("unmap", space, end, 2 * PAGE)):
+                context.lib("copy", space, space, end, 2 * PAGE, RW, 0)):
             words("EOVERFLOW", "map-range", answer, f"0x{end:x}",
                   f"0x{2 * PAGE:x}")
     bench.holder.close(fd)
@@ -223,7 +235,7 @@ def test_wrap_is_refused_in_words(bench: Bench) -> None:
 def test_unmap_across_a_boundary_is_refused_in_words(bench: Bench) -> None:
     """A part of a mapping, from either side; and where nothing is."""
     context, pages = bench.context, bench.page(n=4)
-    for space in spaces(bench):
+    for space in each_space(bench):
         ok(context.lib("map", space, pages, 4 * PAGE, RW | FIXED, GIB))
         for at, n in ((0, 1), (1, 2), (3, 1), (-1, 3), (2, 8), (64, 1)):
             start, length = GIB + at * PAGE, n * PAGE
@@ -238,13 +250,13 @@ def test_unmap_across_a_boundary_is_refused_in_words(bench: Bench) -> None:
 def test_argument_that_cannot_be_is_refused_in_words(bench: Bench) -> None:
     """Nothing to map, no access, an unknown flag."""
     context, page = bench.context, bench.page()
-    for space in spaces(bench):
-        words("EINVAL", "argument", context.lib("map", space, page, 0, RW, 0),
-              "length is 0")
-        words("EINVAL", "argument", context.lib("map", space, page, PAGE, 0,
-                                                0), "IOASID_MAP_READ")
-        words("EOPNOTSUPP", "unsupported",
-              context.lib("map", space, page, PAGE, RW | 8, 0), "flag")
+    for space in each_space(bench):
+        words("EINVAL", "argument", context.lib(
+            "map", space, page, 0, RW | FIXED, GIB), "length is 0")
+        words("EINVAL", "argument", context.lib(
+            "map", space, page, PAGE, FIXED, GIB), "IOASID_MAP_READ")
+        words("EOPNOTSUPP", "unsupported", context.lib(
+            "map", space, page, PAGE, RW | FIXED | 8, GIB), "flag")
 
 
 def test_id_that_there_is_not_is_named(bench: Bench) -> None:
@@ -275,8 +287,8 @@ def test_memory_that_cannot_be_had_is_named(bench: Bench) -> None:
     context, holder = bench.context, bench.holder
     space, gone = bench.attached(), bench.page()
     ok(holder.tell("unmap", gone, PAGE))
-    words("EFAULT", "map-memory", context.lib("map", space, gone, PAGE, RW, 0),
-          f"0x{gone:x}")
+    words("EFAULT", "map-memory", context.lib(
+        "map", space, gone, PAGE, RW | FIXED, GIB), f"0x{gone:x}")
     words("EBADF", "map-memory", context.lib("map-file", space, 4711, 0, PAGE,
                                              RW, 0), "4711")
     fd = holder.memfd(2 * PAGE)
@@ -306,8 +318,9 @@ def test_limit_of_locked_memory_is_named(bench: Bench) -> None:
     context, holder = bench.context, bench.holder
     space, pages = bench.attached(), bench.page(n=4)
     ok(holder.tell("memlock", 2 * PAGE))
-    words("ENOMEM", "map-limit", context.lib("map", space, pages, 4 * PAGE, RW,
-                                             0), f"is {2 * PAGE} bytes")
+    words("ENOMEM", "map-limit", context.lib(
+        "map", space, pages, 4 * PAGE, RW | FIXED, GIB),
+        f"is {2 * PAGE} bytes")
     ok(holder.tell("memlock", 8 << 20))
 
 

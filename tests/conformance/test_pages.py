@@ -274,9 +274,9 @@ def test_who_may_lock_memory_pays_nothing(take: Callable[..., Holder]) -> None:
     """CAP_IPC_LOCK: there is no limit, whatever it says."""
     holder = take("NVME0", uid=0)
     device = holder.device("NVME0")
-    ok(device.bind())
+    device.bound()
     space = holder.context.space()
-    ok(device.attach(space))
+    holder.context.put(device, space)
     ok(holder.tell("memlock", PAGE))
     ok(holder.context.map(space, holder.memory(16 * PAGE), 16 * PAGE, 0))
     assert ok(holder.context.unmap(space, 0, TOP)).length == 16 * PAGE

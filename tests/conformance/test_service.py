@@ -218,7 +218,7 @@ def test_leased_device_that_is_pulled_waits_for_its_holder(
         machine: Machine, daemon: Ioasidd, world: World) -> None:
     """The kernel waits for the descriptor before it forgets the function."""
     holder = machine.holder("NVME1")
-    ok(holder.device("NVME1").bind())
+    holder.device("NVME1").bound()
     removal = Background(lambda: world.remove("NVME1"))
     world.settle("NVME1", "")
     assert not removal.over(0.3)
@@ -293,7 +293,7 @@ def test_dead_holders_devices_are_made_safe_rung_by_rung(
     """Each rung with its result; then they are ready for the next."""
     holder = machine.holder("EDU0", "PAIR0", "PAIR1")
     for device in holder.devices:
-        ok(device.bind())
+        device.bound()
     ended, = holder.ended()
     for name in ("EDU0", "PAIR0", "PAIR1"):
         fact(name, steps(ended, name))
@@ -308,12 +308,12 @@ def test_next_holder_finds_nothing_of_the_last(take: Take) -> None:
     register, value = 0x14, 0x00460000
     holder = take("NVME0")
     device = holder.device("NVME0")
-    ok(device.bind())
+    device.bound()
     device.command(MEMORY)
     device.put(0, register, 4, value)
     holder.ended()
     other = take("NVME0").device("NVME0")
-    ok(other.bind())
+    other.bound()
     other.command(MEMORY)
     assert other.get(0, register, 4) != value
 
@@ -322,7 +322,7 @@ def test_child_that_has_the_device_is_named(
         machine: Machine, daemon: Ioasidd, fact: Fact) -> None:
     """As long as it lives nobody gets it; then it recovers."""
     holder = machine.holder("NVME0")
-    ok(holder.device("NVME0").bind())
+    holder.device("NVME0").bound()
     child = holder.fork()
     ended, = holder.ended()
     fact("steps", [step[0] for step in steps(ended, "NVME0")])
@@ -340,7 +340,7 @@ def test_child_with_the_iommufd_alone_is_in_nobodys_way(
         machine: Machine, daemon: Ioasidd) -> None:
     """It has no device."""
     holder = machine.holder("NVME0")
-    holder.device("NVME0").bind()
+    holder.device("NVME0").bound()
     child = holder.fork()
     child.close(holder.device("NVME0").fd)
     holder.ended()
@@ -395,7 +395,7 @@ def test_device_behind_a_dead_bus_is_not_given_out(
         machine: Machine, daemon: Ioasidd, world: World, fact: Fact) -> None:
     """It does not answer; when it does again it recovers, with its BARs."""
     holder = machine.holder("NVME1")
-    ok(holder.device("NVME1").bind())
+    holder.device("NVME1").bound()
     world.dead("NVME1", True)
     try:
         ended, = holder.ended()
@@ -409,7 +409,7 @@ def test_device_behind_a_dead_bus_is_not_given_out(
     assert daemon.device("NVME1")["state"] == "READY"
     holder = machine.holder("NVME1")
     device = holder.device("NVME1")
-    ok(device.bind())
+    device.bound()
     device.command(MEMORY)
     assert device.get(0, 0, 4) != 0xffffffff
 

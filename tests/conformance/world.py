@@ -8,6 +8,9 @@ done through sysfs. On the simulated one the same is said to ioasidd-sim by
 IOASID_MACHINE names a description, and so the simulation; without it the real
 kernel is taken if the environment is that of the test machine (IOMMU, EDU0,
 ...), and the simulation of the test machine elsewhere.
+
+IOASID_BACKEND=type1 has the daemon use VFIO's containers, on a real kernel that
+has both.
 """
 
 import importlib.machinery
@@ -31,6 +34,8 @@ BUILD = Path(os.environ.get("IOASID_BUILD") or
 TESTBED = TOP / "packaging/machines/testbed.json"
 PCI = Path("/sys/bus/pci")
 REAL = "IOMMU" in os.environ and "IOASID_MACHINE" not in os.environ
+BACKEND = os.environ.get("IOASID_BACKEND", "iommufd")
+TYPE1 = BACKEND == "type1"
 
 
 def load(name: str, path: Path) -> Any:

@@ -162,6 +162,12 @@ static void unmap_of_nothing_is_as_with_iommufd(void **state)
 			 -ENOENT);
 	assert_int_equal(ioasid_unmap(CONTAINER, OWN, 0, 0, NULL, NULL),
 			 -EINVAL);
+	/* Of what is not aligned the kernel does not see that it wraps. */
+	assert_int_equal(ioasid_unmap(CONTAINER, OWN, PAGE, UINT64_MAX, NULL,
+				      &err), -EOVERFLOW);
+	assert_string_equal(err.id, IOASID_ERROR_MAP_RANGE);
+	assert_int_equal(ioasid_unmap(CONTAINER, OWN, 0, UINT64_MAX - 1, NULL,
+				      NULL), -ENOENT);
 }
 
 static void unmap_all_says_so(void **state)
