@@ -112,9 +112,9 @@ const char *container_fence_method(struct host *host);
  * @devices:	Descriptors of its devices, in the lease's order
  * @ret_bytes:	How much that was
  *
- * Where the kernel lets only the holder do that, as on POWER, devices are reset instead: what
- * they are at ends. The kernel puts their bus mastering back as it was, so who has
- * a copy of a descriptor could have them begin again.
+ * Where the kernel lets only the holder do that, as on POWER, devices are reset
+ * instead: what they are at ends. The kernel puts their bus mastering back as it
+ * was, so who has a copy of a descriptor could have them begin again.
  *
  * Return: 0; -errno: neither could be done.
  */
