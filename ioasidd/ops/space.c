@@ -48,7 +48,8 @@ static int place(struct host *host, const struct draft *draft,
 		return 0;
 	registry_lock(host->registry);
 	hold_describe(host->registry, draft, names, devices);
-	if (devices[0].caps &&
+	/* A space may begin without devices. */
+	if (names->n && devices[0].caps &&
 	    devices[0].caps->backend == KERNEL_BACKEND_SPAPR)
 		r = tce_place(devices, names->n, wishes, n_wishes, ret, ret_n,
 			      err);
