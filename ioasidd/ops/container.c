@@ -26,8 +26,8 @@ static bool is_tce(struct host *host)
  *
  * Return: 0; -EOPNOTSUPP backend.unsupported: its devices are of two groups.
  */
-static int settle_tce(struct lease *lease, const struct draft *draft,
-		      struct error *err)
+static int settle_tce(struct host *host, struct lease *lease,
+		      const struct draft *draft, struct error *err)
 {
 	int r;
 
@@ -36,7 +36,7 @@ static int settle_tce(struct lease *lease, const struct draft *draft,
 		if (draft->copies[i].facts.group ==
 		    draft->copies[0].facts.group)
 			continue;
-		r = container_refuse(lease, "on POWER each group has windows of its own, and so a container, and a lease",
+		r = container_refuse(host, lease, "on POWER each group has windows of its own, and so a container, and a lease",
 				     err);
 		error_object(err, "%s", draft->copies[i].name);
 		return r;
@@ -54,8 +54,9 @@ int container_choose(struct host *host, struct lease *lease,
 
 	lease->container = kernel_has_groups(host_backend(host));
 	if (lease->mode != LEASE_GUARDED)
-		return is_tce(host) ? settle_tce(lease, draft, err) : 0;
-	r = container_refuse(lease, "there are no guarded leases, since what is mapped in a container is memory of the process that maps it, and ioasidd cannot map for a holder", err);
+		return is_tce(host) ? settle_tce(host, lease, draft, err) : 0;
+	r = container_refuse(host, lease, "there are no guarded leases, since what is mapped in a container is memory of the process that maps it, and ioasidd cannot map for a holder",
+			     err);
 	if (r < 0)
 		error_remedy(err, "Trust the holder, and use hold");
 	return r;
@@ -64,13 +65,14 @@ int container_choose(struct host *host, struct lease *lease,
 /**
  * container_refuse() - See container.h
  */
-int container_refuse(const struct lease *lease, const char *why,
-		     struct error *err)
+int container_refuse(struct host *host, const struct lease *lease,
+		     const char *why, struct error *err)
 {
 	if (!lease->container)
 		return 0;
 	return error_set(err, -EOPNOTSUPP, ERROR_BACKEND_UNSUPPORTED,
-			 "without iommufd: %s", why);
+			 "backend %s: %s",
+			 kernel_backend_name(host_backend(host)), why);
 }
 
 /* --- its space --- */
@@ -198,10 +200,10 @@ int container_promise(struct host *host, const struct space *space,
  *
  * Return: 0; -EOPNOTSUPP backend.unsupported: it is not one; -ENOMEM.
  */
-static int fill_space(struct lease *lease, struct error *err)
+static int fill_space(struct host *host, struct lease *lease, struct error *err)
 {
 	if (lease->n_spaces > 1)
-		return container_refuse(lease, "a container has one space",
+		return container_refuse(host, lease, "a container has one space",
 					err);
 	if (!lease->n_spaces)
 		return 0;
@@ -312,7 +314,7 @@ int container_make(struct host *host, struct lease *lease,
 	int r;
 
 	*ret_n = 0;
-	r = fill_space(lease, err);
+	r = fill_space(host, lease, err);
 	if (r == 0)
 		r = host->kernel->ops->container_open(host->kernel, &fds[0],
 						      err);

@@ -56,8 +56,8 @@ int container_choose(struct host *host, struct lease *lease,
  *
  * Return: 0 if it has none; -EOPNOTSUPP backend.unsupported.
  */
-int container_refuse(const struct lease *lease, const char *why,
-		     struct error *err);
+int container_refuse(struct host *host, const struct lease *lease,
+		     const char *why, struct error *err);
 
 /**
  * container_make() - Make a container with a lease's groups and devices

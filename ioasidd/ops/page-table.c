@@ -322,7 +322,7 @@ int page_table_create(struct host *host, const struct caller *caller,
 		       &s, err);
 	if (r < 0)
 		return r;
-	r = container_refuse(s.lease, "a container has no page tables but its own, and so no nesting, no PASIDs and no dirty tracking through ioasidd",
+	r = container_refuse(s.host, s.lease, "a container has no page tables but its own, and so no nesting, no PASIDs and no dirty tracking through ioasidd",
 			     err);
 	if (r == 0)
 		r = plan(&s, wish, err);

@@ -71,7 +71,7 @@ int space_plan(struct host *host, const struct draft *draft,
 	char ulid[ULID_SIZE];
 	int r;
 
-	r = lease->n_spaces ? container_refuse(lease, ONE_SPACE, err) : 0;
+	r = lease->n_spaces ? container_refuse(host, lease, ONE_SPACE, err) : 0;
 	if (r < 0)
 		return r;
 	if (lease->n_spaces >= SPACES_MAX)
@@ -348,7 +348,7 @@ int space_delete(struct host *host, const struct caller *caller,
 	if (r < 0)
 		return r;
 	str_copy(ret_lease, NAME_SIZE, s.lease->name);
-	r = container_refuse(s.lease, ALWAYS_ON, err);
+	r = container_refuse(s.host, s.lease, ALWAYS_ON, err);
 	if (r == 0)
 		r = in_the_way(s.lease, s.space, err);
 	if (r == 0 && space_copy(s.space, &was) < 0)
@@ -542,7 +542,7 @@ int space_attach(struct host *host, const struct caller *caller,
 	r = begin_of(host, caller, change, &s, err);
 	if (r < 0)
 		return r;
-	r = container_refuse(s.lease, ALWAYS_ON, err);
+	r = container_refuse(s.host, s.lease, ALWAYS_ON, err);
 	if (r == 0)
 		r = strv_add(&one, device) < 0 ?
 			    hold_no_memory(err) :
@@ -569,7 +569,7 @@ int space_detach(struct host *host, const struct caller *caller,
 	r = begin_of(host, caller, change, &s, err);
 	if (r < 0)
 		return r;
-	r = container_refuse(s.lease, ALWAYS_ON, err);
+	r = container_refuse(s.host, s.lease, ALWAYS_ON, err);
 	if (r == 0)
 		r = strv_add(&one, device) < 0 ?
 			    hold_no_memory(err) :
