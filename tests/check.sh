@@ -306,16 +306,20 @@ matrix() {
 # Where results for the matrix go.
 kept=(--results "$out/results")
 
+# all_cases IOMMU...: every case on them
 all_cases() {
 	local iommu
 
-	for iommu in vtd-scalable vtd-legacy virtio amd none; do
+	for iommu; do
 		machine build "$iommu" "${kept[@]}" tests/vm/cases
 	done
 }
 
-# Other kernels, other processors; what is compared.
+most_machines() { all_cases vtd-scalable vtd-legacy virtio none; }
+
+# Other kernels, other processors, another QEMU; what is compared.
 other_hosts() {
+	all_cases amd
 	machine build-aarch64-linux-gnu smmuv3 "${kept[@]}" "${anywhere[@]}" "${type1[@]}"
 	machine build-powerpc64le-linux-gnu spapr "${kept[@]}" tests/vm/cases/test_spapr.py
 	machine build vtd-legacy --kernel-of debian "${kept[@]}" "${anywhere[@]}" "${type1[@]}"
@@ -329,7 +333,7 @@ machines() {
 	kernel
 	build build && build build-aarch64-linux-gnu CROSS=aarch64-linux-gnu &&
 		build build-powerpc64le-linux-gnu CROSS=powerpc64le-linux-gnu &&
-		beside other_hosts all_cases
+		beside other_hosts most_machines
 	matrix
 	summary "left to make check: other compilers and sanitizers; to make check-long: soaks and sweeps"
 }
