@@ -15,6 +15,9 @@ TOP = Path(__file__).resolve().parents[3]
 SOURCES = sorted((TOP / "tests/vm/beliefs").glob("*.c"))
 PROGRAMS = TOP / "build/tests/beliefs"
 SKIPPED = 77
+# What is asked without a device, and so without an IOMMU.
+WITHOUT_DEVICE = ("allow-iovas-is-no-fence", "peek-installs-descriptors",
+                  "peer-pidfd-is-there", "rlimit-mode-needs-empty-context")
 
 
 def test_there_are_beliefs():
@@ -22,7 +25,11 @@ def test_there_are_beliefs():
     assert len(SOURCES) >= 25
 
 
-@pytest.mark.parametrize("name", [source.stem for source in SOURCES])
+@pytest.mark.parametrize("name", [
+    pytest.param(source.stem, marks=pytest.mark.skipif(
+        os.environ.get("IOMMU") == "none" and
+        source.stem not in WITHOUT_DEVICE, reason="there is no IOMMU"))
+    for source in SOURCES])
 @pytest.mark.limit(150)
 def test_belief(name):
     """The kernel still believes it."""
