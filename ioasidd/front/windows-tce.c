@@ -17,9 +17,9 @@ static const Ioasid__V1__TceStepKind kinds[] = {
 static_assert(ARRAY_SIZE(kinds) == TCE_STEP_KIND_COUNT,
 	      "each kind has a number in the contract");
 
-/* view_steps() - What the holder has to do. Fewer if arena_ok() says so. */
-static void view_steps(struct arena *arena, const struct tce_plan *plan,
-		       pb_plan_response *reply)
+/* view_plan_steps() - What the holder has to do. Fewer if arena_ok() says so. */
+static void view_plan_steps(struct arena *arena, const struct tce_plan *plan,
+			    pb_plan_response *reply)
 {
 	Ioasid__V1__TceStep **steps =
 		arena_alloc(arena, plan->n_steps * sizeof(*steps));
@@ -78,13 +78,10 @@ int plan_tce(struct arena *arena, const struct window_device *devices,
 	struct tce_plan plan = { .n_steps = 0 };
 	int r;
 
-	r = tce_check_group(devices, n_devices, err);
-	if (r == 0)
-		r = tce_plan(devices[0].name, &devices[0].caps->tce, wishes,
-			     n_wishes, &plan, err);
+	r = tce_plan_devices(devices, n_devices, wishes, n_wishes, &plan, err);
 	if (r < 0)
 		return r;
 	view_planned(arena, &plan, wishes, reply);
-	view_steps(arena, &plan, reply);
+	view_plan_steps(arena, &plan, reply);
 	return 0;
 }

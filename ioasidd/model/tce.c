@@ -451,9 +451,13 @@ int tce_plan(const char *device, const struct kernel_tce_info *info,
 	return r;
 }
 
-/* tce_check_group() - Are all devices of one group? */
-int tce_check_group(const struct window_device *devices, size_t n,
-		    struct error *err)
+/**
+ * check_group() - Are all devices of one group?
+ *
+ * Return: 0; -EADDRINUSE window.unavailable, with the first that is of another.
+ */
+static int check_group(const struct window_device *devices, size_t n,
+		       struct error *err)
 {
 	for (size_t i = 1; i < n; i++) {
 		if (devices[i].group && devices[0].group &&
@@ -470,6 +474,17 @@ int tce_check_group(const struct window_device *devices, size_t n,
 	return 0;
 }
 
+/* tce_plan_devices() - Plan windows for devices */
+int tce_plan_devices(const struct window_device *devices, size_t n_devices,
+		     const struct window_wish *wishes, size_t n_wishes,
+		     struct tce_plan *ret, struct error *err)
+{
+	int r = check_group(devices, n_devices, err);
+
+	return r < 0 ? r : tce_plan(devices[0].name, &devices[0].caps->tce,
+				    wishes, n_wishes, ret, err);
+}
+
 /* tce_place() - What window_plan() does, where the platform makes the windows */
 int tce_place(const struct window_device *devices, size_t n_devices,
 	      const struct window_wish *wishes, size_t n_wishes,
@@ -479,10 +494,7 @@ int tce_place(const struct window_device *devices, size_t n_devices,
 	struct window *windows = NULL;
 	int r;
 
-	r = tce_check_group(devices, n_devices, err);
-	if (r == 0)
-		r = tce_plan(devices[0].name, &devices[0].caps->tce, wishes,
-			     n_wishes, &plan, err);
+	r = tce_plan_devices(devices, n_devices, wishes, n_wishes, &plan, err);
 	if (r < 0)
 		return r;
 	if (plan.n_windows)

@@ -141,22 +141,23 @@ int tce_plan(const char *device, const struct kernel_tce_info *info,
 	     struct error *err);
 
 /**
- * tce_check_group() - Are all devices of one group?
- * @devices:	Which; @n of them
+ * tce_plan_devices() - Plan windows for devices
+ * @devices:	Whose capabilities are of backend spapr; @n_devices of them, one
+ *		at least
  *
- * Return: 0; -EADDRINUSE window.unavailable, with the first that is of another.
+ * Return: as tce_plan(); -EADDRINUSE window.unavailable with the first device that
+ * is of another group.
  */
-int tce_check_group(const struct window_device *devices, size_t n,
-		    struct error *err);
+int tce_plan_devices(const struct window_device *devices, size_t n_devices,
+		     const struct window_wish *wishes, size_t n_wishes,
+		     struct tce_plan *ret, struct error *err);
 
 /**
  * tce_place() - What window_plan() does, where the platform makes the windows
- * @devices:	Whose capabilities are of backend spapr; @n_devices of them, one
- *		at least
  * @ret:	The windows, by address; to be freed. None: NULL. A dynamic one is
  *		where it is expected, and its page size is the one planned
  *
- * Return: as tce_plan(), tce_check_group(); -ENOMEM daemon.no-memory.
+ * Return: as tce_plan_devices(); -ENOMEM daemon.no-memory.
  */
 int tce_place(const struct window_device *devices, size_t n_devices,
 	      const struct window_wish *wishes, size_t n_wishes,
