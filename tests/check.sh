@@ -281,7 +281,7 @@ check() {
 	kernel
 	beside watched_builds plain_builds
 	beside other_machines plain_machines
-	summary "left to make check-long: 10,000 messages as JSON, grpc-go and a client made of openapi.json, most points of the fault sweep, most mutants, 1,000 leases and 50 of a disk, hundreds of hold leases, kills at every step of everything, all cases with sanitizers; to make check-machines: all cases on other IOMMUs, Debian's own kernel, SMMUv3, POWER, and the conformance suite on AMD-Vi and without an IOMMU"
+	summary "left to make check-long: 10,000 messages as JSON, grpc-go and a client made of openapi.json, most points of the fault sweep, most mutants, 1,000 leases and 50 of a disk, hundreds of hold leases, kills at every step of everything, all cases with sanitizers; to make check-machines: all cases on other IOMMUs, Debian's own kernel, SMMUv3, POWER, and the conformance suite on AMD-Vi, without an IOMMU and on type1"
 }
 
 # What Debian's own kernel can run, which has no iommufd.
