@@ -198,23 +198,33 @@ needs() {
 	}
 }
 
-# kernel: have the test kernel, which takes long the first time
+# kernel WORDS [ARGUMENT...]: have a kernel of the test machines; ours takes long
+# the first time
 kernel() {
-	say "test kernel"
-	if tests/vm/kernel 2>"$out/kernel.log"; then
-		result ok "the test kernel has every option it needs"
+	local name=$1
+	shift
+	say "$name"
+	if tests/vm/kernel "$@" 2>"$out/kernel.log"; then
+		result ok "$name is there"
 	else
 		tail -n 20 "$out/kernel.log"
-		result "not ok" "the test kernel has every option it needs"
+		result "not ok" "$name is there"
 		return 1
 	fi
 }
+
+OURS="the test kernel with every option it needs"
 
 ASAN="SANITIZE=address,undefined OPT=-O1"
 TSAN="SANITIZE=thread OPT=-O1"
 
 # What is worth a boot of every machine, and of the sanitizers' builds.
 anywhere=(tests/vm/cases/test_machine.py tests/vm/cases/test_inventory.py)
+# What Debian's own kernel can run, which has no iommufd.
+mapfile -t type1 < <(
+	compgen -G "tests/vm/cases/test_*type1.py"
+	compgen -G "tests/vm/cases/test_nodes.py")
+
 strict=(--env ASAN_OPTIONS=abort_on_error=1)
 # A lease takes three times as long under a sanitizer.
 sanitized=("${strict[@]}" --env IOASID_LEASES=30 --pytest-arg=-m --pytest-arg=sanitize
@@ -272,22 +282,19 @@ other_machines() {
 	machine build vtd-legacy "${anywhere[@]}"
 	machine build virtio "${anywhere[@]}"
 	machine build none "${anywhere[@]}"
+	machine build vtd-legacy --kernel-of debian "${anywhere[@]}" "${type1[@]}"
 	# All of the suite there: make check-machines.
 	conforms build none tests/conformance/test_{no_iommu,windows,hold}.py
 }
 
 check() {
 	needs build test vm
-	kernel
+	kernel "$OURS"
+	kernel "Debian's own kernel" --debian
 	beside watched_builds plain_builds
 	beside other_machines plain_machines
-	summary "left to make check-long: 10,000 messages as JSON, grpc-go and a client made of openapi.json, most points of the fault sweep, most mutants, 1,000 leases and 50 of a disk, hundreds of hold leases, kills at every step of everything, all cases with sanitizers; to make check-machines: all cases on other IOMMUs, Debian's own kernel, SMMUv3, POWER, and the conformance suite on AMD-Vi, without an IOMMU and on type1"
+	summary "left to make check-long: 10,000 messages as JSON, grpc-go and a client made of openapi.json, most points of the fault sweep, most mutants, 1,000 leases and 50 of a disk, hundreds of hold leases, kills at every step of everything, all cases with sanitizers; to make check-machines: all cases on other IOMMUs, SMMUv3, POWER, and the conformance suite on AMD-Vi, without an IOMMU and on type1"
 }
-
-# What Debian's own kernel can run, which has no iommufd.
-mapfile -t type1 < <(
-	compgen -G "tests/vm/cases/test_*type1.py"
-	compgen -G "tests/vm/cases/test_nodes.py")
 
 # matrix: what was shown on which machine. It is kept in build/matrix, from where
 # `make matrix` writes it into README.md.
@@ -330,7 +337,7 @@ other_hosts() {
 
 machines() {
 	needs build test vm arm power amd cross
-	kernel
+	kernel "$OURS"
 	build build && build build-aarch64-linux-gnu CROSS=aarch64-linux-gnu &&
 		build build-powerpc64le-linux-gnu CROSS=powerpc64le-linux-gnu &&
 		beside other_hosts most_machines
@@ -354,7 +361,7 @@ long_machines() {
 
 long() {
 	needs build test vm long
-	kernel
+	kernel "$OURS"
 	# shellcheck disable=SC2086
 	build build && build build-faults FAULTS=1 && build build-asan $ASAN &&
 		build build-tsan $TSAN && beside long_sweeps long_machines
