@@ -142,7 +142,7 @@ int main(int argc, char **argv)
 	cdev = claim->devices[0].fd;
 	if (claim->backend == IOASID_BACKEND_TYPE1) {
 		group(vm, claim);
-		return wrong != 0;
+		goto done;
 	}
 
 	expect("a device that is none", ioasid_kvm_add(vm, &none, memfd, &err),
@@ -162,6 +162,7 @@ int main(int argc, char **argv)
 	claim->devices[0].fd = -1;
 	stays_open(kvm_device, cdev, claim->iommufd);
 
+done:
 	ioasid_claim_free(claim);
 	ioasid_disconnect(conn);
 	return wrong != 0;
