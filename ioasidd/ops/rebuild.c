@@ -4,6 +4,7 @@
  * contexts, made anew
  */
 #include <errno.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "ops/container.h"
@@ -12,6 +13,12 @@
 
 /* Nobody else is at work with its devices when we start. */
 #define OWN_TIMEOUT_MS 2000
+
+/* A child that our earlier life had just made has copies of its descriptors, for
+ * as long as it takes to be scheduled.
+ */
+#define LEFT_TRIES 20
+#define LEFT_PAUSE_NS 50000000
 
 /**
  * make_anew() - Make the context of a lease that nobody has claimed yet
@@ -42,6 +49,38 @@ static int make_anew(struct host *host, struct lease *lease,
 }
 
 /**
+ * has_somebody() - Is a device bound already, or a group open?
+ * @r:		What came of making a context
+ */
+static bool has_somebody(int r)
+{
+	return r == -EINVAL || r == -EBUSY;
+}
+
+/**
+ * make_anew_soon() - make_anew(), and again while our earlier life still has it
+ * @was:	The lease
+ * @inout_lease: A copy of it; NULL if there was no memory for another
+ *
+ * Return: 0; -errno: there is none.
+ */
+static int make_anew_soon(struct host *host, const struct lease *was,
+			  struct lease **inout_lease, struct error *err)
+{
+	const struct timespec pause = { .tv_nsec = LEFT_PAUSE_NS };
+	int r = make_anew(host, *inout_lease, err);
+
+	for (int i = 0; i < LEFT_TRIES && has_somebody(r); i++) {
+		(void)nanosleep(&pause, NULL); /* short is fine */
+		lease_free(*inout_lease);
+		*inout_lease = lease_copy(was);
+		r = *inout_lease ? make_anew(host, *inout_lease, err) :
+				   -ENOMEM;
+	}
+	return r;
+}
+
+/**
  * rebuild() - Go on with an offered lease
  * @lease:	A copy of the lease, ours; consumed
  */
@@ -56,7 +95,7 @@ static int rebuild(struct host *host, struct lease *lease, struct error *err)
 				       "ioasidd was started anew, and had no descriptors of it",
 				       err);
 	failed = lease_copy(lease);
-	r = failed ? make_anew(host, lease, err) : -ENOMEM;
+	r = failed ? make_anew_soon(host, failed, &lease, err) : -ENOMEM;
 	lease_free(lease);
 	if (r < 0 && failed) {
 		log_problem(LOG_LEVEL_WARNING, err,

@@ -50,6 +50,7 @@ def offer(*spaces, **fields):
 
 
 PR_SET_PDEATHSIG = 1
+SYS_PIDFD_GETFD = 438
 
 
 class Holder:
@@ -395,6 +396,42 @@ def test_an_offer_is_made_again(ready):
                     device=OTHER)
         client.call("Leases/ReleaseLease", name=lease.name)
     ready.ctl("restore", "0000:01:00.0")
+
+
+def copies(daemon):
+    """What a process has open, but for its socket and who is connected there: as
+    a child has it that was just made."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    process = os.pidfd_open(daemon.process.pid)
+    found = []
+    for number in os.listdir(f"/proc/{daemon.process.pid}/fd"):
+        fd = libc.syscall(SYS_PIDFD_GETFD, process, int(number), 0)
+        # It may have gone since.
+        if fd < 0:
+            continue
+        found.append(fd)
+        with contextlib.suppress(OSError), socket.socket(
+                fileno=os.dup(fd)) as one:
+            if one.getsockname() == str(daemon.socket):
+                os.close(found.pop())
+    os.close(process)
+    return found
+
+
+def test_an_offer_is_made_again_when_a_killed_ones_child_has_ended(ready):
+    """Which has its devices until it has closed them."""
+    with ready.connect() as client:
+        lease = client.call("Leases/CreateLease", **offer({"devices": [EDU]}))
+    left = copies(ready)
+    ready.kill()
+    closer = threading.Timer(0.5, lambda: [os.close(fd) for fd in left])
+    closer.start()
+    ready.start()
+    closer.join()
+    with ready.connect() as client:
+        again = client.call("Leases/GetLease", name=lease.name)
+        assert again.kept and again.state == lease_pb2.Lease.OFFERED
+        client.call("Leases/ReleaseLease", name=lease.name)
 
 
 def test_a_holder_goes_on_alone_without_a_manager(ready):
