@@ -35,7 +35,9 @@ class Lease:
         self.daemon.start(*options)
         self.names = names
         for name in names:
-            self.daemon.prepare(name)
+            # Nothing says that it resets one function of the pair.
+            self.daemon.prepare(name, *(["--allow-no-reset"]
+                                        if name.startswith("PAIR") else []))
         self.name = self.daemon.offer(*names, options=(
             "--mode", "hold", "--memlock", "64M", "--grace", str(grace),
             *space))

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 from held import Lease
-from ioasid import (FLAT, IOMMU, PROGS, STRANGER, TOP, Ioasidd, Refused,
-                    wait)
+from ioasid import (FLAT, IOMMU, PROGS, STRANGER, TOP, Ioasidd, Process,
+                    Refused, wait)
 
 sys.path.append(str(TOP / "tests/conformance"))
 
@@ -59,6 +59,12 @@ class Held(Lease):
         va = int(ok(holder.tell("map", file, pages * PAGE)).va)
         ok(at(holder, va, GIB, pages * PAGE))
         return holder, self.memory(holder, file, pages)
+
+    def unbind(self, name: str) -> Process:
+        """Somebody else takes a device from its driver."""
+        device = f"/sys/bus/pci/devices/{self.daemon.bdf(name)}"
+        return self.daemon.run("sh", "-c", f"echo {self.daemon.bdf(name)} > "
+                               f"{device}/driver/unbind")
 
     def change(self, method: str, **fields: Any) -> str:
         """A change of it that must be refused; the id of its error."""
@@ -213,6 +219,20 @@ def test_devices_of_two_groups_are_on_one_space(held: Held) -> None:
     assert carries(holder, memory, 1, "EDU0")
     assert carries(holder, memory, 2, "EDU1")
     assert len(held.lease["spaces"][0]["attachments"]) == 2
+
+
+@translated
+def test_functions_of_one_group_are_held_and_reclaimed(held: Held) -> None:
+    """They share a descriptor of their group, and what resets them both."""
+    held.start(grace=1, names=("PAIR0", "PAIR1"))
+    holder, memory = held.first()
+    assert carries(holder, memory, 1, "PAIR0")
+    assert carries(holder, memory, 2, "PAIR1")
+    holder.kill()
+    ended = held.daemon.wait_lease(held.name, "ENDED")
+    assert {step["result"] for step in ended["reclaim"]} == {"ok"}
+    for name in held.names:
+        assert held.daemon.device(name)["state"] == "READY"
 
 
 @pytest.mark.skipif(not Path("/dev/kvm").exists(), reason="there is no KVM")
@@ -377,12 +397,30 @@ def test_offer_is_made_again_after_a_restart(held: Held) -> None:
 def test_offer_ends_when_its_device_is_taken_away(held: Held) -> None:
     """By unbind, which waits for ioasidd's descriptors alone."""
     held.start(LOST)
-    bdf = held.daemon.bdf("EDU0")
-    unbind = held.daemon.run("sh", "-c", f"echo {bdf} > /sys/bus/pci/devices/"
-                             f"{bdf}/driver/unbind")
+    unbind = held.unbind("EDU0")
     ended = held.daemon.wait_lease(held.name, "ENDED")
     assert "was taken away" in ended["endReason"]
     assert unbind.wait() == 0, unbind.output()
+
+
+@translated
+def test_holder_of_a_device_that_is_taken_away_goes_on_alone(
+        held: Held) -> None:
+    """ioasidd lets go; unbind waits for the holder, whose device works until
+    then."""
+    held.start(LOST)
+    holder, memory = held.first()
+    unbind = held.unbind("EDU0")
+    wait(lambda: not held.lease.get("kept"), 30, "ioasidd lets go")
+    assert held.lease["state"] == "HELD"
+    assert carries(holder, memory, 1)
+    holder.kill()
+    assert unbind.wait() == 0, unbind.output()
+    ended = held.daemon.wait_lease(held.name, "ENDED")
+    assert ended["endReason"] == "holder ended"
+    # And takes the device again, which it had prepared.
+    assert "probe" in [step["act"] for step in ended["reclaim"]]
+    assert held.daemon.device("EDU0")["state"] == "READY"
 
 
 @translated
