@@ -36,7 +36,7 @@ int lease_end_offer(struct host *host, struct lease *lease, const char *why,
  * @name:	The lease
  *
  * If somebody has had it, or it cannot be made, the lease ends. Blocks while
- * devices are bound.
+ * devices are bound, and for a second while somebody else has one of them.
  *
  * Return: 0; -errno: it is as it was, and the start has failed.
  */

@@ -58,35 +58,16 @@ static bool has_somebody(int r)
 }
 
 /**
- * make_anew_soon() - make_anew(), and again while our earlier life still has it
- * @was:	The lease
- * @inout_lease: A copy of it; NULL if there was no memory for another
- *
- * Return: 0; -errno: there is none.
- */
-static int make_anew_soon(struct host *host, const struct lease *was,
-			  struct lease **inout_lease, struct error *err)
-{
-	const struct timespec pause = { .tv_nsec = LEFT_PAUSE_NS };
-	int r = make_anew(host, *inout_lease, err);
-
-	for (int i = 0; i < LEFT_TRIES && has_somebody(r); i++) {
-		(void)nanosleep(&pause, NULL); /* short is fine */
-		lease_free(*inout_lease);
-		*inout_lease = lease_copy(was);
-		r = *inout_lease ? make_anew(host, *inout_lease, err) :
-				   -ENOMEM;
-	}
-	return r;
-}
-
-/**
  * rebuild() - Go on with an offered lease
  * @lease:	A copy of the lease, ours; consumed
+ *
+ * Each try has a copy of its own: what fails leaves something in it. Without
+ * memory for one the lease is left as it is.
  */
 static int rebuild(struct host *host, struct lease *lease, struct error *err)
 {
-	struct lease *failed;
+	const struct timespec pause = { .tv_nsec = LEFT_PAUSE_NS };
+	struct lease *copy;
 	char why[128];
 	int r;
 
@@ -94,17 +75,27 @@ static int rebuild(struct host *host, struct lease *lease, struct error *err)
 		return lease_end_offer(host, lease,
 				       "ioasidd was started anew, and had no descriptors of it",
 				       err);
-	failed = lease_copy(lease);
-	r = failed ? make_anew_soon(host, failed, &lease, err) : -ENOMEM;
-	lease_free(lease);
-	if (r < 0 && failed) {
+	for (int i = 0;; i++) {
+		copy = lease_copy(lease);
+		if (!copy) {
+			lease_free(lease);
+			return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
+					 "no memory");
+		}
+		r = make_anew(host, copy, err);
+		lease_free(copy);
+		if (!has_somebody(r) || i == LEFT_TRIES)
+			break;
+		(void)nanosleep(&pause, NULL); /* short is fine */
+	}
+	if (r < 0) {
 		log_problem(LOG_LEVEL_WARNING, err,
-			    "%s: cannot be made again", failed->name);
+			    "%s: cannot be made again", lease->name);
 		(void)str_format(why, sizeof(why), "cannot be made again: %s",
 				 err->msg); /* as far as there is room */
-		return lease_end_offer(host, failed, why, err);
+		return lease_end_offer(host, lease, why, err);
 	}
-	lease_free(failed);
+	lease_free(lease);
 	return r;
 }
 

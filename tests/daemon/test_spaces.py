@@ -423,6 +423,7 @@ def test_an_offer_is_made_again_when_a_killed_ones_child_has_ended(ready):
     with ready.connect() as client:
         lease = client.call("Leases/CreateLease", **offer({"devices": [EDU]}))
     left = copies(ready)
+    assert left, "nothing is kept open"
     ready.kill()
     closer = threading.Timer(0.5, lambda: [os.close(fd) for fd in left])
     closer.start()
