@@ -2,7 +2,8 @@
 
 The machine is pseries with Debian's own kernel; each edu is behind a host bridge of
 its own, which is its group. EDU0 is behind another bridge there, which can reset
-it. The holder (progs/tce.c) claims a lease and does what ioasidd has planned.
+it. The holder (progs/tce.c) claims a lease and does what ioasidd has planned; or it
+is a stock QEMU under KVM, which makes the windows that its guest is to have.
 VICTIM0 is for the one case that costs a device its windows.
 """
 
@@ -18,7 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from ioasid import PROGS, STRANGER, Ioasidd, Process, Refused, wait
+from ioasid import (L2_QEMU, PROGS, STRANGER, Ioasidd, Process, Refused,
+                    wait)
 from manager import Manager
 
 pytest_plugins = ["ioasid"]
@@ -323,6 +325,27 @@ def test_holder_of_a_node_opens_it_and_has_dma(ioasidd):
     assert os.stat(node).st_mode & 0o777 == 0o600
     holder.kill()
     reclaimed(ioasidd, lease, fence=())
+
+
+# --- guests ---------------------------------------------------------------------
+
+@pytest.mark.cell("transfer")
+@pytest.mark.limit(600)
+def test_vmm_of_a_plain_user_reads_disk(ioasidd):
+    """The node is the user's until QEMU has it open; KVM keeps the table of the
+    guest's window, and the guest's own driver fills it."""
+    ioasidd.prepare("NVME0")
+    lease = lease_of(ioasidd, "NVME0", "transfer")
+    node = ioasidd.lease(lease)["nodes"][0]["path"]
+    vmm = ioasidd.run("ioasidctl", "run", "--lease", lease, "--vmm", "qemu", "--",
+                      L2_QEMU, "-trace", "vfio_spapr_group_attach", uid=STRANGER)
+    vmm.wait_for("L2: up")
+    assert not ioasidd.lease(lease)["nodes"][0].get("accessible")
+    assert os.stat(node).st_mode & 0o777 == 0o600
+    vmm.wait_for(f"L2: marker {os.environ['NVME0_MARKER']}")
+    assert vmm.wait(60) == 0, vmm.output()
+    assert "to liobn fd" in vmm.output()
+    reclaimed(ioasidd, lease, "NVME0", fence=())
 
 
 # --- what the planner leans on --------------------------------------------------
