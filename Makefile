@@ -371,7 +371,7 @@ $(BUILD)/tests/unit/%: $(OBJ)/tests/unit/%.o $(SIM_A) $(DAEMON_OBJ) $(BASE_OBJ) 
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FAULT_LDFLAGS) -o $@ $^ -lcmocka -lprotobuf-c -lsqlite3 -linih -ljson-c $(API_LIBS) -pthread
 
 # It has the examples' device, which have the installed header.
-$(OBJ)/tests/vm/progs/pagetable.o $(OBJ)/tests/vm/progs/tce.o: ALL_CFLAGS += -Iclients/libioasid
+$(addprefix $(OBJ)/tests/vm/progs/,kvm-tce.o pagetable.o tce.o): ALL_CFLAGS += -Iclients/libioasid
 
 $(BUILD)/tests/progs/%: $(OBJ)/tests/vm/progs/%.o $(DAEMON_OBJ) $(LIB_A)
 	@mkdir -p $(@D)

@@ -2548,8 +2548,7 @@ IOASID_PUBLIC int ioasid_tce_unmap(int container, uint64_t iova,
  * @err:	See the head of this file
  *
  * Source: KVM_CREATE_SPAPR_TCE_64. The guest's hypercalls on that number are then
- * done by KVM. No KVM of POWER was at hand: this and the next were tried on a stand-
- * in for the kernel alone.
+ * done by KVM.
  *
  * Return: 0; -EINVAL IOASID_ERROR_ARGUMENT: a window that does not consist of its
  * pages; -EBUSY: the machine has that number; -ENOMEM; -ENOTTY: @vm is no machine of
@@ -2562,13 +2561,17 @@ IOASID_PUBLIC int ioasid_kvm_tce_new(int vm, uint64_t liobn,
 /**
  * ioasid_kvm_tce_link() - What the guest puts in its table goes into a window, too
  * @kvm_device:	Of ioasid_kvm_add(), to which @group was added
- * @group:	The group's descriptor, in a container with such a window: of the
- *		same place, length and pages
+ * @group:	The group's descriptor, in a container with a window that begins
+ *		where the table's does, is as long or longer, and has pages as
+ *		large or smaller
  * @table:	Of ioasid_kvm_tce_new()
  * @err:	See the head of this file
  *
  * Source: KVM_DEV_VFIO_GROUP, KVM_DEV_VFIO_GROUP_SET_SPAPR_TCE. Memory of the guest
- * has to be registered before. Undone by ioasid_kvm_remove() of @group.
+ * has to be registered before, and the window has to be there: the kernel makes a
+ * default window that was kept when a dynamic one is made, or something is mapped or
+ * unmapped for the first time (ioasid_tce_unmap() of a page will do). Undone by
+ * ioasid_kvm_remove() of @group.
  *
  * Return: 0; -ENOENT: @group was not added; -EINVAL: no window of the group is like
  * the table.

@@ -200,7 +200,9 @@ int ioasid_kvm_tce_link(int kvm_device, int group, int table,
 				"the virtual machine does not have the group");
 	case EINVAL:
 		return fail_set(err, -EINVAL, IOASID_ERROR_ARGUMENT,
-				"no window of the group is as the table");
+				"no window of the group is as the table; the "
+				"default one is there once something was mapped "
+				"or unmapped in the container");
 	case EBADF:
 		return fail_set(err, -EBADF, IOASID_ERROR_ARGUMENT,
 				"descriptor %d, %d or %d is not open", kvm_device,

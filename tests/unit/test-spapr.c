@@ -5,8 +5,7 @@
  *
  * Kernel, firmware and KVM are a double: ioctl() of this file, to which the library
  * is bound here. A window that it has to refuse costs the device, as on QEMU's
- * pseries. The real container is in tests/vm/cases/test_spapr.py; a KVM of POWER
- * was not at hand.
+ * pseries. The real container and the real KVM are in tests/vm/cases/test_spapr.py.
  */
 #include <errno.h>
 #include <setjmp.h>

@@ -348,6 +348,22 @@ def test_vmm_of_a_plain_user_reads_disk(ioasidd):
     reclaimed(ioasidd, lease, "NVME0", fence=())
 
 
+@pytest.mark.limit(600)
+def test_guest_fills_the_window_that_its_table_is_linked_to(ioasidd):
+    """By libioasid: what a guest's hypercalls put into KVM's table is where the
+    device's DMA goes."""
+    ioasidd.prepare("EDU0")
+    lease = lease_of(ioasidd, "EDU0")
+    holder = ioasidd.run(PROGS / "kvm-tce", lease, uid=STRANGER)
+    assert holder.wait(120) == 0, holder.output()
+    said = holder.output()
+    print(said)
+    assert said.count("is refused: ") == 4
+    assert "carried by the guest's addresses" in said
+    assert "taken away by the guest" in said
+    reclaimed(ioasidd, lease)
+
+
 # --- what the planner leans on --------------------------------------------------
 
 class Container:
