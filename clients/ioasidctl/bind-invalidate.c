@@ -6,6 +6,11 @@
 #include "ioasidctl/json.h"
 #include "libioasid/message.h"
 
+#ifndef __clang__
+/* gcc 12's -fanalyzer overlooks that a message is NULL until it came. */
+#pragma GCC diagnostic ignored "-Wanalyzer-use-of-uninitialized-value"
+#endif
+
 /* Of the contract; and as much as fits a command line. */
 #define ENTRY_MAX 256
 #define ENTRIES_MAX (16u << 10)

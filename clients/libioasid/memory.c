@@ -11,6 +11,11 @@
 #include "libioasid/fail.h"
 #include "libioasid/message.h"
 
+#ifndef __clang__
+/* gcc 12's -fanalyzer overlooks that a message is NULL until it came. */
+#pragma GCC diagnostic ignored "-Wanalyzer-use-of-uninitialized-value"
+#endif
+
 /* Of one request, as of the contract. */
 #define ENTRIES_MAX 1000
 #define FDS_MAX 64

@@ -9,6 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef __clang__
+/* gcc 12's -fanalyzer forgets what an array of unknown length points to. */
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
+
 /**
  * struct mapped_space - What is mapped in one space
  * @name:	The space's
