@@ -440,7 +440,7 @@ int ioasid_lease_create(struct ioasid *conn, const struct ioasid_offer *given,
 	Ioasid__V1__CreateLeaseRequest request =
 		IOASID__V1__CREATE_LEASE_REQUEST__INIT;
 	Ioasid__V1__Claimant claimant = IOASID__V1__CLAIMANT__INIT;
-	struct ioasid_offer offer;
+	struct ioasid_offer offer = { .size = 0 };
 	int r;
 
 	r = offer_read(given, &offer, err);

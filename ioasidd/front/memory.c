@@ -427,7 +427,7 @@ int list_mappings(struct call *call, struct error *err)
 	const Ioasid__V1__ListMappingsRequest *in = (const void *)call->input;
 	const size_t size = in->page_size ?: PAGE_DEFAULT;
 	Ioasid__V1__ListMappingsResponse *reply;
-	struct place at;
+	struct place at = { .space = 0 };
 	int r;
 
 	r = handler_name(COLLECTION_LEASES, "lease", in->lease, err);

@@ -246,7 +246,7 @@ int get_dirty_bitmap(struct call *call, struct error *err)
 		(const void *)call->input;
 	struct change change = { in->name, "", "", in->dry_run, "" };
 	_cleanup_free_ uint64_t *bitmap = NULL;
-	struct dirty_range range;
+	struct dirty_range range = { .length = 1, .page_size = 1 };
 	int r;
 
 	r = handler_change(call, COLLECTION_PAGE_TABLES, &change, err);

@@ -382,7 +382,7 @@ static int plan_one(const char *device, const struct kernel_tce_info *info,
 		    const struct window_wish *wishes, size_t n,
 		    struct tce_plan *plan, struct error *err)
 {
-	struct reason why;
+	struct reason why = { .text = "" };
 
 	begin(info, true, plan);
 	if (n == 0)
@@ -492,17 +492,19 @@ int tce_place(const struct window_device *devices, size_t n_devices,
 {
 	struct tce_plan plan = { .n_steps = 0 };
 	struct window *windows = NULL;
+	size_t n;
 	int r;
 
 	r = tce_plan_devices(devices, n_devices, wishes, n_wishes, &plan, err);
 	if (r < 0)
 		return r;
-	if (plan.n_windows)
-		windows = calloc(plan.n_windows, sizeof(*windows));
-	if (plan.n_windows && !windows)
+	n = plan.n_windows;
+	if (n)
+		windows = calloc(n, sizeof(*windows));
+	if (n && !windows)
 		return error_set(err, -ENOMEM, ERROR_DAEMON_NO_MEMORY,
 				 "no memory");
-	for (size_t i = 0; i < plan.n_windows; i++)
+	for (size_t i = 0; i < n; i++)
 		windows[i] = (struct window){
 			.start = plan.windows[i].start,
 			.last = plan.windows[i].start +
@@ -511,6 +513,6 @@ int tce_place(const struct window_device *devices, size_t n_devices,
 			.purpose = wishes[plan.windows[i].wish].purpose,
 		};
 	*ret = windows;
-	*ret_n = plan.n_windows;
+	*ret_n = n;
 	return 0;
 }

@@ -80,7 +80,7 @@ int context_fence(struct host *host, const struct lease *lease,
 		  uint64_t *ret_bytes, struct error *err)
 {
 	const struct context *context = context_find(host, lease, err);
-	bool uncontained[LEASE_DEVICES_MAX];
+	bool uncontained[LEASE_DEVICES_MAX] = { false };
 	struct error each = ERROR_NULL;
 	int r, first = 0;
 
