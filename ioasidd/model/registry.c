@@ -269,9 +269,10 @@ void registry_settle(struct registry *reg, struct device *device)
 {
 	enum device_state state;
 
-	if (device->caps && (!device->facts.vfio ||
-			     device->caps->backend != reg->backend ||
-			     !str_eq(device->caps->driver, device->facts.driver))) {
+	/* What was seen last may be of the middle of an operation. */
+	if (device->caps && !reg->unread &&
+	    (!device->facts.vfio || device->caps->backend != reg->backend ||
+	     !str_eq(device->caps->driver, device->facts.driver))) {
 		device_caps_free(device);
 		registry_changed_device(reg, device, 0);
 	}

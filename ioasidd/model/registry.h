@@ -76,6 +76,8 @@ struct registry_observer {
  * @isolated_msi: Of this host, as last scanned
  * @no_iommu_mode: Likewise: VFIO takes devices without an IOMMU
  * @backend:	Likewise
+ * @unread:	The machine could not be read when it was tried last: facts may be older
+ *		than what operations have done
  * @devices:	By name
  * @groups:	By name
  * @iommus:	By name
@@ -97,6 +99,7 @@ struct registry {
 	enum kernel_isolated_msi isolated_msi;
 	bool no_iommu_mode;
 	enum kernel_backend backend;
+	bool unread;
 	struct device **devices;
 	size_t n_devices;
 	struct group *groups;
@@ -155,6 +158,9 @@ uint64_t registry_ceiling(const struct registry *reg);
  * Return: 1 if something has changed, else 0; -ENOMEM: as before.
  */
 int registry_scan(struct registry *reg, struct kernel_inventory *inv);
+
+/* registry_unread() - A scan has failed; there is going to be another one. */
+void registry_unread(struct registry *reg);
 
 /* registry_settle() - Put a device in its resting state; a new revision if it
  * is another one. Not while an operation has it.

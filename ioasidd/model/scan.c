@@ -356,6 +356,12 @@ static int add_new(struct registry *reg, const struct kernel_inventory *inv)
 	return r;
 }
 
+/* registry_unread() - See registry.h */
+void registry_unread(struct registry *reg)
+{
+	reg->unread = true;
+}
+
 /**
  * registry_scan() - See registry.h
  */
@@ -367,6 +373,7 @@ int registry_scan(struct registry *reg, struct kernel_inventory *inv)
 	size_t i;
 
 	/* All that can fail comes first. */
+	registry_unread(reg);
 	groups = groups_new(inv);
 	if (!groups)
 		return -ENOMEM;
@@ -377,6 +384,7 @@ int registry_scan(struct registry *reg, struct kernel_inventory *inv)
 		return -ENOMEM;
 	}
 
+	reg->unread = false;
 	/* One that cannot be seen just now has not gone. */
 	if (inv->backend != KERNEL_BACKEND_NONE)
 		reg->backend = inv->backend;

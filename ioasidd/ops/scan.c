@@ -38,14 +38,16 @@ int scan_now(struct host *host, struct error *err)
 
 	pthread_mutex_lock(&one_at_a_time);
 	r = host->kernel->ops->inventory(host->kernel, &inv, err);
-	if (r == 0) {
-		registry_lock(host->registry);
+	registry_lock(host->registry);
+	if (r < 0) {
+		registry_unread(host->registry);
+	} else {
 		r = registry_scan(host->registry, inv);
-		registry_unlock(host->registry);
 		kernel_inventory_free(inv);
 		if (r < 0)
 			error_set(err, r, ERROR_DAEMON_NO_MEMORY, "no memory");
 	}
+	registry_unlock(host->registry);
 	pthread_mutex_unlock(&one_at_a_time);
 	if (r >= 0)
 		pulled_look(host);
