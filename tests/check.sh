@@ -328,6 +328,7 @@ most_machines() { all_cases vtd-scalable vtd-legacy virtio none; }
 other_hosts() {
 	all_cases amd
 	machine build-aarch64-linux-gnu smmuv3 "${kept[@]}" "${anywhere[@]}" "${type1[@]}"
+	machine build-aarch64-linux-gnu smmuv3 --kernel-of ours "${kept[@]}" tests/vm/cases
 	machine build-powerpc64le-linux-gnu spapr "${kept[@]}" tests/vm/cases/test_spapr.py
 	machine build vtd-legacy --kernel-of debian "${kept[@]}" "${anywhere[@]}" "${type1[@]}"
 	conforms build none
@@ -338,6 +339,7 @@ other_hosts() {
 machines() {
 	needs build test vm arm power amd cross
 	kernel "$OURS"
+	kernel "the same for aarch64" arm64
 	build build && build build-aarch64-linux-gnu CROSS=aarch64-linux-gnu &&
 		build build-powerpc64le-linux-gnu CROSS=powerpc64le-linux-gnu &&
 		beside other_hosts most_machines

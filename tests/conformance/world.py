@@ -329,6 +329,8 @@ class RealWorld(World):
                  r"(0x[0-9a-f]+)",
                  rf"virtio_iommu.* fault from EP {number} at (0x[0-9a-f]+)",
                  rf"IO_PAGE_FAULT device=\S*{bus}:{place} .*address="
+                 r"(0x[0-9a-f]+)",
+                 rf"arm-smmu-v3.* client: \S*{bus}:{place} .*iova: "
                  r"(0x[0-9a-f]+)")
         said = subprocess.run(["dmesg"], capture_output=True, text=True,
                               check=True).stdout

@@ -54,6 +54,8 @@ NOBODY, STRANGER = 65534, 65533
 DEVICES = ("EDU0", "EDU1", "NVME0", "NVME1", "PAIR0", "PAIR1", "BRIDGED0",
            "NET0")
 IOMMU = os.environ["IOMMU"]
+# Where the interrupts of devices are written to.
+MSI = (0x8000000, 0x80fffff) if IOMMU == "smmuv3" else (0xfee00000, 0xfeefffff)
 # Whose kernel: ours, or Debian's own, without iommufd. None if it is simulated.
 KERNEL_OF = os.environ.get("KERNEL_OF", "")
 # QEMU 10's AMD IOMMU: no ports, so edu has no reset; DMA is not translated.

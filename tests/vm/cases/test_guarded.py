@@ -77,7 +77,7 @@ def test_a_hostile_holder_stays_inside(
     # What it has tried beyond was refused, by the hardware. QEMU's AMD IOMMU says
     # address 0 of whatever it refuses.
     tried = {int(address, 16) >> 12 for line in faults()[before:]
-             for address in re.findall(r"(?:addr(?:ess)?[ =]|at )(0x[0-9a-f]+)",
+             for address in re.findall(r"(?:addr(?:ess)?[ =]|at |iova: )(0x[0-9a-f]+)",
                                        line)}
     assert tried & {(GIB - 4096) >> 12, (GIB + 8 * 4096) >> 12,
                     2 * GIB >> 12, 0}, faults()[before:]

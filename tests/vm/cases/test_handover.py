@@ -6,6 +6,7 @@ programs of tests/vm/progs on libioasid; all of them have an unprivileged uid.
 
 import fcntl
 import os
+import platform
 import re
 import resource
 import signal
@@ -194,8 +195,8 @@ def test_vmm_has_no_privilege_and_opens_no_device(ioasidd: Ioasidd) -> None:
 
     lines = trace.read_text(errors="replace").splitlines()
     # The trace is of all three, and of the opens: else it would show nothing.
-    for sight in ("/ioasidctl", "qemu-system-x86_64", "/l2/kernel",
-                  "/dev/kvm"):
+    for sight in ("/ioasidctl", f"qemu-system-{platform.machine()}",
+                  "/l2/kernel", "/dev/kvm"):
         assert any(sight in line for line in lines), sight
     bdf = os.environ["NVME0"]
     folder = ioasidd.testbed.sysfs("NVME0").resolve()

@@ -22,7 +22,7 @@ def faults() -> list[str]:
                           check=True).stdout
     return [line for line in said.splitlines()
             if re.search(r"DMAR:.*fault addr|IO_PAGE_FAULT|"
-                         r"virtio_iommu.*fault", line)]
+                         r"virtio_iommu.*fault|arm-smmu-v3.* iova: ", line)]
 
 
 @translated

@@ -104,12 +104,6 @@ def memlock(pid: int) -> tuple[str, str]:
     return match[1], match[2]
 
 
-def guest_reads_disk(vmm: Process) -> None:
-    """L2's own driver has read the marker, and L2 ends by itself."""
-    vmm.wait_for(f"L2: marker {os.environ['NVME0_MARKER']}")
-    assert vmm.wait(60) == 0, vmm.output()
-
-
 def node(daemon: Ioasidd, name: str) -> str:
     """The node of a prepared device's group."""
     return f"/dev/vfio/{daemon.testbed.group(name).name}"
@@ -167,8 +161,8 @@ def test_vmm_that_root_starts_reads_disk(type1: Ioasidd) -> None:
     type1.prepare("NVME0")
     path = node(type1, "NVME0")
     before = picture(path)
-    with type1.l2("NVME0", uid=USER) as vmm:
-        vmm.wait_for("L2: up")
+    with type1.l2("NVME0", uid=USER, loop=True) as vmm:
+        vmm.wait_for(f"L2: marker {os.environ['NVME0_MARKER']}")
         lease = type1.leases()[0]
         pid = lease["holders"][-1]["pid"]
         assert pid == vmm.pid and lease["nodes"][0]["path"] == path
@@ -186,7 +180,6 @@ def test_vmm_that_root_starts_reads_disk(type1: Ioasidd) -> None:
         assert trial(type1, path) == errno.EACCES
         assert trial(type1, f"/proc/{pid}/root{path}") in (errno.EACCES,
                                                            errno.EBUSY)
-        guest_reads_disk(vmm)
     ended(type1, lease["name"], "NVME0")
 
 
@@ -204,7 +197,8 @@ def test_vmm_of_a_plain_user_reads_disk(type1: Ioasidd) -> None:
     closed(type1, lease, before)
     assert type1.lease(lease)["acknowledged"]
     assert trial(type1, path) == errno.EACCES
-    guest_reads_disk(vmm)
+    vmm.wait_for(f"L2: marker {os.environ['NVME0_MARKER']}")
+    assert vmm.wait(60) == 0, vmm.output()
     ended(type1, lease, "NVME0")
 
 

@@ -13,15 +13,19 @@ from typing import Any
 
 import pytest
 
-from ioasid import DEVICES, FLAT, Ioasidd, device_name, wait
+from ioasid import DEVICES, FLAT, MSI, Ioasidd, device_name, wait
 
 pytest_plugins = ["ioasid"]
 
 IOMMU = os.environ["IOMMU"]
 VTD = IOMMU.startswith("vtd")
+# Interrupts of devices are remapped, or an ITS keeps them apart.
+ISOLATED = VTD or IOMMU == "smmuv3"
+# As in UAPI_HW_INFO_TYPE_*.
+HW_INFO = 1 if VTD else {"smmuv3": 2, "amd": 4}.get(IOMMU, 0)
 PCI = Path("/sys/bus/pci/devices")
-# Without interrupt remapping nothing is prepared unless that is allowed.
-FLAGS = () if VTD else ("--allow-no-iommu",) if IOMMU == "none" else \
+# Without that nothing is prepared unless it is allowed.
+FLAGS = () if ISOLATED else ("--allow-no-iommu",) if IOMMU == "none" else \
     ("--allow-unsafe-interrupts",)
 ALL_FLAGS = (*FLAGS, "--allow-no-reset")
 THERE = [name for name in DEVICES if name in os.environ]
@@ -100,7 +104,8 @@ def test_prepare_probes_and_restore_gives_back(ioasidd: Ioasidd,
         ("READY", "vfio-pci", before[name][0])
     assert (driver(name), override(name)) == ("vfio-pci", "vfio-pci")
     assert device["noReset"] == (FLAT and name == "EDU0")
-    assert device["unsafeInterrupts"] == (not VTD and IOMMU != "none")
+    assert device["unsafeInterrupts"] == \
+        (not ISOLATED and IOMMU != "none")
     assert device["noIommu"] == (IOMMU == "none")
 
     caps = device["capabilities"]
@@ -110,14 +115,14 @@ def test_prepare_probes_and_restore_gives_back(ioasidd: Ioasidd,
     if IOMMU == "none":
         assert ranges == [(0, TOP)]
     else:
-        assert ranges[0] == (0, 0xfedfffff)
-        assert ranges[1][0] == 0xfef00000 and ranges[1][1] >= (1 << 39) - 1
+        assert ranges[0] == (0, MSI[0] - 1)
+        assert ranges[1][0] == MSI[1] + 1 and ranges[1][1] >= (1 << 39) - 1
         assert ranges[2:] == ([(1 << 40, TOP)] if IOMMU == "amd" else [])
     assert int(caps["iovaAlignment"]) == 4096
-    assert caps["hwInfoType"] == (1 if VTD else 4 if IOMMU == "amd" else 0)
+    assert caps["hwInfoType"] == HW_INFO
     assert bool(caps["hwInfo"]) == bool(caps["hwInfoType"])
     ecap = vtd_ecap()
-    assert caps["nestParent"] == bool(ecap >> 26 & 1)
+    assert caps["nestParent"] == (bool(ecap >> 26 & 1) or IOMMU == "smmuv3")
     assert caps["dirtyTracking"] == bool(ecap >> 45 & 1)
     # The reset of the function is in it.
     assert 100 < int(caps["bindUs"]) < 20_000_000
@@ -383,7 +388,7 @@ def test_device_without_reset_has_to_be_allowed(ioasidd: Ioasidd) -> None:
                                     os.environ["PAIR0"]).stdout
     lease = ioasidd.lease(ioasidd.offer("PAIR0", "PAIR1"))
     assert lease["noReset"]
-    assert lease["unsafeInterrupts"] == (not VTD)
+    assert lease["unsafeInterrupts"] == (not ISOLATED)
     # Remembered over a restart, and forgotten when it is given back.
     ioasidd.restart()
     assert ioasidd.device("PAIR0")["noReset"]
@@ -405,6 +410,8 @@ def test_unsafe_interrupts_have_to_be_allowed(ioasidd: Ioasidd) -> None:
     before = host()
     if VTD:
         ioasidd.prepare("EDU0", "--allow-unsafe-interrupts")
+    if ISOLATED:
+        ioasidd.prepare("EDU0")
         assert not ioasidd.device("EDU0")["unsafeInterrupts"]
         return
     # Where nothing tells whether they are isolated, BIND does.

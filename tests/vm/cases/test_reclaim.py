@@ -282,13 +282,21 @@ def assert_sleeps(ioasidd: Ioasidd, name: str) -> None:
 
 @contextmanager
 def unreachable(name: str) -> Iterator[None]:
-    """The port sends what is for the device's bus to another one."""
+    """The port sends what is for the device's bus to another one.
+
+    It stays awake: one that was asleep would know that other one ever after.
+    """
+    control = Path("/sys/bus/pci/devices", os.environ[f"{name}_PORT"],
+                   "power/control")
+    sleeps = control.read_text()
+    control.write_text("on")
     before = setpci(f"{name}_PORT", "SECONDARY_BUS", "fe")
     try:
         assert setpci(name, "VENDOR_ID") == "ffff"
         yield
     finally:
         setpci(f"{name}_PORT", "SECONDARY_BUS", before)
+        control.write_text(sleeps)
     assert setpci(name, "VENDOR_ID") != "ffff"
 
 
