@@ -18,7 +18,6 @@ import importlib.util
 import json
 import mmap
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -322,20 +321,9 @@ class RealWorld(World):
 
     def faults(self, name: str) -> set[int]:
         """By the kernel's log, which is where Linux reports them."""
-        bus, place = self.bdf(name).split(":", 1)[1].split(":")
-        slot, function = (int(word, 16) for word in place.split("."))
-        number = int(bus, 16) << 8 | slot << 3 | function
-        forms = (rf"DMAR: .*Request device \[\S*{bus}:{place}\] fault addr "
-                 r"(0x[0-9a-f]+)",
-                 rf"virtio_iommu.* fault from EP {number} at (0x[0-9a-f]+)",
-                 rf"IO_PAGE_FAULT device=\S*{bus}:{place} .*address="
-                 r"(0x[0-9a-f]+)",
-                 rf"arm-smmu-v3.* client: \S*{bus}:{place} .*iova: "
-                 r"(0x[0-9a-f]+)")
-        said = subprocess.run(["dmesg"], capture_output=True, text=True,
-                              check=True).stdout
-        return {int(page, 16) & -4096 for form in forms
-                for page in re.findall(form, said)}
+        place = self.bdf(name).partition(":")[2]
+        return {address & -4096 for device, address in ioasid.faults()
+                if device == place}
 
     def no_iommu_mode(self, on: bool) -> None:
         Path("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"

@@ -68,6 +68,13 @@ ALLOWED = ["--allow-unsafe-interrupts"] * (IOMMU in ("virtio", "amd")) + \
 # How much longer than on a quiet host everything may take. A wait that is over
 # early costs nothing.
 PATIENCE = 4
+# How the drivers of IOMMUs say in the kernel's log that they have refused a DMA: of
+# which device, if that is said, and where it went.
+FAULTS = tuple(map(re.compile, (
+    r"DMAR: .*Request device \[(\S+)\] fault addr (0x[0-9a-f]+)",
+    r"virtio_iommu.* fault from EP (\d+) at (0x[0-9a-f]+)",
+    r"IO_PAGE_FAULT (?:device=(\S+) )?.*address=(0x[0-9a-f]+)",
+    r"arm-smmu-v3.* client: (\S+) .*iova: (0x[0-9a-f]+)")))
 # What a sanitizer says when it has found something.
 REPORT = re.compile(r"ERROR: (Address|Leak|Thread)Sanitizer|"
                     r"WARNING: ThreadSanitizer|runtime error:|"
@@ -107,6 +114,23 @@ def alive(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return words.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def faults() -> list[tuple[str, int]]:
+    """DMA that was refused since the boot: by device ("01:00.0"), the address."""
+    said = subprocess.run(["dmesg"], capture_output=True, text=True,
+                          check=True).stdout
+    found = []
+    for match in (form.search(line) for line in said.splitlines()
+                  for form in FAULTS):
+        if not match:
+            continue
+        device = match[1] or ""
+        if device.isdigit():
+            number = int(device)
+            device = f"{number >> 8:02x}:{number >> 3 & 31:02x}.{number & 7}"
+        found.append((device[-len("01:00.0"):], int(match[2], 16)))
+    return found
 
 
 def device_name(bdf: str) -> str:

@@ -8,11 +8,11 @@ kernel is asked, in tests/daemon/test_guarded.py.
 import os
 import re
 import signal
+import time
 from contextlib import suppress
 
 import pytest
-from ioasid import FLAT, IOMMU, NOBODY, PROGS, Ioasidd, wait
-from test_map import faults
+from ioasid import FLAT, IOMMU, NOBODY, PROGS, Ioasidd, faults, wait
 
 pytest_plugins = ["ioasid"]
 pytestmark = [
@@ -49,6 +49,8 @@ def test_a_hostile_holder_stays_inside(
     ioasidd.prepare("EDU0")
     name = offer(ioasidd)
     spaces = [str(one["kernelId"]) for one in ioasidd.lease(name)["spaces"]]
+    # Some drivers report ten in 5 s, and a case before this one may have had them.
+    time.sleep(6)
     before = len(faults())
     holder = ioasidd.run(PROGS / "guarded-holder", name, uid=NOBODY)
     assert holder.wait(200) == 0, holder.output()
@@ -76,9 +78,7 @@ def test_a_hostile_holder_stays_inside(
     assert set(attached.values()) == {"carries", "carries nothing"}
     # What it has tried beyond was refused, by the hardware. QEMU's AMD IOMMU says
     # address 0 of whatever it refuses.
-    tried = {int(address, 16) >> 12 for line in faults()[before:]
-             for address in re.findall(r"(?:addr(?:ess)?[ =]|at |iova: )(0x[0-9a-f]+)",
-                                       line)}
+    tried = {address >> 12 for _, address in faults()[before:]}
     assert tried & {(GIB - 4096) >> 12, (GIB + 8 * 4096) >> 12,
                     2 * GIB >> 12, 0}, faults()[before:]
 
