@@ -246,6 +246,7 @@ int get_dirty_bitmap(struct call *call, struct error *err)
 		(const void *)call->input;
 	struct change change = { in->name, "", "", in->dry_run, "" };
 	_cleanup_free_ uint64_t *bitmap = NULL;
+	/* Filled below; until then of what can be divided, for an analyzer. */
 	struct dirty_range range = { .length = 1, .page_size = 1 };
 	int r;
 

@@ -373,7 +373,7 @@ int registry_scan(struct registry *reg, struct kernel_inventory *inv)
 	size_t i;
 
 	/* All that can fail comes first. */
-	registry_unread(reg);
+	reg->unread = true;
 	groups = groups_new(inv);
 	if (!groups)
 		return -ENOMEM;

@@ -20,6 +20,8 @@ PREREQUISITES = "packaging/prerequisites.sh"
 # Says where a newer QEMU than this host's own is, if one has been prepared.
 NEWER_QEMU = Path(__file__).resolve().parent / "newer-qemu"
 QEMU_MIN = 9
+# As Arch.modules, of the second level.
+MODULES_L2 = ("nvme",)
 
 # The devices have fixed addresses: one root port per slot from 8h on, each the
 # only way to its bus; the firmware numbers the buses in that order. The pair is
@@ -136,10 +138,8 @@ class Arch:
     board: tuple[str, ...]
     console: str    # as the kernel says
     # What our own kernel has built in, and Debian's as modules: what brings the
-    # files, what drives the devices, what the tests are about; and of the second
-    # level.
+    # files, what drives the devices, what the tests are about.
     modules: tuple[str, ...]
-    modules_l2: tuple[str, ...] = ("nvme",)
 
 
 class Machine:
@@ -382,10 +382,11 @@ class Smmu(Ported):
 
 POWER = Arch(
     "ppc64le", "ppc64el", "powerpc64le-linux-gnu", "qemu-system-ppc64", "power",
-    # TCG has no count cache flush. /dev/kvm works inside, for L2. Not the driver of
-    # the NVMe: it asks for a window of the firmware's that the disk loses by that.
+    # TCG has no count cache flush. /dev/kvm works inside, for L2.
     ("-M", "pseries,cap-ccf-assist=off,cap-nested-hv=on", "-accel",
      "tcg,thread=multi", "-cpu", "power9", "-vga", "none"), "hvc0",
+    # Without nvme: it asks the firmware for a window, is refused, and the disk has
+    # none from then on.
     ("9pnet_virtio", "9p", "overlay", "vfio_iommu_spapr_tce", "vfio_pci",
      "kvm_hv"))
 
